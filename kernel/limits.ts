@@ -1,0 +1,70 @@
+// Every bound of the kernel, with its unit. Nothing in the kernel grows without one of these.
+
+/** Events in one append. */
+export const batchEventsMax = 1_000
+/** JSON text of one append, in UTF-16 code units. */
+export const batchTextMax = 1_048_576
+/** Nesting of a payload. */
+export const payloadDepthMax = 64
+/** Keys and items of one payload, at all depths. */
+export const payloadNodesMax = 100_000
+/** Events in one page. */
+export const pageEventsMax = 1_000
+export const pageEventsDefault = 100
+/** Items in one take. */
+export const takeItemsMax = 1_000
+/** Parents of one event. */
+export const parentsMax = 100
+/** Labels of one event. */
+export const labelsMax = 32
+/** An idempotency key, in UTF-16 code units. */
+export const keyLengthMax = 1_000
+/** How long a key is kept at least. */
+export const keyRetentionMillis = 24 * 3600 * 1000
+/** A subject of a latest channel, in UTF-16 code units. */
+export const subjectLengthMax = 4_096
+/** One artifact through a port. */
+export const artifactBytesMax = 64 * 1_048_576
+/** JSON text of one snapshot value, in UTF-16 code units. */
+export const snapshotTextMax = 16 * 1_048_576
+/** Channels in one store. */
+export const channelsMax = 100_000
+/** Docked systems in one constellation. */
+export const systemsMax = 10_000
+/** Newest events of a channel that live readers get from memory. */
+export const tailEvents = 4_096
+/** JSON text held in memory for the tails of all channels together, in UTF-16 code units. */
+export const tailTextMax = 64 * 1_048_576
+/** Appends of one system that wait for a commit. */
+export const appendsInFlightMax = 4_096
+/** Text of one system's appends that wait for a commit, in UTF-16 code units. */
+export const appendsInFlightTextMax = 32 * 1_048_576
+/** Appends per second that one port sustains before it is slowed. */
+export const appendsPerSecondMax = 1_000_000
+/** Requests to one service that one system may have unanswered. */
+export const requestsPendingMax = 1_000
+/** Result of an executor that is kept in the journal, in UTF-16 code units; a larger one becomes an artifact. */
+export const resultTextMax = 65_536
+/** Entries in one journal batch. */
+export const journalBatchMax = 500
+/** Journal entries between snapshots of its fold. */
+export const journalSnapshotEvery = 10_000
+/** How long an escalation waits for an answer. */
+export const approvalMillisDefault = 15 * 60_000
+/** A jump of the wall clock beyond this is written down and expires nothing until it is confirmed. */
+export const clockJumpMillis = 5 * 60_000
+/** Failures of one system within `restartWindowMillis` before it is quarantined. */
+export const restartsMax = 5
+export const restartWindowMillis = 60_000
+export const restartBackoffMillis = 100
+export const restartBackoffMaxMillis = 10_000
+/** Heartbeat period. */
+export const heartbeatMillis = 1_000
+/** Default retention of the request and reply channels, in events. */
+export const requestRetention = 100_000
+/** Default time that one executor call may take. */
+export const executorMillisDefault = 120_000
+/** Executor calls under way at once. */
+export const executorCallsMax = 64
+/** A module that does not yield for so long is named, and the process ended. */
+export const spinMillisMax = 8_000

@@ -1,0 +1,239 @@
+// Between an event and its text. A draft is checked and serialised once, at the port; the text goes to disk as it is,
+// and is parsed at most once for all readers. Members that have their default are left out:
+//
+//   {"id":"…","sender":"…","kind":"…","payload":…,"source":…,"timestamp":…,"schema":…,"metadata":…,
+//    "correlationId":…,"parentIds":[…],"recipient":…,"subject":…,"labels":[…],"traceparent":…}
+//
+// id is minted by the store; channel, cursor and recordedAt are known from where the text lies.
+import type { Channel, IndexField } from "../../protocol/channel.ts"
+import { InvalidPayload, TooLarge } from "../../protocol/errors.ts"
+import type { Draft, Event } from "../../protocol/event.ts"
+import { isSegment, isSystemId, type SystemId } from "../../protocol/names.ts"
+import { batchEventsMax, batchTextMax, labelsMax, parentsMax, payloadDepthMax, payloadNodesMax, subjectLengthMax } from "../limits.ts"
+import type { Prepared } from "./store.ts"
+
+const refuse = (path: string, reason: string): InvalidPayload => new InvalidPayload({ what: "event", path, reason })
+
+let nodes = 0
+
+/* hot */
+/** Walks a value and throws a refusal when JSON could not keep it as it is, or a bound is passed. */
+const walk = (value: unknown, path: string, depth: number): void => {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return
+    case "number":
+      if (!Number.isFinite(value)) throw refuse(path, "numbers must be finite")
+      return
+    case "object":
+      break
+    default:
+      throw refuse(path, `${typeof value} is not JSON; use null, booleans, numbers, strings, arrays and plain objects`)
+  }
+  if (value === null) return
+  if (depth > payloadDepthMax) throw refuse(path.slice(0, 200), `nested deeper than ${payloadDepthMax}`)
+  if (Array.isArray(value)) {
+    if ((nodes += value.length) > payloadNodesMax) throw refuse(path, `more than ${payloadNodesMax} items`)
+    for (let i = 0; i < value.length; i++) walk(value[i], `${path}[${i}]`, depth + 1)
+    return
+  }
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw refuse(path, `${prototype?.constructor?.name ?? "an object with a prototype"} is not a plain object`)
+  }
+  for (const key in value) {
+    if (key === "__proto__") throw refuse(path, "the key __proto__ is refused")
+    if (++nodes > payloadNodesMax) throw refuse(path, `more than ${payloadNodesMax} keys`)
+    const member = (value as Record<string, unknown>)[key]
+    if (member === undefined) continue
+    if (typeof member === "object" && member !== null) walk(member, `${path}.${key}`, depth + 1)
+    else if (typeof member !== "string") walk(member, `${path}.${key}`, depth)
+  }
+  // `for in` does not see an own `__proto__` made by assignment, JSON.parse makes one that it does see; a getter is neither.
+}
+
+/**
+ * The JSON text of a value.
+ *
+ * Throws `InvalidPayload` when the value is not JSON (functions, cycles, NaN, class instances, `__proto__` keys) or
+ * deeper or wider than the limits. Members that are `undefined` are left out, as JSON does.
+ */
+export const toText = (value: unknown, path = "payload"): string => {
+  if (typeof value === "string") return JSON.stringify(value)
+  nodes = 0
+  walk(value, path, 1)
+  return JSON.stringify(value)
+}
+
+const token = (text: unknown, path: string): string => {
+  if (typeof text !== "string" || !isSegment(text)) throw refuse(path, "must be a non-empty token")
+  return text
+}
+
+const knownMembers: ReadonlySet<string> = new Set([
+  "id", "kind", "payload", "source", "timestamp", "schema", "metadata", "correlationId", "parentIds", "recipient", "subject",
+  "labels", "traceparent"
+])
+
+const none: ReadonlyArray<string> = []
+const quotedSenders = new Map<SystemId, string>()
+
+const quotedSender = (sender: SystemId): string => {
+  let quoted = quotedSenders.get(sender)
+  if (quoted === undefined) {
+    if (quotedSenders.size > 10_000) quotedSenders.clear()
+    quoted = `"sender":${JSON.stringify(sender)}`
+    quotedSenders.set(sender, quoted)
+  }
+  return quoted
+}
+
+/* hot */
+/**
+ * Checks and serialises a draft. Throws `InvalidPayload` with the path of the first mistake; nothing of the caller's
+ * object is kept. `payloadText` skips the walk for a payload that was serialised before.
+ */
+export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloadText?: string): Prepared => {
+  let text = quotedSender(sender)
+  let count = 1
+  const kind = draft.kind
+  if (kind !== undefined) text += `,"kind":${JSON.stringify(token(kind, "kind"))}`
+  const payload = draft.payload
+  if (payloadText !== undefined) text += `,"payload":${payloadText}`
+  else if (payload !== undefined && payload !== null) text += `,"payload":${toText(payload)}`
+  let parentIds = none
+  // Most drafts have a kind and a payload and nothing else: look at the rest only when there is one.
+  for (const key in draft) {
+    count++
+    if (count > 3 || (key !== "kind" && key !== "payload")) {
+      const more = prepareRest(draft)
+      text += more.text
+      parentIds = more.parentIds
+      break
+    }
+  }
+  let index: Array<readonly [IndexField, string]> | undefined
+  if (channel.indexes.length > 0) {
+    index = []
+    for (const field of channel.indexes) {
+      if (field === "sender") index.push([field, sender])
+      else if (field === "kind") index.push([field, kind ?? "event"])
+      else if (field === "parentId") for (const parent of parentIds) index.push([field, parent])
+      else {
+        const value = draft[field]
+        if (value !== undefined && value !== null) index.push([field, value])
+      }
+    }
+  }
+  return { id: draft.id, text, parentIds, index }
+}
+
+const prepareRest = (draft: Draft): { readonly text: string; readonly parentIds: ReadonlyArray<string> } => {
+  let text = ""
+  for (const key of Object.keys(draft)) {
+    if (!knownMembers.has(key)) {
+      throw refuse(key, key === "sender" || key === "from" || key === "system_id"
+        ? "the sender is stamped by the kernel and cannot be given"
+        : "is not a member of a draft")
+    }
+  }
+  if (draft.id !== undefined) token(draft.id, "id")
+  if (draft.source !== undefined && draft.source !== null) {
+    if (typeof draft.source !== "string") throw refuse("source", "must be a string")
+    text += `,"source":${JSON.stringify(draft.source)}`
+  }
+  if (draft.timestamp !== undefined) {
+    if (typeof draft.timestamp !== "number" || !Number.isFinite(draft.timestamp)) throw refuse("timestamp", "must be a finite number")
+    text += `,"timestamp":${draft.timestamp}`
+  }
+  if (draft.schema !== undefined && draft.schema !== null) {
+    if (typeof draft.schema !== "string") throw refuse("schema", "must be a string")
+    text += `,"schema":${JSON.stringify(draft.schema)}`
+  }
+  if (draft.metadata !== undefined && draft.metadata !== null) {
+    if (typeof draft.metadata !== "object" || Array.isArray(draft.metadata)) throw refuse("metadata", "must be an object")
+    text += `,"metadata":${toText(draft.metadata, "metadata")}`
+  }
+  if (draft.correlationId !== undefined && draft.correlationId !== null) {
+    text += `,"correlationId":${JSON.stringify(token(draft.correlationId, "correlationId"))}`
+  }
+  let parentIds = none
+  if (draft.parentIds !== undefined) {
+    if (!Array.isArray(draft.parentIds)) throw refuse("parentIds", "must be a list of event ids")
+    if (draft.parentIds.length > parentsMax) throw refuse("parentIds", `at most ${parentsMax} are allowed`)
+    parentIds = draft.parentIds.map((id, at) => token(id, `parentIds[${at}]`))
+    if (parentIds.length > 0) text += `,"parentIds":${JSON.stringify(parentIds)}`
+  }
+  if (draft.recipient !== undefined && draft.recipient !== null) {
+    if (typeof draft.recipient !== "string" || !isSystemId(draft.recipient)) throw refuse("recipient", "must be a system id")
+    text += `,"recipient":${JSON.stringify(draft.recipient)}`
+  }
+  if (draft.subject !== undefined && draft.subject !== null) {
+    if (typeof draft.subject !== "string" || draft.subject.length > subjectLengthMax) {
+      throw refuse("subject", `must be a string of at most ${subjectLengthMax} characters`)
+    }
+    text += `,"subject":${JSON.stringify(draft.subject)}`
+  }
+  if (draft.labels !== undefined) {
+    if (!Array.isArray(draft.labels) || draft.labels.length > labelsMax || !draft.labels.every((label) => typeof label === "string")) {
+      throw refuse("labels", `must be a list of at most ${labelsMax} strings`)
+    }
+    if (draft.labels.length > 0) text += `,"labels":${JSON.stringify(draft.labels)}`
+  }
+  if (draft.traceparent !== undefined && draft.traceparent !== null) {
+    if (typeof draft.traceparent !== "string") throw refuse("traceparent", "must be a string")
+    text += `,"traceparent":${JSON.stringify(draft.traceparent)}`
+  }
+  return { text, parentIds }
+}
+
+/** Checks the bounds of one append. Throws `TooLarge` or `InvalidPayload`. Answers the length of its text. */
+export const checkBatch = (batch: ReadonlyArray<Prepared>): number => {
+  if (batch.length === 0) throw refuse("", "an append needs at least one draft")
+  if (batch.length > batchEventsMax) {
+    throw new TooLarge({ what: "The batch", size: batch.length, sizeMax: batchEventsMax, unit: "events" })
+  }
+  let length = 0
+  for (let i = 0; i < batch.length; i++) length += batch[i]!.text.length
+  if (length > batchTextMax) throw new TooLarge({ what: "The batch", size: length, sizeMax: batchTextMax, unit: "characters" })
+  return length
+}
+
+const deepFreeze = (value: unknown): void => {
+  if (typeof value !== "object" || value === null) return
+  if (Array.isArray(value)) for (let i = 0; i < value.length; i++) deepFreeze(value[i])
+  else for (const key in value) deepFreeze((value as Record<string, unknown>)[key])
+  Object.freeze(value)
+}
+
+const emptyObject = Object.freeze({})
+const emptyList: ReadonlyArray<string> = Object.freeze([])
+
+/** The event of a stored text (with braces and id), deeply frozen: one object serves all readers. */
+export const parseEvent = (text: string, channel: string, cursor: number, recordedAt: number): Event => {
+  const data = JSON.parse(text) as Partial<Event> & { readonly id: string; readonly sender: string }
+  if (data.payload !== undefined) deepFreeze(data.payload)
+  if (data.metadata !== undefined) deepFreeze(data.metadata)
+  if (data.parentIds !== undefined) Object.freeze(data.parentIds)
+  if (data.labels !== undefined) Object.freeze(data.labels)
+  return Object.freeze({
+    id: data.id,
+    channel,
+    cursor,
+    recordedAt,
+    sender: data.sender,
+    kind: data.kind ?? "event",
+    payload: data.payload ?? null,
+    source: data.source ?? data.sender,
+    timestamp: data.timestamp ?? recordedAt / 1000,
+    schema: data.schema ?? null,
+    metadata: data.metadata ?? emptyObject,
+    correlationId: data.correlationId ?? null,
+    parentIds: data.parentIds ?? emptyList,
+    recipient: data.recipient ?? null,
+    subject: data.subject ?? null,
+    labels: data.labels ?? emptyList,
+    traceparent: data.traceparent ?? null
+  })
+}

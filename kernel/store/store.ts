@@ -1,0 +1,122 @@
+// The store port: channels, events, subscriptions, snapshots and artifacts. What every backend promises is tested by
+// test/contract/store.ts. The only atomic unit is one batch appended to one channel; no backend offers more.
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { Artifact } from "../../protocol/artifact.ts"
+import type { Channel, Durability, IndexField } from "../../protocol/channel.ts"
+import type {
+  AppendUnknown, ArtifactNotFound, ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict,
+  SnapshotConflict, StoreCorrupt, StoreUnavailable, TooLarge
+} from "../../protocol/errors.ts"
+import type { Appended, Event, Filter, Page } from "../../protocol/event.ts"
+import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
+import type { PutOptions, Snapshot, SnapshotDraft } from "../../protocol/snapshot.ts"
+import type { Subscription } from "../../protocol/subscription.ts"
+
+/** A draft that was checked and serialised once, at the port (`codec.ts`). The bytes are passed on as they are. */
+export interface Prepared {
+  /** A given id; absent: the store mints a UUIDv7. */
+  readonly id: string | undefined
+  /** Members of the event's JSON object without braces: everything but id, channel, cursor and recordedAt. */
+  readonly text: string
+  readonly parentIds: ReadonlyArray<string>
+  /** Values of the channel's indexed fields; absent when the channel has no index. */
+  readonly index: ReadonlyArray<readonly [IndexField, string]> | undefined
+}
+
+export interface StoreAppendOptions {
+  readonly sender: SystemId
+  /** Scoped to (channel, sender), kept at least 24 hours. Checked before the head. */
+  readonly key?: string | undefined
+  /** Compared with the head including earlier members of the same flush. */
+  readonly expectedHead?: Cursor | undefined
+  /** Less than the channel's class, for records whose loss in a power cut is harmless. */
+  readonly durability?: Durability | undefined
+}
+
+export type StoreAppendError =
+  | ChannelNotFound | EventExists | EventNotFound | HeadConflict | IdempotencyConflict | AppendUnknown | StoreUnavailable | TooLarge
+
+export interface StoreReadOptions {
+  readonly after: Cursor
+  readonly limit: number
+  readonly filter?: Filter | undefined
+  /** Only the newest event of each subject (the channel must index `subject`). */
+  readonly newestBySubject?: boolean | undefined
+}
+
+export interface ChannelStatistics {
+  readonly head: Cursor
+  /** Cursors up to this one were evicted; 0: none. */
+  readonly floor: Cursor
+  /** Events that are kept. */
+  readonly events: number
+}
+
+export interface StoreStatistics {
+  readonly backend: string
+  readonly path: string | null
+  readonly format: number
+  readonly events: number
+  readonly channels: number
+  /** Bytes on disk: database, write-ahead log, artifacts; 0 in memory. */
+  readonly bytes: number
+  /** In words, for the banner: what survives. */
+  readonly durability: string
+}
+
+export interface StoreService {
+  readonly backend: string
+  /** Classes that this backend can promise. A channel of another class is refused at `putChannel`. */
+  readonly durabilities: ReadonlySet<Durability>
+  /** A key costs nothing here (a replicated log deduplicates anyway), so ports add one to every append. */
+  readonly keysAreFree: boolean
+
+  /** Creates or redefines a channel; its events stay. Fails when the class cannot be promised. */
+  readonly putChannel: (channel: Channel) => Effect.Effect<void, StoreUnavailable>
+  readonly channels: () => ReadonlyArray<Channel>
+  readonly statisticsOf: (channel: ChannelId) => ChannelStatistics | undefined
+
+  /** One backend record: all of the batch or nothing. Succeeds when it is kept to its durability class. */
+  readonly append: (
+    channel: ChannelId, batch: ReadonlyArray<Prepared>, options: StoreAppendOptions
+  ) => Effect.Effect<ReadonlyArray<Appended>, StoreAppendError>
+  /** Pages in order. `Gap` when `after` is below the floor (0 is not: it means "from the oldest that is left"). */
+  readonly read: (
+    channel: ChannelId, options: StoreReadOptions
+  ) => Effect.Effect<Page, ChannelNotFound | Gap | StoreCorrupt>
+  /** The event with this id, in any channel. */
+  readonly event: (id: string) => Effect.Effect<Event | undefined, StoreCorrupt>
+  /** Forgets events up to and including `floor`. */
+  readonly evict: (channel: ChannelId, floor: Cursor) => Effect.Effect<void, ChannelNotFound | StoreUnavailable>
+  /** Calls back after each commit with the channel and its new head; synchronously, so it must be quick. */
+  readonly onCommit: (listener: (channel: ChannelId, head: Cursor) => void) => () => void
+
+  readonly subscription: (system: SystemId, name: string, channel: ChannelId) => Subscription | undefined
+  readonly subscriptions: (system?: SystemId) => ReadonlyArray<Subscription>
+  /** Creates it, or moves it; a cursor below the stored one changes nothing. */
+  readonly advance: (
+    system: SystemId, name: string, channel: ChannelId, cursor: Cursor
+  ) => Effect.Effect<void, StoreUnavailable>
+
+  readonly getSnapshot: (name: string) => Effect.Effect<Snapshot | undefined, StoreCorrupt>
+  readonly snapshots: () => Effect.Effect<ReadonlyArray<{ readonly name: string; readonly revision: number }>, StoreCorrupt>
+  readonly putSnapshot: (
+    draft: SnapshotDraft, sender: SystemId, options?: PutOptions
+  ) => Effect.Effect<Snapshot, SnapshotConflict | StoreUnavailable | TooLarge>
+
+  readonly putArtifact: (bytes: Uint8Array, mediaType: string) => Effect.Effect<Artifact, StoreUnavailable>
+  /** Verified against its digest. */
+  readonly getArtifact: (digest: string) => Effect.Effect<Uint8Array, ArtifactNotFound | StoreCorrupt>
+
+  /** Why writes are stopped, or nothing. */
+  readonly stopped: () => string | undefined
+  /** After an I/O error: opens the backend anew; afterwards an unknown append can be resolved by its key. */
+  readonly reopen: Effect.Effect<void, StoreUnavailable>
+  /** Reads everything and checks what can be checked; answers what is wrong. */
+  readonly verify: Effect.Effect<ReadonlyArray<string>>
+  readonly statistics: () => StoreStatistics
+}
+
+/** What keeps events. Backends: `memory.ts`, `sqlite.ts`. */
+export class Store extends Context.Service<Store, StoreService>()("aaax/kernel/store/Store") {}

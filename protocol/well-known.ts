@@ -1,0 +1,48 @@
+// The kernel's own channels. The nine ids are the ancestor's; `journal` and the dead letters are ours.
+import type { ChannelId } from "./names.ts"
+
+export const capabilityRegistry: ChannelId = "aaax.internal.capability-registry"
+export const moduleRegistry: ChannelId = "aaax.internal.module-registry"
+export const policyStore: ChannelId = "aaax.internal.policy-store"
+export const capabilityRequest: ChannelId = "aaax.capability-request"
+export const actionGate: ChannelId = "aaax.action-gate"
+export const kernelReplies: ChannelId = "aaax.kernel-replies"
+export const moduleLoader: ChannelId = "aaax.module-loader"
+export const lifecycle: ChannelId = "aaax.lifecycle"
+export const heartbeat: ChannelId = "aaax.heartbeat"
+/** Every decision of the kernel, hash-chained; only the kernel writes and reads it. */
+export const journal: ChannelId = "aaax.journal"
+
+/** The nine of the ancestor, in the order in which its snapshot prints them. */
+export const ancestral: ReadonlyArray<ChannelId> = [
+  capabilityRegistry,
+  moduleRegistry,
+  policyStore,
+  capabilityRequest,
+  actionGate,
+  kernelReplies,
+  moduleLoader,
+  lifecycle,
+  heartbeat
+]
+
+/** Wired to every docked system. */
+export const common: ReadonlyArray<ChannelId> = [capabilityRequest, actionGate, kernelReplies, heartbeat]
+
+/** Wired to systems that were docked as privileged. */
+export const privileged: ReadonlyArray<ChannelId> = [
+  moduleLoader,
+  lifecycle,
+  capabilityRegistry,
+  moduleRegistry,
+  policyStore
+]
+
+/** Names that only the kernel may create. */
+export const isReserved = (name: string): boolean => name === "aaax" || name.startsWith("aaax.")
+
+/** The companion channel that holds what was settled of an exclusive channel. */
+export const settlementOf = (channel: ChannelId): ChannelId => `aaax.settlement.${channel}`
+
+/** The channel that receives what could not be handled. */
+export const deadLettersOf = (channel: ChannelId): ChannelId => `${channel}.dead`
