@@ -16,7 +16,7 @@ export type Risk = typeof Risk.Type
 const riskRank: Readonly<Record<Risk, number>> = { low: 0, medium: 1, high: 2, irreversible: 3 }
 export const riskMax = (a: Risk, b: Risk): Risk => (riskRank[a] >= riskRank[b] ? a : b)
 export const riskAtMost = (risk: Risk, max: Risk): boolean => riskRank[risk] <= riskRank[max]
-export const isRisk = (word: string): word is Risk => word in riskRank
+export const isRisk = (word: string): word is Risk => Object.hasOwn(riskRank, word)
 
 /**
  * Limits on a grant. A caveat that is not known here denies. A child grant is checked as the conjunction of its
@@ -128,13 +128,16 @@ export type Question =
 export type Decision =
   | { readonly outcome: "allow"; readonly reason?: string; readonly payload?: unknown }
   | { readonly outcome: "deny"; readonly reason: string }
-  | { readonly outcome: "escalate"; readonly reason: string; readonly to: string }
+  /** `payload`: what is executed once it is approved, when a rule replaced what was asked. */
+  | { readonly outcome: "escalate"; readonly reason: string; readonly to: string; readonly payload?: unknown }
 
 /** A pure function over a question; `undefined` abstains. One that throws denies. */
 export interface Rule {
   readonly name: string
   /** One line for the banner: what it does. */
   readonly description: string
+  /** What it was made with, as JSON: it is part of the policy's version. */
+  readonly config?: unknown
   readonly decide: (question: Question) => Decision | undefined
 }
 

@@ -1,0 +1,68 @@
+// What the kernel assumes of an executor, and what every executor shares: defaults, payload checks, and stopping for real.
+import * as Effect from "effect/Effect"
+import { isRisk, riskMax, type Risk } from "../../protocol/authority.ts"
+import type { Executor, ExecutorFailure } from "../../protocol/executor.ts"
+import { issuePath, type StandardSchemaV1 } from "../../protocol/standard-schema.ts"
+import type { Recovery } from "../../protocol/warrant.ts"
+
+/** What holds for an executor that does not say it. */
+export const defaults = { risk: "irreversible", recovery: "none" } as const satisfies { risk: Risk; recovery: Recovery }
+
+/** Risk of an action: the higher of what the executor declares and what was requested. An unknown word is the highest. */
+export const effectiveRisk = (executor: Pick<Executor, "risk"> | undefined, requested: string): Risk =>
+  isRisk(requested) ? riskMax(executor?.risk ?? defaults.risk, requested) : "irreversible"
+
+/**
+ * Why this schema does not take this payload, or nothing. Decided before the verdict and therefore at once: a schema
+ * that answers later refuses everything.
+ */
+export const payloadRefusal = (schema: StandardSchemaV1, payload: unknown): string | undefined => {
+  const result = schema["~standard"].validate(payload)
+  if (result instanceof Promise) return "the payload's schema answers asynchronously; it has to answer at once"
+  const issue = result.issues?.[0]
+  if (issue === undefined) return undefined
+  const path = issuePath(issue)
+  return `payload${path === "" ? "" : `.${path}`}: ${issue.message}`
+}
+
+/** Why this executor would not take this call, or nothing: its payload's schema, then its own check. One that throws refuses. */
+export const callRefusal = (
+  executor: Executor, call: { readonly target: string; readonly payload: unknown }
+): string | undefined => {
+  try {
+    return (executor.payload && payloadRefusal(executor.payload, call.payload)) ?? executor.check?.(call)
+  } catch (thrown) {
+    return `the check of ${executor.name} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`
+  }
+}
+
+/** One line of what a call would do, for the human who is asked. Control characters are made visible. */
+export const describeCall = (call: { readonly executor: string; readonly action: string; readonly target: string }): string =>
+  visible(`${call.executor}${call.action === "" ? "" : ` (${call.action})`} on ${call.target}`)
+
+/** Text of strangers as one line that cannot move a terminal's cursor nor reverse its direction. */
+export const visible = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
+
+/** What a body throws when it knows that nothing happened. Anything else that it throws is a defect: nobody knows. */
+export class NotDone extends Error implements ExecutorFailure {
+  readonly reason: string
+  constructor(reason: string) {
+    super(reason)
+    this.name = "NotDone"
+    this.reason = reason
+  }
+}
+
+/**
+ * An effect from asynchronous code that stops when it is interrupted: the signal is aborted, and the interruption is
+ * complete only when the code has ended, so that nothing happens behind the back of whoever stopped it.
+ */
+export const stoppable = <A>(body: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, ExecutorFailure> =>
+  Effect.callback((resume, signal) => {
+    const ended = body(signal).then(
+      (value) => resume(Effect.succeed(value)),
+      (thrown: unknown) => resume(thrown instanceof NotDone ? Effect.fail({ reason: thrown.reason }) : Effect.die(thrown))
+    )
+    return Effect.promise(() => ended)
+  })
