@@ -11,6 +11,8 @@ export const payloadNodesMax = 100_000
 /** Events in one page. */
 export const pageEventsMax = 1_000
 export const pageEventsDefault = 100
+/** Events that one filtered read without an index looks at; it answers how far it came. */
+export const scanEventsMax = 10_000
 /** Items in one take. */
 export const takeItemsMax = 1_000
 /** Parents of one event. */
@@ -38,7 +40,7 @@ export const tailTextMax = 64 * 1_048_576
 /** Appends of one system that wait for a commit. */
 export const appendsInFlightMax = 4_096
 /** Text of one system's appends that wait for a commit, in UTF-16 code units. */
-export const appendsInFlightTextMax = 32 * 1_048_576
+export const appendsInFlightTextMax = 4 * 1_048_576
 /** Appends per second that one port sustains before it is slowed. */
 export const appendsPerSecondMax = 1_000_000
 /** Requests to one service that one system may have unanswered. */
@@ -47,6 +49,8 @@ export const requestsPendingMax = 1_000
 export const resultTextMax = 65_536
 /** Entries in one journal batch. */
 export const journalBatchMax = 500
+/** Canonical text of one journal batch, in UTF-16 code units, after which the rest waits for the next one. */
+export const journalBatchTextMax = 524_288
 /** Journal entries between snapshots of its fold. */
 export const journalSnapshotEvery = 10_000
 /** How long an escalation waits for an answer. */
@@ -68,3 +72,16 @@ export const executorMillisDefault = 120_000
 export const executorCallsMax = 64
 /** A module that does not yield for so long is named, and the process ended. */
 export const spinMillisMax = 8_000
+/** Grants that the operator's terminal remembers. */
+export const terminalGrantsMax = 1_000
+/** Body of one HTTP request, in bytes. */
+export const httpBodyBytesMax = 1_048_576
+/** Connections that one HTTP door holds. */
+export const httpConnectionsMax = 256
+/** Time in which an HTTP request must have sent its headers, and all of itself. */
+export const httpHeadersMillis = 10_000
+export const httpRequestMillis = 30_000
+/** Silence on a stream of server-sent events before a comment is sent. */
+export const httpPingMillis = 15_000
+/** How long a closing HTTP door lets answers that are under way go out. */
+export const httpCloseMillis = 100

@@ -5,7 +5,7 @@ import type * as Effect from "effect/Effect"
 import type { Artifact } from "../../protocol/artifact.ts"
 import type { Channel, Durability, IndexField } from "../../protocol/channel.ts"
 import type {
-  AppendUnknown, ArtifactNotFound, ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict,
+  AppendUnknown, ArtifactNotFound, ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict, InvalidPayload,
   SnapshotConflict, StoreCorrupt, StoreUnavailable, TooLarge
 } from "../../protocol/errors.ts"
 import type { Appended, Event, Filter, Page } from "../../protocol/event.ts"
@@ -36,6 +36,7 @@ export interface StoreAppendOptions {
 
 export type StoreAppendError =
   | ChannelNotFound | EventExists | EventNotFound | HeadConflict | IdempotencyConflict | AppendUnknown | StoreUnavailable | TooLarge
+  | InvalidPayload
 
 export interface StoreReadOptions {
   readonly after: Cursor
@@ -103,7 +104,7 @@ export interface StoreService {
   readonly snapshots: () => Effect.Effect<ReadonlyArray<{ readonly name: string; readonly revision: number }>, StoreCorrupt>
   readonly putSnapshot: (
     draft: SnapshotDraft, sender: SystemId, options?: PutOptions
-  ) => Effect.Effect<Snapshot, SnapshotConflict | StoreUnavailable | TooLarge>
+  ) => Effect.Effect<Snapshot, InvalidPayload | SnapshotConflict | StoreUnavailable | TooLarge>
 
   readonly putArtifact: (bytes: Uint8Array, mediaType: string) => Effect.Effect<Artifact, StoreUnavailable>
   /** Verified against its digest. */

@@ -1,0 +1,56 @@
+// Event ids that the store mints: UUIDv7, so that an id says when, and thereby where, its event was kept.
+//
+//   tttttttt-tttt-7ccc-8ccc-rrrrrrrrrrrr
+//
+//   t  kernel time in milliseconds, equal to `recordedAt` of the event
+//   c  26 bits, counts the ids of one millisecond: 12 behind the version, 14 behind the variant
+//   r  48 random bits, one draw for each batch: the ids of a batch follow from the first one
+import { randomUUID } from "node:crypto"
+
+export interface Minted {
+  readonly time: string
+  readonly counter: number
+  readonly tail: string
+}
+
+const hex = (value: number, width: number): string => value.toString(16).padStart(width, "0")
+const low: ReadonlyArray<string> = Array.from({ length: 0x4000 }, (_, at) => `-${hex(0x8000 | at, 4)}`)
+const counterMask = 0x3ffffff
+
+/* hot */
+/** The id of the draft at `index` of a batch. */
+export const mintedId = (minted: Minted, index: number): string => {
+  const counter = (minted.counter + index) & counterMask
+  return minted.time + hex(counter >>> 14, 3) + low[counter & 0x3fff]! + minted.tail
+}
+
+/** Draws the ids of one batch after another; times must not go back. */
+export const makeMint = (): (at: number, count: number) => Minted => {
+  let millis = -1
+  let counter = 0
+  let time = ""
+  return (at, count) => {
+    if (at !== millis) {
+      millis = at
+      counter = 0
+      const text = hex(at, 12)
+      time = `${text.slice(0, 8)}-${text.slice(8)}-7`
+    }
+    const minted = { time, counter, tail: randomUUID().slice(23) }
+    counter += count
+    return minted
+  }
+}
+
+const shape = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** Kernel time in the id, when it looks like one that a store minted. */
+export const mintedAt = (id: string): number | undefined =>
+  shape.test(id) ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : undefined
+
+/** The ids that were minted with this one as the first of their batch. */
+export const mintedFrom = (first: string): Minted => ({
+  time: first.slice(0, 15),
+  counter: (Number.parseInt(first.slice(15, 18), 16) << 14) | (Number.parseInt(first.slice(19, 23), 16) & 0x3fff),
+  tail: first.slice(23)
+})

@@ -1,0 +1,307 @@
+// Channels that live in process memory: the whole of the memory store, and the memory-class channels of any other.
+// Plain synchronous code; what cannot be done is thrown as one of the protocol's errors.
+import type { Channel, IndexField } from "../../protocol/channel.ts"
+import { ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict } from "../../protocol/errors.ts"
+import { matches, type Appended, type Event, type Filter, type Page } from "../../protocol/event.ts"
+import { nearest, type ChannelId, type Cursor } from "../../protocol/names.ts"
+import { keyRetentionMillis, pageEventsMax, scanEventsMax } from "../limits.ts"
+import { parseEvent } from "./codec.ts"
+import { digestOf } from "./content.ts"
+import { makeMint, mintedId } from "./ids.ts"
+import type { ChannelStatistics, Prepared, StoreAppendOptions, StoreReadOptions } from "./store.ts"
+
+interface Entry {
+  readonly cursor: Cursor
+  readonly id: string
+  readonly at: number
+  readonly index: Prepared["index"]
+  readonly text: string
+  event: Event | undefined
+}
+
+interface KeyEntry {
+  readonly digest: string
+  readonly appended: ReadonlyArray<Appended>
+  readonly at: number
+}
+
+interface MemoryChannel {
+  channel: Channel
+  head: Cursor
+  floor: Cursor
+  /** Kept events in order; those before `start` are evicted and wait for the next compaction. */
+  entries: Array<Entry>
+  start: number
+  /** By sender and key, oldest first. */
+  readonly keys: Map<string, KeyEntry>
+  /** Cursors by value, for each indexed field. */
+  readonly indexes: Map<IndexField, Map<string, Array<Cursor>>>
+  /** Newest cursor of each subject, in the order of the cursors. */
+  readonly newest: Map<string, Cursor>
+}
+
+export interface MemoryLog {
+  readonly put: (channel: Channel) => void
+  /** Forgets a channel and its events. */
+  readonly drop: (name: ChannelId) => void
+  readonly channels: () => ReadonlyArray<Channel>
+  readonly statisticsOf: (name: ChannelId) => ChannelStatistics | undefined
+  readonly append: (name: ChannelId, batch: ReadonlyArray<Prepared>, options: StoreAppendOptions, at: number) => ReadonlyArray<Appended>
+  readonly read: (name: ChannelId, options: StoreReadOptions) => Page
+  readonly has: (id: string) => boolean
+  readonly event: (id: string) => Event | undefined
+  readonly evict: (name: ChannelId, floor: Cursor) => void
+}
+
+export interface MemoryLogOptions {
+  /** Cursors are sequence x 1024 + index within the batch, as on a replicated log. */
+  readonly sparse?: boolean
+  /** Ids that other channels beside this log hold. */
+  readonly hasElsewhere?: (id: string) => boolean
+}
+
+/** First position in `entries` from `start` on whose cursor is beyond `after`. */
+const positionAfter = (entries: ReadonlyArray<Entry>, start: number, after: Cursor): number => {
+  let from = start
+  let to = entries.length
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if (entries[middle]!.cursor <= after) from = middle + 1
+    else to = middle
+  }
+  return from
+}
+
+const firstBeyond = (cursors: ReadonlyArray<Cursor>, after: Cursor): number => {
+  let from = 0
+  let to = cursors.length
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if (cursors[middle]! <= after) from = middle + 1
+    else to = middle
+  }
+  return from
+}
+
+/** The fields of a filter, the one that is likely to hit least first. */
+const selectivity: ReadonlyArray<IndexField> = ["correlationId", "parentId", "subject", "recipient", "sender", "kind"]
+
+/** The indexed field by which a filter finds its hits soonest. */
+export const indexedField = (filter: Filter, isIndexed: (field: IndexField) => boolean): IndexField | undefined =>
+  selectivity.find((field) => filter[field] !== undefined && isIndexed(field))
+
+/** Values of the indexed fields of an event that was appended before the channel had the index. */
+export const indexOf = (event: Event, fields: ReadonlyArray<IndexField>): ReadonlyArray<readonly [IndexField, string]> =>
+  fields.flatMap((field) => {
+    const values = field === "parentId" ? event.parentIds : [event[field]]
+    return values.filter((value) => value !== null).map((value) => [field, value] as const)
+  })
+
+export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
+  const channels = new Map<ChannelId, MemoryChannel>()
+  const byId = new Map<string, { readonly channel: MemoryChannel; readonly entry: Entry }>()
+  const mint = makeMint()
+  let sequence = 0
+
+  const get = (name: ChannelId): MemoryChannel => {
+    const channel = channels.get(name)
+    if (channel !== undefined) return channel
+    const near = nearest(name, channels.keys())
+    throw new ChannelNotFound({ channel: name, ...(near === undefined ? {} : { nearest: near }) })
+  }
+
+  const has = (id: string): boolean => byId.has(id) || options.hasElsewhere?.(id) === true
+
+  const eventOf = (state: MemoryChannel, entry: Entry): Event =>
+    (entry.event ??= parseEvent(entry.text, state.channel.name, entry.cursor, entry.at))
+
+  const addToIndex = (state: MemoryChannel, cursor: Cursor, index: NonNullable<Prepared["index"]>): void => {
+    for (const [field, value] of index) {
+      let values = state.indexes.get(field)
+      if (values === undefined) state.indexes.set(field, (values = new Map()))
+      const cursors = values.get(value)
+      if (cursors === undefined) values.set(value, [cursor])
+      else if (cursors[cursors.length - 1] !== cursor) cursors.push(cursor)
+      if (field === "subject") {
+        state.newest.delete(value) // so that the map stays in the order of the cursors
+        state.newest.set(value, cursor)
+      }
+    }
+  }
+
+  const reindex = (state: MemoryChannel): void => {
+    state.indexes.clear()
+    state.newest.clear()
+    for (const field of state.channel.indexes) state.indexes.set(field, new Map())
+    for (let i = state.start; i < state.entries.length; i++) {
+      const entry = state.entries[i]!
+      const index = indexOf(eventOf(state, entry), state.channel.indexes)
+      state.entries[i] = { ...entry, index }
+      byId.set(entry.id, { channel: state, entry: state.entries[i]! })
+      addToIndex(state, entry.cursor, index)
+    }
+  }
+
+  const checkIds = (batch: ReadonlyArray<Prepared>): void => {
+    let given: Set<string> | undefined
+    for (const draft of batch) {
+      for (const parent of draft.parentIds) {
+        if (given?.has(parent) !== true && !has(parent)) throw new EventNotFound({ event: parent })
+      }
+      if (draft.id === undefined) continue
+      if (given?.has(draft.id) === true || has(draft.id)) throw new EventExists({ event: draft.id })
+      given = (given ?? new Set()).add(draft.id)
+    }
+  }
+
+  const pruneKeys = (state: MemoryChannel, at: number): void => {
+    let budget = 8
+    for (const [name, entry] of state.keys) {
+      if (budget-- === 0 || at - entry.at < keyRetentionMillis) return
+      state.keys.delete(name)
+    }
+  }
+
+  const append: MemoryLog["append"] = (name, batch, appendOptions, at) => {
+    const state = get(name)
+    const key = appendOptions.key === undefined ? undefined : `${appendOptions.sender}\n${appendOptions.key}`
+    let digest = ""
+    if (key !== undefined) {
+      digest = digestOf(batch)
+      const kept = state.keys.get(key)
+      if (kept !== undefined) {
+        if (kept.digest === digest) return kept.appended
+        throw new IdempotencyConflict({ channel: name, key: appendOptions.key! }) // `key` is made of it
+      }
+    }
+    if (appendOptions.expectedHead !== undefined && appendOptions.expectedHead !== state.head) {
+      throw new HeadConflict({ channel: name, expectedHead: appendOptions.expectedHead, head: state.head })
+    }
+    checkIds(batch)
+    const minted = mint(at, batch.length)
+    const first = options.sparse === true ? ++sequence * 1024 : state.head + 1
+    const appended: Array<Appended> = []
+    for (let i = 0; i < batch.length; i++) {
+      const draft = batch[i]!
+      const id = draft.id ?? mintedId(minted, i)
+      const cursor = first + i
+      const entry: Entry = { cursor, id, at, index: draft.index, text: `{"id":${JSON.stringify(id)},${draft.text}}`, event: undefined }
+      state.entries.push(entry)
+      byId.set(id, { channel: state, entry })
+      if (draft.index !== undefined) addToIndex(state, cursor, draft.index)
+      appended.push({ id, cursor, recordedAt: at })
+    }
+    if (batch.length > 0) state.head = first + batch.length - 1
+    if (key !== undefined) {
+      pruneKeys(state, at)
+      state.keys.set(key, { digest, appended, at })
+    }
+    return appended
+  }
+
+  const at = (state: MemoryChannel, cursor: Cursor): Event =>
+    eventOf(state, state.entries[positionAfter(state.entries, state.start, cursor - 1)]!)
+
+  const readNewest = (state: MemoryChannel, after: Cursor, limit: number, filter: Filter): Page => {
+    const events: Array<Event> = []
+    for (const cursor of state.newest.values()) {
+      if (cursor <= after) continue
+      const event = at(state, cursor)
+      if (!matches(event, filter)) continue
+      events.push(event)
+      if (events.length === limit) return { events, next: cursor, head: state.head }
+    }
+    return { events, next: Math.max(after, state.head), head: state.head }
+  }
+
+  const readIndexed = (state: MemoryChannel, after: Cursor, limit: number, filter: Filter, cursors: ReadonlyArray<Cursor>): Page => {
+    const events: Array<Event> = []
+    for (let i = firstBeyond(cursors, after); i < cursors.length; i++) {
+      const event = at(state, cursors[i]!)
+      if (!matches(event, filter)) continue
+      events.push(event)
+      if (events.length === limit) return { events, next: cursors[i]!, head: state.head }
+    }
+    return { events, next: Math.max(after, state.head), head: state.head }
+  }
+
+  const read: MemoryLog["read"] = (name, { after: given, limit: asked, filter, newestBySubject }) => {
+    const state = get(name)
+    if (given !== 0 && given < state.floor) throw new Gap({ channel: name, after: given, floor: state.floor })
+    const after = Math.max(given, state.floor)
+    const limit = Math.min(Math.max(1, asked), pageEventsMax)
+    if (newestBySubject === true) return readNewest(state, after, limit, filter ?? {})
+    const field = filter === undefined ? undefined : indexedField(filter, (name) => state.indexes.has(name))
+    if (filter !== undefined && field !== undefined) {
+      return readIndexed(state, after, limit, filter, state.indexes.get(field)?.get(filter[field]!) ?? [])
+    }
+    const events: Array<Event> = []
+    let next = after
+    let scanned = 0
+    for (let i = positionAfter(state.entries, state.start, after); i < state.entries.length; i++) {
+      const event = eventOf(state, state.entries[i]!)
+      next = event.cursor
+      if (filter === undefined || matches(event, filter)) events.push(event)
+      if (events.length === limit || ++scanned === scanEventsMax) break
+    }
+    return { events, next, head: state.head }
+  }
+
+  const evict: MemoryLog["evict"] = (name, floor) => {
+    const state = get(name)
+    const to = Math.min(floor, state.head)
+    if (to <= state.floor) return
+    state.floor = to
+    const end = positionAfter(state.entries, state.start, to)
+    for (let i = state.start; i < end; i++) {
+      const entry = state.entries[i]!
+      byId.delete(entry.id)
+      for (const [field, value] of entry.index ?? []) {
+        const cursors = state.indexes.get(field)?.get(value)
+        if (cursors?.[0] === entry.cursor) cursors.shift()
+        if (cursors?.length === 0) state.indexes.get(field)?.delete(value)
+        if (field === "subject" && state.newest.get(value) === entry.cursor) state.newest.delete(value)
+      }
+    }
+    state.start = end
+    if (state.start > state.entries.length / 2) {
+      state.entries = state.entries.slice(state.start)
+      state.start = 0
+    }
+  }
+
+  return {
+    put: (channel) => {
+      const state = channels.get(channel.name)
+      if (state === undefined) {
+        channels.set(channel.name, {
+          channel, head: 0, floor: 0, entries: [], start: 0, keys: new Map(), newest: new Map(),
+          indexes: new Map(channel.indexes.map((field) => [field, new Map()]))
+        })
+        return
+      }
+      const before = state.channel.indexes
+      state.channel = channel
+      if (channel.indexes.length !== before.length || channel.indexes.some((field) => !before.includes(field))) reindex(state)
+    },
+    drop: (name) => {
+      const state = channels.get(name)
+      if (state === undefined) return
+      for (let i = state.start; i < state.entries.length; i++) byId.delete(state.entries[i]!.id)
+      channels.delete(name)
+    },
+    channels: () => Array.from(channels.values(), (state) => state.channel),
+    statisticsOf: (name) => {
+      const state = channels.get(name)
+      return state && { head: state.head, floor: state.floor, events: state.entries.length - state.start }
+    },
+    append,
+    read,
+    has,
+    event: (id) => {
+      const found = byId.get(id)
+      return found && eventOf(found.channel, found.entry)
+    },
+    evict
+  }
+}

@@ -1,0 +1,165 @@
+// The store in process memory: for tests, for `--once`, and, in hostile mode, for proving that everything above the
+// store would stand on a replicated log.
+import { hash } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { Durability } from "../../protocol/channel.ts"
+import { ArtifactNotFound, SnapshotConflict, StoreUnavailable, TooLarge } from "../../protocol/errors.ts"
+import type { ChannelId, Cursor } from "../../protocol/names.ts"
+import type { Snapshot } from "../../protocol/snapshot.ts"
+import type { Subscription } from "../../protocol/subscription.ts"
+import type { KernelClock } from "../clock.ts"
+import { channelsMax, snapshotTextMax } from "../limits.ts"
+import { checkBatch, toText } from "./codec.ts"
+import { makeHostile, type HostileOptions } from "./hostile.ts"
+import { makeMemoryLog } from "./memory-log.ts"
+import { Store, type StoreAppendError, type StoreService } from "./store.ts"
+
+export type { HostileOptions } from "./hostile.ts"
+
+export interface MemoryOptions {
+  readonly clock: KernelClock
+  /** Behave as a replicated log does: sparse cursors, late acknowledgements, three faults. */
+  readonly hostile?: HostileOptions
+  /**
+   * Classes of channels that it takes; default all. What the store *promises* is `memory` and nothing more, and
+   * `statistics().durability` says so. It still takes strict channels by default, because a constellation in memory is
+   * asked for by name (`--once`, tests, `aaax/testing`): nobody who does that expects a power cut to be survived, and
+   * everything else that strict means (order, keys, heads, atomic batches) holds. A host that wants the refusal
+   * passes `["memory"]`.
+   */
+  readonly accepts?: ReadonlyArray<Durability>
+}
+
+/** The text of a snapshot's value, within its bound. */
+export const snapshotText = (value: unknown): string => {
+  const text = toText(value ?? null, "value")
+  if (text.length > snapshotTextMax) throw new TooLarge({ what: "The snapshot", size: text.length, sizeMax: snapshotTextMax, unit: "characters" })
+  return text
+}
+
+/** Runs plain code whose throws are the typed failures `E`; anything else that it throws stays a defect. */
+export const attempt = <A, E>(run: () => A): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(run())
+    } catch (failure) {
+      return failureOf<E>(failure)
+    }
+  })
+
+/** A tagged error as a failure of type `E` (the code above it throws no other tagged errors); the rest as a defect. */
+export const failureOf = <E>(failure: unknown): Effect.Effect<never, E> =>
+  typeof failure === "object" && failure !== null && "_tag" in failure ? Effect.fail(failure as E) : Effect.die(failure)
+
+export const make = (options: MemoryOptions): Effect.Effect<StoreService, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { clock } = options
+    const durabilities: ReadonlySet<Durability> = new Set(options.accepts ?? ["strict", "relaxed", "memory"])
+    const log = makeMemoryLog({ sparse: options.hostile !== undefined })
+    const hostile = options.hostile === undefined ? undefined : makeHostile(options.hostile)
+    if (hostile !== undefined) yield* Effect.addFinalizer(() => Effect.sync(hostile.close))
+    const listeners = new Set<(channel: ChannelId, head: Cursor) => void>()
+    const subscriptions = new Map<string, Subscription>()
+    const snapshots = new Map<string, Omit<Snapshot, "value"> & { readonly text: string }>()
+    const artifacts = new Map<string, Uint8Array>()
+
+    const land: (...append: Parameters<StoreService["append"]>) => ReturnType<typeof log.append> = (channel, batch, appendOptions) => {
+      checkBatch(batch)
+      const before = log.statisticsOf(channel)?.head
+      const appended = log.append(channel, batch, appendOptions, clock.now())
+      const head = log.statisticsOf(channel)?.head
+      if (head !== undefined && head !== before) for (const listener of listeners) listener(channel, head)
+      return appended
+    }
+
+    const append: StoreService["append"] = (channel, batch, appendOptions) =>
+      hostile === undefined
+        ? attempt(() => land(channel, batch, appendOptions))
+        : Effect.callback((resume) =>
+            hostile.append(channel, appendOptions.key, () => land(channel, batch, appendOptions), (outcome) =>
+              resume("appended" in outcome ? Effect.succeed(outcome.appended) : failureOf<StoreAppendError>(outcome.failure))))
+
+    return Store.of({
+      backend: "memory",
+      durabilities,
+      keysAreFree: true,
+      putChannel: (channel) =>
+        attempt(() => {
+          if (!durabilities.has(channel.durability)) {
+            throw new StoreUnavailable({ reason: `memory cannot promise ${channel.durability} for ${channel.name}` })
+          }
+          if (log.statisticsOf(channel.name) === undefined && log.channels().length >= channelsMax) {
+            throw new StoreUnavailable({ reason: `at most ${channelsMax} channels fit into one store` })
+          }
+          log.put(channel)
+        }),
+      channels: log.channels,
+      statisticsOf: log.statisticsOf,
+      append,
+      read: (channel, readOptions) => attempt(() => log.read(channel, readOptions)),
+      event: (id) => Effect.sync(() => log.event(id)),
+      evict: (channel, floor) => attempt(() => log.evict(channel, floor)),
+      onCommit: (listener) => {
+        listeners.add(listener)
+        return () => void listeners.delete(listener)
+      },
+      subscription: (system, name, channel) => subscriptions.get(`${system}\n${name}\n${channel}`),
+      subscriptions: (system) =>
+        Array.from(subscriptions.values()).filter((subscription) => system === undefined || subscription.system === system),
+      advance: (system, name, channel, cursor) =>
+        Effect.sync(() => {
+          const key = `${system}\n${name}\n${channel}`
+          if ((subscriptions.get(key)?.cursor ?? -1) < cursor) subscriptions.set(key, { system, name, channel, cursor })
+        }),
+      getSnapshot: (name) =>
+        Effect.sync(() => {
+          const kept = snapshots.get(name)
+          if (kept === undefined) return undefined
+          const { text, ...rest } = kept
+          return { ...rest, value: JSON.parse(text) as Snapshot["value"] } // it was serialised by toText
+        }),
+      snapshots: () => Effect.sync(() => Array.from(snapshots.values(), ({ name, revision }) => ({ name, revision }))),
+      putSnapshot: (draft, sender, putOptions) =>
+        attempt(() => {
+          const revision = snapshots.get(draft.name)?.revision ?? 0
+          const { expectedRevision } = putOptions ?? {}
+          if (expectedRevision !== undefined && expectedRevision !== revision) {
+            throw new SnapshotConflict({ name: draft.name, expectedRevision, revision })
+          }
+          const text = snapshotText(draft.value)
+          const kept = {
+            name: draft.name, revision: revision + 1, channel: draft.channel ?? null, sourceEventId: draft.sourceEventId ?? null,
+            cursor: draft.cursor ?? null, sender, recordedAt: clock.now()
+          }
+          snapshots.set(draft.name, { ...kept, text })
+          return { ...kept, value: JSON.parse(text) as Snapshot["value"] } // it was serialised by toText
+        }),
+      putArtifact: (bytes, mediaType) =>
+        Effect.sync(() => {
+          const digest = hash("sha256", bytes, "hex")
+          if (!artifacts.has(digest)) artifacts.set(digest, Uint8Array.from(bytes))
+          return { digest, sizeBytes: bytes.length, mediaType }
+        }),
+      // Copied on the way in and on the way out: nobody else can change what was digested.
+      getArtifact: (digest) =>
+        Effect.suspend(() => {
+          const bytes = artifacts.get(digest)
+          return bytes === undefined ? Effect.fail(new ArtifactNotFound({ digest })) : Effect.succeed(Uint8Array.from(bytes))
+        }),
+      stopped: () => undefined,
+      reopen: Effect.void,
+      verify: Effect.succeed([]),
+      statistics: () => {
+        let events = 0
+        for (const channel of log.channels()) events += log.statisticsOf(channel.name)?.events ?? 0
+        return {
+          backend: "memory", path: null, format: 1, events, channels: log.channels().length, bytes: 0,
+          durability: "in memory: nothing survives the process"
+        }
+      }
+    })
+  })
+
+export const layer = (options: MemoryOptions): Layer.Layer<Store> => Layer.effect(Store, make(options))
