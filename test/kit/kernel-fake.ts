@@ -1,0 +1,147 @@
+// A kernel that does nothing but keep events and remember what it was asked: for the tests of doors and the command line.
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import type { ChannelsService } from "../../kernel/channel/channels.ts"
+import { makeClock } from "../../kernel/clock.ts"
+import type { Kernel } from "../../kernel/kernel.ts"
+import { prepare } from "../../kernel/store/codec.ts"
+import * as Memory from "../../kernel/store/memory.ts"
+import { channelOf } from "../../protocol/channel.ts"
+import { ChannelNotFound, Denied, InvalidPayload } from "../../protocol/errors.ts"
+import type { Port } from "../../protocol/port.ts"
+import type { GateView, SystemView } from "../../protocol/view.ts"
+import { actionGate, capabilityRequest, kernelReplies } from "../../protocol/well-known.ts"
+
+export interface FakeKernel extends Kernel {
+  /** Verbs that were asked for, such as `pause echo`. */
+  readonly asked: ReadonlyArray<string>
+  readonly gateRequests: Map<string, GateView>
+}
+
+const unused = (what: string) => () => Effect.die(`the fake kernel has no ${what}`)
+
+export const gateView = (id: string, over: Partial<GateView> = {}): GateView => ({
+  id, requestCursor: 1, state: "escalated", system: "terminal", action: "process.run", executor: "process.run", target: "echo",
+  risk: "irreversible", recovery: "none", grant: "g", digest: "0".repeat(64), payloadArtifact: null, rule: "granted", reason: "asks a human",
+  attempt: 0, kernelEpoch: 0, requestedAt: 1, expiresAt: null, approvedBy: null, payload: { argv: ["hi"] }, result: null, ...over
+})
+
+export const makeFakeKernel = (options: {
+  /** What the gate says to an action, by executor; none: it is escalated. */
+  readonly verdict?: (executor: string) => { readonly kind: string; readonly payload: unknown }
+} = {}): Effect.Effect<FakeKernel, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const clock = makeClock()
+    const store = yield* Memory.make({ clock })
+    const asked: Array<string> = []
+    const gateRequests = new Map<string, GateView>()
+    const down = Latch.makeUnsafe(false)
+    const systems = new Map<string, SystemView>()
+    const open = (name: string): Effect.Effect<void> =>
+      Effect.orDie(store.putChannel(channelOf({ name, durability: "memory", indexes: ["correlationId"] }, "fake")))
+    for (const name of ["repo.files", "repo.facts", "other", kernelReplies, actionGate, capabilityRequest]) yield* open(name)
+
+    const append: ChannelsService["append"] = (sender, channel, drafts, appendOptions) => {
+      const found = store.channels().find(({ name }) => name === channel)
+      if (found === undefined) return Effect.fail(new ChannelNotFound({ channel }))
+      return store.append(channel, drafts.map((draft) => prepare(draft, sender, found)), { sender, ...appendOptions })
+    }
+    const awaitBeyond: ChannelsService["awaitBeyond"] = (channel, after) =>
+      Effect.callback((resume) => {
+        const head = (): number => store.statisticsOf(channel)?.head ?? 0
+        if (head() > after) return resume(Effect.succeed(head()))
+        const stop = store.onCommit((name) => {
+          if (name !== channel || head() <= after) return
+          stop()
+          resume(Effect.succeed(head()))
+        })
+        return Effect.sync(stop)
+      })
+    const read: ChannelsService["read"] = (_reader, channel, readOptions = {}) =>
+      store.read(channel, { after: readOptions.after ?? 0, limit: readOptions.limit ?? 100, filter: readOptions.filter })
+
+    const channels: ChannelsService = {
+      store, clock, append, awaitBeyond, read,
+      open: unused("open"), get: (name) => store.channels().find((channel) => channel.name === name), all: () => store.channels(),
+      appendSurely: unused("appendSurely"), take: unused("take"), settle: unused("settle"), renew: unused("renew"), release: unused("release"),
+      backlog: unused("backlog"), settledFloor: () => 0
+    }
+
+    const reply = (recipient: string, correlationId: string, kind: string, payload: unknown): Effect.Effect<void> =>
+      Effect.orDie(Effect.asVoid(append("aaax", kernelReplies, [{ kind, payload, recipient, correlationId }])))
+
+    const portOf = (system: string): Port => ({
+      system,
+      channels: Effect.succeed([]),
+      append: (channel, drafts, appendOptions) =>
+        Effect.tap(append(system, channel, drafts, appendOptions), ([first]) => {
+          if (channel === capabilityRequest) return reply(system, first!.id, "capability_grant", { token: "token", resource: "x" })
+          if (channel !== actionGate) return Effect.void
+          const { executor } = drafts[0]!.payload as { executor: string }
+          const verdict = options.verdict?.(executor) ?? { kind: "action_escalated", payload: { reason: "asks a human", escalated_to: "human" } }
+          if (verdict.kind === "action_escalated") gateRequests.set(first!.id, gateView(first!.id, { executor }))
+          return reply(system, first!.id, verdict.kind, verdict.payload)
+        }),
+      read: (channel, readOptions) => read(system, channel, readOptions),
+      awaitBeyond,
+      take: unused("take"), settle: unused("settle"), renew: unused("renew"), backlog: unused("backlog"), subscription: unused("subscription"),
+      advance: unused("advance"), getSnapshot: unused("getSnapshot"), putSnapshot: unused("putSnapshot"), putArtifact: unused("putArtifact"),
+      getArtifact: unused("getArtifact"), powers: []
+    })
+
+    const ask = (verb: string) => (id: string) => Effect.sync(() => void asked.push(`${verb} ${id}`))
+    const warrant = (id: string): Effect.Effect<GateView, InvalidPayload> => {
+      const found = gateRequests.get(id)
+      return found === undefined ? Effect.fail(new InvalidPayload({ what: "request", path: "", reason: `there is no request ${id}` })) : Effect.succeed(found)
+    }
+    const answer = (id: string, by: string, over: Partial<GateView>, kind: string) =>
+      Effect.gen(function*() {
+        const found = yield* warrant(id)
+        if (found.system === by) return yield* new Denied({ system: by, operation: "answer", target: id, reason: "it asked itself" })
+        const next = { ...found, ...over }
+        gateRequests.set(id, next)
+        yield* reply(found.system, id, kind, { request_id: id, by })
+        return next
+      })
+
+    return {
+      id: "aaax-main", name: "Fake", channels, asked, gateRequests,
+      dock: (system) =>
+        Effect.sync(() => {
+          const { id } = system.manifest
+          systems.set(id, {
+            id, status: "docked", module: null, framework: system.manifest.framework, description: system.manifest.description, privileged: false,
+            reads: [], writes: [], takes: [], provides: [], executors: system.manifest.executors, powers: [], grants: 0, restarts: 0,
+            lastError: null, dockedAt: clock.now()
+          })
+          return { id, port: portOf(id) }
+        }),
+      undock: ask("undock"), pause: ask("pause"), resume: ask("resume"), drain: ask("drain"), revoke: ask("revoke"),
+      gate: {
+        list: () => Effect.sync(() => [...gateRequests.values()]),
+        show: warrant,
+        approve: (id, by, approval) =>
+          Effect.flatMap(warrant(id), (found) =>
+            approval?.digest !== undefined && approval.digest !== found.digest
+              ? Effect.fail(new Denied({ system: by, operation: "approve", target: id, reason: "the digest is another" }))
+              : answer(id, by, { state: "succeeded", approvedBy: by }, "action_completed")),
+        deny: (id, by, reason) => answer(id, by, { state: "refused", reason }, "action_denied"),
+        reconcile: (id, by, outcome, reason) => answer(id, by, { state: outcome, reason }, "action_completed")
+      },
+      modules: () => [{ id: "echo", framework: "esm", file: null, digest: null, origin: "config", status: "running" }],
+      loadModule: ({ id, file }) =>
+        Effect.succeed({ id: id ?? "loaded", framework: "esm", file: file ?? null, digest: null, origin: "runtime", status: "running" }),
+      systems: () => [...systems.values()],
+      views: () => store.channels().map((channel) => ({ ...channel, ...store.statisticsOf(channel.name)!, backlog: null })),
+      status: () => ({
+        id: "aaax-main", name: "Fake", version: "0", pid: process.pid, boot: 1, startedAt: 1, now: clock.now(), directory: "/", policy: "granted",
+        store: { ...store.statistics(), stopped: null }, systems: systems.size, grants: 0, waiting: 0, unknown: 0, journalHead: 0, clockJump: null
+      }),
+      audit: () => Effect.succeed([]),
+      verifyAudit: Effect.succeed({ ok: true, entries: 0, chainHead: "", firstCursor: 0, head: 0, problems: [] }),
+      step: Effect.void,
+      awaitDown: down.await,
+      down: Effect.asVoid(down.open)
+    }
+  })
