@@ -1,0 +1,210 @@
+// Authority: ask for a capability, and act through the gate. Every answer is typed; nothing is left to poll for.
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import type { Scope } from "effect/Scope"
+import type { Access, Fence, Risk } from "../protocol/authority.ts"
+import { EffectFailed, InvalidPayload, Refused, type AppendError, type ReadError, type TimedOut } from "../protocol/errors.ts"
+import type { Appended, Draft, Event } from "../protocol/event.ts"
+import type { Port } from "../protocol/port.ts"
+import { replyKinds } from "../protocol/warrant.ts"
+import { actionGate, capabilityRequest, kernelReplies } from "../protocol/well-known.ts"
+import { appendTo } from "./channel.ts"
+import type { Keys } from "./handling.ts"
+import { askMillisDefault, makeReplies } from "./request.ts"
+
+/** Longest wait for a receipt: an escalation may wait for a human before it expires. */
+export const receiptMillisDefault = 30 * 60_000
+
+export interface CapabilityOptions {
+  /** `ttl` in seconds; other keys are kept as labels of the grant. */
+  readonly scope?: Readonly<Record<string, Schema.Json>>
+  /** What the policy may look at. */
+  readonly context?: Readonly<Record<string, Schema.Json>>
+  readonly key?: string
+  readonly timeoutMillis?: number
+}
+
+export interface Capability {
+  readonly resource: string
+  readonly access: Access
+  readonly token: string
+  /** Kernel time in Unix seconds, after which it is dead; null: it does not expire. */
+  readonly expires: number | null
+}
+
+export interface ActOptions {
+  /** On what: a path, a program, a URL; the executor says. */
+  readonly target: string
+  readonly payload?: unknown
+  /** What is done, in the requester's words; default: the executor's name. */
+  readonly action?: string
+  /** May raise the executor's declared risk, never lower it. Default: low, so that the declared risk counts. */
+  readonly risk?: Risk
+  /** A token; default: the execute grant of this system, which is asked for once. */
+  readonly capability?: string
+  /** Makes the action repeatable: the same key acts once. */
+  readonly key?: string
+  readonly fence?: Fence
+  readonly timeoutMillis?: number
+  /** `receipt` (default): the effect happened. `verdict`: it was allowed, or waits for a human. */
+  readonly wait?: "verdict" | "receipt"
+}
+
+export interface Acted {
+  /** The request, which is also the warrant's id. */
+  readonly request: string
+  readonly outcome: "approved" | "escalated" | "completed"
+  /** What the executor reported; for `approved` the final payload. */
+  readonly result: unknown
+}
+
+export type ActError = Refused | EffectFailed | AppendError | ReadError | TimedOut | InvalidPayload
+
+export interface Authority {
+  readonly requestCapability: (
+    resource: string, access: Access, options?: CapabilityOptions
+  ) => Effect.Effect<Capability, Refused | AppendError | ReadError | TimedOut | InvalidPayload>
+  readonly act: (executor: string, options: ActOptions, keys?: Keys) => Effect.Effect<Acted, ActError>
+}
+
+// Replies come from the kernel, but from a channel: what they say is checked before it is believed.
+const GrantReply = Schema.Struct({ resource: Schema.String, token: Schema.String, expires: Schema.NullOr(Schema.Finite) })
+const ReasonReply = Schema.Struct({ reason: Schema.String })
+const decodeGrant = Schema.decodeUnknownExit(GrantReply)
+const decodeReason = Schema.decodeUnknownExit(ReasonReply)
+
+const reasonOf = (reply: Event): string => {
+  const decoded = decodeReason(reply.payload)
+  return Exit.isSuccess(decoded) ? decoded.value.reason : "no reason was given"
+}
+
+/** A field of a reply, when it has one. */
+const field = (reply: Event, name: string): unknown =>
+  typeof reply.payload === "object" && reply.payload !== null && !Array.isArray(reply.payload)
+    ? (reply.payload as Readonly<Record<string, unknown>>)[name] // an object that is no array is a record of unknowns
+    : undefined
+
+const grantOf = (reply: Event, access: Access): Effect.Effect<Capability, Refused | InvalidPayload> | undefined => {
+  if (reply.kind === replyKinds.refusedCapability) {
+    return Effect.fail(new Refused({ request: reply.correlationId ?? "", kind: "denied", reason: reasonOf(reply) }))
+  }
+  if (reply.kind !== replyKinds.granted) return undefined
+  const decoded = decodeGrant(reply.payload)
+  return Exit.isSuccess(decoded)
+    ? Effect.succeed({ ...decoded.value, access })
+    : Effect.fail(new InvalidPayload({ what: "capability reply", path: "", reason: "it has no token" }))
+}
+
+const actedOf = (reply: Event, wait: "verdict" | "receipt"): Effect.Effect<Acted, Refused | EffectFailed> | undefined => {
+  const request = reply.correlationId ?? ""
+  const done = (outcome: Acted["outcome"], result: unknown): Effect.Effect<Acted> => Effect.succeed({ request, outcome, result })
+  switch (reply.kind) {
+    case replyKinds.denied:
+      return Effect.fail(new Refused({ request, kind: "denied", reason: reasonOf(reply) }))
+    case replyKinds.expired:
+      return Effect.fail(new Refused({ request, kind: "expired", reason: reasonOf(reply) }))
+    case replyKinds.failed:
+      return Effect.fail(new EffectFailed({ request, outcome: "failed", reason: reasonOf(reply) }))
+    case replyKinds.unknown:
+      return Effect.fail(new EffectFailed({ request, outcome: "unknown", reason: reasonOf(reply) }))
+    case replyKinds.completed:
+      return done("completed", field(reply, "result"))
+    case replyKinds.approved:
+      return wait === "verdict" ? done("approved", field(reply, "modified_payload")) : undefined
+    case replyKinds.escalated:
+      return wait === "verdict" ? done("escalated", null) : undefined
+    default:
+      return undefined
+  }
+}
+
+/** An id that says the same request every time, so that its answer is found even when its content changed a little. */
+const requestId = (port: Port, key: string): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const digest = await globalThis.crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${port.system}\n${key}`))
+    return `act-${Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 40)}`
+  })
+
+export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope> =>
+  Effect.gen(function*() {
+    const replies = yield* makeReplies(port, kernelReplies)
+    const held = new Map<string, Effect.Effect<Capability, ActError>>()
+
+    const requestCapability: Authority["requestCapability"] = (resource, access, options = {}) =>
+      replies.ask({
+        send: appendOne(port, capabilityRequest, {
+          kind: "capability_request",
+          payload: { resource, access, ...(options.scope && { scope: options.scope }), ...(options.context && { context: options.context }) }
+        }, options.key),
+        accept: (reply) => grantOf(reply, access),
+        repeated: options.key !== undefined,
+        timeoutMillis: options.timeoutMillis ?? askMillisDefault,
+        what: `The request for ${access} on ${resource}`
+      })
+
+    /** The execute grant of an executor: asked for once, shared by all who act, until it ends or is refused. */
+    const executeGrant = (executor: string): Effect.Effect<Capability, ActError> =>
+      Effect.gen(function*() {
+        const known = held.get(executor)
+        if (known !== undefined) {
+          const capability = yield* known
+          if (capability.expires === null || capability.expires * 1_000 > (yield* Clock.currentTimeMillis)) return capability
+          if (held.get(executor) === known) held.delete(executor)
+        }
+        const again = held.get(executor)
+        if (again !== undefined) return yield* again
+        const asked = yield* Effect.cached(
+          Effect.onExit(requestCapability(executor, "execute"), (exit) =>
+            Effect.sync(() => {
+              if (Exit.isFailure(exit)) held.delete(executor)
+            }))
+        )
+        held.set(executor, asked)
+        return yield* asked
+      })
+
+    const act: Authority["act"] = (executor, options, keys) =>
+      Effect.gen(function*() {
+        const wait = options.wait ?? "receipt"
+        const capability = options.capability ?? (yield* executeGrant(executor)).token
+        const derived = options.key === undefined && keys !== undefined
+        const key = options.key ?? keys?.next(executor)
+        const id = derived && key !== undefined ? yield* requestId(port, key) : undefined
+        const payload = {
+          action: options.action ?? executor,
+          executor,
+          target: options.target,
+          payload: options.payload ?? null,
+          capability,
+          risk_level: options.risk ?? "low",
+          ...(options.fence === undefined ? {} : { fence: options.fence })
+        }
+        const parentIds = keys === undefined ? [] : [keys.event.id]
+        const send = appendOne(
+          port, actionGate, { kind: "action_request", payload, parentIds, ...(id === undefined ? {} : { id }) },
+          key ?? globalThis.crypto.randomUUID()
+        )
+        return yield* replies.ask({
+          // Handling an event again may say the request a little differently (another token); the first one stands.
+          send: id === undefined ? send : Effect.catchTag(send, ["IdempotencyConflict", "EventExists"], () =>
+            Effect.succeed<Appended>({ id, cursor: 0, recordedAt: 0 })),
+          accept: (reply) => actedOf(reply, wait),
+          repeated: key !== undefined,
+          timeoutMillis: options.timeoutMillis ?? (wait === "verdict" ? askMillisDefault : receiptMillisDefault),
+          what: `The ${wait} for ${executor} on ${options.target}`
+        })
+      }).pipe(
+        // A refusal may be the grant's: the next action asks for a new one.
+        Effect.tapErrorTag("Refused", () => Effect.sync(() => held.delete(executor)))
+      )
+
+    return { requestCapability, act }
+  })
+
+const appendOne = (
+  port: Port, channel: string, draft: Draft, key: string | undefined
+): Effect.Effect<Appended, AppendError> =>
+  // One draft in, one answer out: the port promises it.
+  Effect.map(appendTo(port, channel, [draft], key === undefined ? {} : { key }), (appended) => appended[0]!)

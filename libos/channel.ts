@@ -1,0 +1,197 @@
+// A typed channel over a port: checked payloads in, checked payloads out, pages pulled at the reader's own pace.
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { AppendError, InvalidPayload, ReadError } from "../protocol/errors.ts"
+import type { Appended, Draft, Event, Filter } from "../protocol/event.ts"
+import type { ChannelId, Cursor, SystemId } from "../protocol/names.ts"
+import type { AppendOptions, Port, ReadOptions } from "../protocol/port.ts"
+import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
+import { validate } from "./payload.ts"
+
+/** An event whose payload was checked by the reader's schema. */
+export type Received<T> = Omit<Event, "payload"> & { readonly payload: T }
+
+export interface WriteOptions {
+  /** Makes the append repeatable: same key and content give the first result. */
+  readonly key?: string
+  readonly expectedHead?: Cursor
+  readonly id?: string
+  readonly kind?: string
+  /** Events that caused this one. */
+  readonly parents?: ReadonlyArray<string>
+  readonly correlationId?: string
+  readonly recipient?: SystemId
+  readonly subject?: string
+  readonly labels?: ReadonlyArray<string>
+  readonly metadata?: Readonly<Record<string, unknown>>
+  /** With a key: wait and repeat until it is kept, also while the store takes no writes. */
+  readonly surely?: boolean
+}
+
+/** Pages that are read ahead by one pull. */
+const pageEvents = 256
+const retryMillisFirst = 10
+const retryMillisMax = 1_000
+/** Repetitions of an append that is not `surely`; with the growing pause about half a minute. */
+const retriesMax = 36
+
+/**
+ * Appends, waiting out an overload, and repeating an unknown outcome that has a key until the answer is definite.
+ * An unknown outcome without a key is given to the caller, who alone can judge it.
+ */
+export const appendTo = (
+  port: Port, channel: ChannelId, drafts: ReadonlyArray<Draft>, options: AppendOptions & { readonly surely?: boolean } = {}
+): Effect.Effect<ReadonlyArray<Appended>, AppendError> => {
+  const { surely = false, ...appendOptions } = options
+  const attempt = (tries: number, pause: number): Effect.Effect<ReadonlyArray<Appended>, AppendError> =>
+    Effect.catch(port.append(channel, drafts, appendOptions), (error) => {
+      const repeatable =
+        error._tag === "Overloaded" ||
+        (error._tag === "AppendUnknown" && appendOptions.key !== undefined) ||
+        (error._tag === "StoreUnavailable" && surely && appendOptions.key !== undefined)
+      if (!repeatable || (!surely && tries >= retriesMax)) return Effect.fail(error)
+      const millis = error._tag === "Overloaded" ? Math.max(1, error.retryAfterMillis) : pause
+      return Effect.andThen(Effect.sleep(millis), attempt(tries + 1, Math.min(pause * 2, retryMillisMax)))
+    })
+  return attempt(0, retryMillisFirst)
+}
+
+export interface Writer {
+  readonly name: ChannelId
+  readonly append: (payloads: ReadonlyArray<unknown>, options?: WriteOptions) => Effect.Effect<ReadonlyArray<Appended>, AppendError>
+}
+
+/** A channel to append to. `schema` checks what is given; what is given is what is kept. */
+export const makeWriter = (port: Port, name: ChannelId, kind?: string, schema?: StandardSchemaV1): Writer => ({
+  name,
+  append: (payloads, options = {}) => {
+    const { key, expectedHead, surely, parents, ...envelope } = options
+    const draft = (payload: unknown): Draft => ({
+      ...(kind === undefined ? {} : { kind }),
+      ...envelope,
+      ...(parents === undefined ? {} : { parentIds: parents }),
+      payload
+    })
+    const append = appendTo(port, name, payloads.map(draft), {
+      ...(key === undefined ? {} : { key }),
+      ...(expectedHead === undefined ? {} : { expectedHead }),
+      ...(surely === undefined ? {} : { surely })
+    })
+    if (schema === undefined) return append
+    return Effect.andThen(
+      Effect.forEach(payloads, (payload) => validate(schema, `payload for ${name}`, payload), { discard: true }), append
+    )
+  }
+})
+
+export interface Page<T> {
+  readonly events: ReadonlyArray<Received<T>>
+  readonly next: Cursor
+  readonly head: Cursor
+}
+
+export interface FollowOptions {
+  /** Events behind this cursor. With a durable name: where it starts when it is new. */
+  readonly after?: Cursor
+  /** The oldest event, only what comes now, or the name of a durable subscription of this system. */
+  readonly from?: "start" | "now" | (string & {})
+  readonly filter?: Filter
+  /** When retention evicted what comes next: fail with the typed gap, or read on from what is left. */
+  readonly gap?: "fail" | "continue"
+}
+
+/** A position in a channel that pulls pages. */
+export interface Follower<T> {
+  /** The next page that has events; waits for it without polling. */
+  readonly pull: Effect.Effect<ReadonlyArray<Received<T>>, ReadError>
+  /** Remembers, for a durable follower, that everything up to this cursor was handled. */
+  readonly advance: (cursor: Cursor) => Effect.Effect<void, ReadError>
+}
+
+export interface Reader<T> {
+  readonly name: ChannelId
+  readonly read: (options?: ReadOptions) => Effect.Effect<Page<T>, ReadError>
+  readonly follow: (options?: FollowOptions) => Follower<T>
+  /** Events in order, without end. A durable name remembers a page when the next one is asked for. */
+  readonly stream: (options?: FollowOptions) => Stream.Stream<Received<T>, ReadError>
+  readonly check: (event: Event) => Effect.Effect<Received<T>, InvalidPayload>
+}
+
+/** A channel to read. `T` is what `schema` makes of a payload; without one it is what the caller says. */
+export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSchemaV1): Reader<T> => {
+  const check = (event: Event): Effect.Effect<Received<T>, InvalidPayload> =>
+    schema === undefined
+      // Without a schema nothing is known, and T is `unknown` or the caller's own word.
+      ? Effect.succeed(event as Received<T>)
+      // `schema` is the one that T was taken from.
+      : Effect.map(validate(schema, `payload of ${name}#${event.cursor}`, event.payload), (payload) => ({ ...event, payload: payload as T }))
+  const checkAll = (events: ReadonlyArray<Event>): Effect.Effect<ReadonlyArray<Received<T>>, InvalidPayload> =>
+    schema === undefined ? Effect.succeed(events as ReadonlyArray<Received<T>>) : Effect.forEach(events, check)
+
+  const read = (options: ReadOptions = {}): Effect.Effect<Page<T>, ReadError> =>
+    Effect.flatMap(port.read(name, options), (page) => Effect.map(checkAll(page.events), (events) => ({ events, next: page.next, head: page.head })))
+
+  const follow = (options: FollowOptions = {}): Follower<T> => {
+    const durable = options.from === undefined || options.from === "start" || options.from === "now" ? undefined : options.from
+    let after: Cursor | undefined
+
+    const start: Effect.Effect<Cursor, ReadError> = Effect.suspend((): Effect.Effect<Cursor, ReadError> => {
+      if (durable !== undefined) return Effect.map(port.subscription(durable, name, options.after ?? 0), (subscription) => subscription.cursor)
+      if (options.after !== undefined) return Effect.succeed(options.after)
+      return options.from === "now" ? headOf(port, name) : Effect.succeed(0)
+    })
+    // "From the start" means from the oldest that is left, so nothing that it promised is missing.
+    const fromOldest = options.after === undefined && (options.from === undefined || options.from === "start")
+
+    const pull: Effect.Effect<ReadonlyArray<Received<T>>, ReadError> = Effect.gen(function*() {
+      let first = after === undefined
+      if (after === undefined) after = yield* start
+      for (;;) {
+        const position: Cursor = after
+        const page = yield* Effect.catchTag(
+          port.read(name, { after: position, limit: pageEvents, ...(options.filter === undefined ? {} : { filter: options.filter }) }),
+          "Gap",
+          (gap) => {
+            if (options.gap !== "continue" && !(first && fromOldest)) return Effect.fail(gap)
+            return Effect.succeed({ events: [], next: gap.floor, head: gap.floor + 1 })
+          }
+        )
+        first = false
+        // Checked before the position moves: an event that its schema refuses is met again, not passed over.
+        const events = yield* checkAll(page.events)
+        after = Math.max(position, page.next)
+        if (events.length > 0) return events
+        // Nothing for this reader up to the head: only a newer head can bring something.
+        if (after >= page.head || after === position) yield* port.awaitBeyond(name, Math.max(after, page.head))
+      }
+    })
+    const advance = (cursor: Cursor): Effect.Effect<void, ReadError> =>
+      durable === undefined ? Effect.void : port.advance(durable, name, cursor)
+    return { pull, advance }
+  }
+
+  return {
+    name,
+    read,
+    follow,
+    check,
+    stream: (options) =>
+      Stream.unwrap(Effect.sync(() => {
+        const follower = follow(options)
+        let handled: Cursor | undefined
+        return Stream.fromIterableEffectRepeat(Effect.gen(function*() {
+          if (handled !== undefined) yield* follower.advance(handled)
+          const events = yield* follower.pull
+          handled = events[events.length - 1]?.cursor
+          return events
+        }))
+      }))
+  }
+}
+
+/** The newest cursor of a channel. */
+export const headOf = (port: Port, name: ChannelId): Effect.Effect<Cursor, ReadError> =>
+  Effect.map(
+    Effect.catchTag(port.read(name, { limit: 1 }), "Gap", (gap) => port.read(name, { after: gap.floor, limit: 1 })),
+    (page) => page.head
+  )

@@ -1,0 +1,354 @@
+// What a module's code is given: its channels, its authority and its log, as promises and async iterables.
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { Scope } from "effect/Scope"
+import type { Appended, Event } from "../protocol/event.ts"
+import type { Fold } from "../protocol/fold.ts"
+import type { ChannelId, Cursor } from "../protocol/names.ts"
+import type { Port, ReadOptions } from "../protocol/port.ts"
+import type { Commit, FileBytes, FileEntry, ReadFailure, ReadingPower } from "../protocol/power.ts"
+import type { PutOptions, Snapshot } from "../protocol/snapshot.ts"
+import type { Access } from "../protocol/authority.ts"
+import { makeAuthority, type ActOptions, type Authority, type Capability, type CapabilityOptions } from "./authority.ts"
+import { type FollowOptions, type Page, type Reader, type Received, type Writer, type WriteOptions } from "./channel.ts"
+import { runFold as runFoldEffect, type FoldOptions } from "./fold.ts"
+import { keysOf, type Keys } from "./handling.ts"
+import { aborted, fromAsync, makeBridge, type Bridge } from "./promise.ts"
+import { askMillisDefault, firstAnswer, makeReplies, type Replies } from "./request.ts"
+import { periodic as periodicEffect, type Period } from "./source.ts"
+import { work as workEffect, type WorkOptions } from "./worker.ts"
+
+/** What a handler gets beside the event: verbs whose keys are the same when the event is handled again. */
+export interface Handling<Executors extends string = string> {
+  /** Aborted when the handler must end: the lease was lost, or the system is stopped. */
+  readonly signal: AbortSignal
+  /** 1 for the first delivery. */
+  readonly attempt: number
+  /** A key made of the event, the label and how often this label was used. */
+  readonly key: (label: string) => string
+  readonly act: Act<Executors>
+  /** Appends with the event as parent and, unless one is given, a key of its own. */
+  readonly append: <T>(channel: Writes<T>, value: T, options?: WriteOptions) => Promise<Appended>
+}
+
+export type Handler<T, Executors extends string = string> = (
+  event: Received<T>, on: Handling<Executors>
+) => Promise<unknown> | unknown
+
+export interface SubscribeOptions extends FollowOptions {
+  readonly signal?: AbortSignal
+}
+
+/** Hidden on every channel: how the functions of this entry find the system that it belongs to. */
+const inside: unique symbol = Symbol("aaax.libos")
+
+export interface Reads<T, Executors extends string = string> {
+  readonly name: ChannelId
+  readonly read: (options?: ReadOptions) => Promise<Page<T>>
+  /**
+   * Events in order, pulled page by page. Without `from` and `after` it is a durable subscription under the name that
+   * the module gave the channel: after a restart it goes on where it was, and an event whose handling was not
+   * completed (the next one was not asked for) comes again.
+   */
+  readonly subscribe: (options?: SubscribeOptions) => AsyncGenerator<Received<T>, void, undefined>
+  /** Hands every event to a handler, one after the other, until the system stops. */
+  readonly each: (handler: Handler<T, Executors>, options?: SubscribeOptions) => Promise<void>
+  /** The newest cursor, once it is beyond `after`. */
+  readonly awaitBeyond: (after: Cursor, signal?: AbortSignal) => Promise<Cursor>
+  readonly [inside]: { readonly reader: Reader<T>; readonly session: Session }
+}
+
+export interface Takes<T, Executors extends string = string> extends Reads<T, Executors> {
+  /** Items that are neither settled nor dead. */
+  readonly backlog: () => Promise<number>
+  /** Takes items and hands them to a handler until the system stops: see `work`. */
+  readonly work: (handler: Handler<T, Executors>, options?: WorkOptions & { readonly signal?: AbortSignal }) => Promise<void>
+}
+
+export interface Writes<T> {
+  readonly name: ChannelId
+  /** Appends one value, or an array of values as one atomic batch. */
+  readonly append: {
+    (values: ReadonlyArray<T>, options?: WriteOptions): Promise<ReadonlyArray<Appended>>
+    (value: T, options?: WriteOptions): Promise<Appended>
+  }
+  readonly [inside]: { readonly writer: Writer; readonly session: Session }
+}
+
+/** Acts through the gate. Resolves with what the executor reported; throws `Refused` or `EffectFailed`. */
+export type Act<Executors extends string> = (executor: Executors, options: ActOptions) => Promise<unknown>
+
+export interface AskOptions extends WriteOptions {
+  /** Where the answer is expected; default `aaax.kernel-replies`. */
+  readonly replies?: ChannelId
+  readonly timeoutMillis?: number
+}
+
+export interface Snapshots<Names extends string> {
+  readonly get: (name: string) => Promise<Snapshot | undefined>
+  readonly put: (name: Names, value: unknown, options?: PutOptions & SnapshotSource) => Promise<Snapshot>
+}
+
+export interface SnapshotSource {
+  readonly channel?: ChannelId
+  readonly sourceEventId?: string
+  readonly cursor?: Cursor
+}
+
+/** A reading power in promises; what it cannot read rejects with a `ReadFailure`. */
+export interface Reading {
+  readonly root: string
+  readonly isGit: () => Promise<boolean>
+  readonly list: () => Promise<ReadonlyArray<FileEntry>>
+  readonly read: (path: string, limitBytes: number) => Promise<FileBytes>
+  readonly digest: (path: string) => Promise<string>
+  readonly commits: (since: string | undefined, limit: number) => Promise<ReadonlyArray<Commit>>
+}
+
+export type Log = Readonly<Record<"debug" | "info" | "warn" | "error", (message: string, fields?: Readonly<Record<string, unknown>>) => void>>
+
+/** One system's run: its port, its authority, and the bridge to promises. */
+export interface Session {
+  readonly port: Port
+  readonly bridge: Bridge
+  readonly authority: Authority
+  readonly replies: (channel: ChannelId) => Promise<Replies>
+  /** Aborted when the system is asked to stop. Calls go on working until it is stopped. */
+  readonly signal: AbortSignal
+}
+
+export const openSession = (
+  port: Port, context: Context.Context<never>, signals: { readonly stop: AbortSignal; readonly stopped: AbortSignal }
+): Effect.Effect<Session, never, Scope> =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const bridge = makeBridge(context, signals.stopped)
+    const authority = yield* makeAuthority(port)
+    const opened = new Map<ChannelId, Promise<Replies>>()
+    return {
+      port,
+      bridge,
+      authority,
+      signal: signals.stop,
+      replies: (channel) => {
+        const known = opened.get(channel) ?? bridge.run(Effect.provideService(makeReplies(port, channel), Scope, scope))
+        opened.set(channel, known)
+        return known
+      }
+    }
+  })
+
+/** Aborted when one of them is. */
+const either = (session: Session, signal: AbortSignal | undefined): AbortSignal =>
+  signal === undefined ? session.signal : AbortSignal.any([session.signal, signal])
+
+export const makeReads = <T, X extends string>(session: Session, reader: Reader<T>, durable: string): Reads<T, X> => {
+  const { bridge, port } = session
+  const named = (options: SubscribeOptions): FollowOptions => {
+    const { signal: _, ...follow } = options
+    return follow.from === undefined && follow.after === undefined ? { ...follow, from: durable } : follow
+  }
+  async function* subscribe(options: SubscribeOptions = {}): AsyncGenerator<Received<T>, void, undefined> {
+    const signal = either(session, options.signal)
+    const follower = reader.follow(named(options))
+    let handled: Cursor | undefined
+    let saved: Cursor | undefined
+    let savedAt = performance.now()
+    const save = async (): Promise<void> => {
+      if (handled === undefined || handled === saved) return
+      saved = handled
+      savedAt = performance.now()
+      await bridge.run(follower.advance(handled))
+    }
+    try {
+      while (!signal.aborted) {
+        for (const event of await bridge.run(follower.pull, signal)) {
+          yield event
+          handled = event.cursor
+          if (signal.aborted) return
+          // A slow consumer's every step is remembered, a quick one's now and then.
+          if (performance.now() - savedAt > saveMillis) await save()
+        }
+        await save()
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      // Not saved means that it comes again, which is what a subscription promises anyway.
+      await save().catch(() => undefined)
+    }
+  }
+  return {
+    name: reader.name,
+    read: (options) => bridge.run(reader.read(options)),
+    subscribe,
+    each: async (handler, options = {}) => {
+      const signal = either(session, options.signal)
+      for await (const event of subscribe(options)) await handler(event, handlingOf(session, event, 1, signal))
+    },
+    awaitBeyond: (after, signal) => bridge.run(port.awaitBeyond(reader.name, after), either(session, signal)),
+    [inside]: { reader, session }
+  }
+}
+
+/** A consumer that takes longer than this for its events has its position saved with each of them. */
+const saveMillis = 250
+
+export const makeTakes = <T, X extends string>(session: Session, reader: Reader<T>, durable: string): Takes<T, X> => {
+  const takes: Takes<T, X> = {
+    ...makeReads<T, X>(session, reader, durable),
+    backlog: () => session.bridge.run(session.port.backlog(reader.name)),
+    work: (handler, options) => work(takes, handler, options)
+  }
+  return takes
+}
+
+export const makeWrites = <T>(session: Session, writer: Writer): Writes<T> => {
+  async function append(values: ReadonlyArray<T>, options?: WriteOptions): Promise<ReadonlyArray<Appended>>
+  async function append(value: T, options?: WriteOptions): Promise<Appended>
+  async function append(value: T | ReadonlyArray<T>, options?: WriteOptions): Promise<Appended | ReadonlyArray<Appended>> {
+    if (Array.isArray(value)) return session.bridge.run(writer.append(value, options))
+    const [appended] = await session.bridge.run(writer.append([value], options))
+    return appended! // one draft, one answer: the port promises it
+  }
+  return { name: writer.name, append, [inside]: { writer, session } }
+}
+
+const handlingOf = <X extends string>(
+  session: Session, event: Event | Received<unknown>, attempt: number, signal: AbortSignal
+): Handling<X> => {
+  const keys: Keys = keysOf(event)
+  return {
+    signal,
+    attempt,
+    key: keys.next,
+    act: (executor, options) => actWith(session, executor, options, keys, signal),
+    append: async (channel, value, options) => {
+      const [appended] = await session.bridge.run(channel[inside].writer.append([value], {
+        ...options,
+        key: options?.key ?? keys.next(channel.name),
+        parents: options?.parents ?? [event.id]
+      }))
+      return appended! // one draft, one answer: the port promises it
+    }
+  }
+}
+
+const actWith = async (
+  session: Session, executor: string, options: ActOptions, keys?: Keys, signal?: AbortSignal
+): Promise<unknown> => {
+  const acted = await session.bridge.run(session.authority.act(executor, options, keys), signal)
+  return options.wait === "verdict" ? acted : acted.result
+}
+
+export const makeAct = <X extends string>(session: Session): Act<X> => (executor, options) => actWith(session, executor, options)
+
+export const makeRequest = (session: Session) =>
+(resource: string, access: Access, options?: CapabilityOptions): Promise<Capability> =>
+  session.bridge.run(session.authority.requestCapability(resource, access, options))
+
+export const makeAsk = (session: Session) =>
+async <T>(channel: Writes<T>, value: T, options: AskOptions = {}): Promise<Event> => {
+  const { replies: replyChannel = "aaax.kernel-replies", timeoutMillis = askMillisDefault, ...write } = options
+  const replies = await session.replies(replyChannel)
+  return session.bridge.run(replies.ask({
+    send: Effect.map(channel[inside].writer.append([value], write), (appended) => appended[0]!),
+    accept: firstAnswer(replyChannel),
+    repeated: write.key !== undefined,
+    timeoutMillis,
+    what: `The request in ${channel.name}`
+  }))
+}
+
+export const makeSnapshots = <N extends string>(session: Session): Snapshots<N> => ({
+  get: (name) =>
+    session.bridge.run(Effect.catchTag(session.port.getSnapshot(name), "SnapshotNotFound", () => Effect.succeed(undefined))),
+  put: (name, value, options = {}) => {
+    const { expectedRevision, ...source } = options
+    return session.bridge.run(
+      session.port.putSnapshot({ name, value, ...source }, expectedRevision === undefined ? undefined : { expectedRevision })
+    )
+  }
+})
+
+export const makeReading = (session: Session, power: ReadingPower): Reading => {
+  const run = <A>(effect: Effect.Effect<A, ReadFailure>): Promise<A> => session.bridge.run(effect)
+  return {
+    root: power.root,
+    isGit: () => run(power.isGit),
+    list: () => run(power.list),
+    read: (path, limitBytes) => run(power.read(path, limitBytes)),
+    digest: (path) => run(power.digest(path)),
+    commits: (since, limit) => run(power.commits(since, limit))
+  }
+}
+
+export const makeLog = (session: Session): Log => {
+  const at = (log: (...message: ReadonlyArray<unknown>) => Effect.Effect<void>) => (message: string, fields?: Readonly<Record<string, unknown>>): void =>
+    session.bridge.start(Effect.annotateLogs(log(message), { ...fields, system: session.port.system }))
+  return { debug: at(Effect.logDebug), info: at(Effect.logInfo), warn: at(Effect.logWarning), error: at(Effect.logError) }
+}
+
+/**
+ * Works on a queue until the system stops or `signal` is aborted: acknowledges an item when its handler ends, gives it
+ * back with a growing pause when it throws (`Later` says the pause), sends it to the dead letters when it throws
+ * `Poison`. Renews what it holds. Stopping, it hands back what was not begun and lets the rest end.
+ */
+export const work = async <T, X extends string>(
+  channel: Takes<T, X>, handler: Handler<T, X>, options: WorkOptions & { readonly signal?: AbortSignal } = {}
+): Promise<void> => {
+  const { reader, session } = channel[inside]
+  await session.bridge.run(workEffect(
+    session.port,
+    reader,
+    ({ attempt, event }) => fromAsync((signal) => handler(event, handlingOf(session, event, attempt, signal)), handlerGraceMillis),
+    aborted(either(session, options.signal)),
+    options
+  ))
+}
+
+/** How long a handler may take to end once its signal was aborted. */
+const handlerGraceMillis = 1_000
+
+/**
+ * Answers every event of a channel: what the handler returns is appended to `to`, correlated with the event and
+ * addressed to its sender, once per event. `undefined` answers nothing.
+ */
+export const answer = <T, R, X extends string>(
+  channel: Reads<T, X>, to: Writes<R>, handler: (event: Received<T>, on: Handling<X>) => Promise<R | undefined> | R | undefined,
+  options?: SubscribeOptions
+): Promise<void> =>
+  channel.each(async (event, on) => {
+    const reply = await handler(event, on)
+    if (reply !== undefined) await on.append(to, reply, { correlationId: event.id, recipient: event.sender })
+  }, options)
+
+/** Folds a channel until the system stops or `signal` is aborted: see `FoldOptions`. */
+export const runFold = async <State, T, X extends string>(
+  fold: Fold<State, Received<T>>,
+  options: Omit<FoldOptions<State>, "onPage"> & {
+    readonly channel: Reads<T, X>
+    readonly signal?: AbortSignal
+    readonly onPage?: (state: State, cursor: Cursor) => Promise<void> | void
+  }
+): Promise<void> => {
+  const { channel, onPage, signal, ...rest } = options
+  const { reader, session } = channel[inside]
+  const until = either(session, signal)
+  const folding = runFoldEffect(session.port, fold, reader, {
+    ...rest,
+    ...(onPage === undefined ? {} : { onPage: (state, cursor) => Effect.promise(async () => onPage(state, cursor)) })
+  })
+  await session.bridge.run(Effect.raceFirst(folding, aborted(until)))
+}
+
+/** Runs `pull` at once and then again after each pause, until `signal` is aborted. What it throws ends the loop. */
+export const periodic = async (
+  options: { readonly every: Period; readonly signal: AbortSignal }, pull: (signal: AbortSignal) => Promise<unknown> | unknown
+): Promise<void> => {
+  const exit = await Effect.runPromiseExit(
+    periodicEffect(options.every, fromAsync(() => pull(options.signal))), { signal: options.signal }
+  )
+  if (exit._tag === "Failure" && !options.signal.aborted) throw Cause.squash(exit.cause)
+}

@@ -1,0 +1,22 @@
+// Handling: what a handler is given beside an event, so that handling it again does nothing twice.
+import type { Event } from "../protocol/event.ts"
+
+/** Keys that are the same whenever the same event is handled again by the same system. */
+export interface Keys {
+  readonly event: Pick<Event, "id" | "channel" | "cursor">
+  /** The next key under a label: `id/label/1`, `id/label/2`, in the order of the calls. */
+  readonly next: (label: string) => string
+}
+
+/** The system is part of every key's scope already, so the key says only event, label and ordinal. */
+export const keysOf = (event: Event): Keys => {
+  const ordinals = new Map<string, number>()
+  return {
+    event,
+    next: (label) => {
+      const ordinal = (ordinals.get(label) ?? 0) + 1
+      ordinals.set(label, ordinal)
+      return `on/${event.id}/${label}/${ordinal}`
+    }
+  }
+}
