@@ -37,6 +37,22 @@ export const systemsMax = 10_000
 export const tailEvents = 4_096
 /** JSON text held in memory for the tails of all channels together, in UTF-16 code units. */
 export const tailTextMax = 64 * 1_048_576
+/** JSON text of blocks that were read from disk and are held for the next reader, in UTF-16 code units. */
+export const coldTextMax = 16 * 1_048_576
+/** JSON text of one row of the log, in UTF-16 code units, unless one event alone is longer. */
+export const rowTextMax = 524_288
+/** Rows of the log after which their index is packed into one row. */
+export const segmentRows = 4_096
+/** Write-ahead log after which a checkpoint is asked for, in bytes. */
+export const checkpointBytes = 8 * 1_048_576
+/** Write-ahead log beyond which the writer helps with the checkpoint, in bytes. */
+export const walBytesMax = 96 * 1_048_576
+/** Evicted events that are deleted in one go. */
+export const sweepEventsMax = 1_000
+/** Keys that are pruned in one go. */
+export const pruneKeysMax = 200
+/** No key is pruned so soon after opening: what was unknown before a crash may be repeated now. */
+export const pruneKeysDelayMillis = 3_600_000
 /** Appends of one system that wait for a commit. */
 export const appendsInFlightMax = 4_096
 /** Text of one system's appends that wait for a commit, in UTF-16 code units. */
@@ -85,3 +101,38 @@ export const httpRequestMillis = 30_000
 export const httpPingMillis = 15_000
 /** How long a closing HTTP door lets answers that are under way go out. */
 export const httpCloseMillis = 100
+/** Repetitions of an append whose outcome is unknown, and the longest pause between two of them. */
+export const appendRepeatsMax = 12
+export const appendRepeatMillisMax = 250
+/** Items of one exclusive channel that are handed out or wait to be handed out again; beyond it no new ones are. */
+export const openItemsMax = 16_384
+/** Items of an exclusive channel that are read ahead at once. */
+export const queuePageEvents = 512
+/** Records in a settlement channel before one record of the whole state replaces them. */
+export const settlementRecordsMax = 2_048
+/** Pause before dead letters are tried again that the store did not take. */
+export const deadLetterRetryMillis = 1_000
+/** Content of one file that `fs.write` writes, in bytes. */
+export const writeBytesMax = 4 * 1_048_576
+/** Arguments of one `process.run`, and all of them together in bytes. */
+export const argumentsMax = 1_000
+export const argumentBytesMax = 131_072
+/** Standard input that `process.run` hands to a program, in bytes. */
+export const processInputBytesMax = 1_048_576
+/** What `process.run` keeps of each of a program's two outputs, in bytes: the first and the last half. */
+export const processOutputBytesDefault = 16_384
+export const processOutputBytesMax = 1_048_576
+/** Time that a program may take, and what it has between being asked to end and being killed. */
+export const processMillisDefault = 60_000
+export const processMillisMax = 3_600_000
+export const processGraceMillis = 2_000
+/** A guardian of child processes that has nothing to do is let go. */
+export const guardianIdleMillis = 60_000
+/** Entries that a reading power lists under one root. */
+export const listEntriesMax = 1_000_000
+/** Bytes that a reading power hands out of one file. */
+export const readBytesMax = 64 * 1_048_576
+/** Commits that a reading power gives at once. */
+export const commitsMax = 100_000
+/** Time that one run of git may take. */
+export const gitMillisMax = 120_000

@@ -17,12 +17,20 @@ export const effectiveRisk = (executor: Pick<Executor, "risk"> | undefined, requ
  * that answers later refuses everything.
  */
 export const payloadRefusal = (schema: StandardSchemaV1, payload: unknown): string | undefined => {
+  // The digest sees own members only; a schema could be shown others.
+  if (!isData(payload)) return "payload: it is not plain data"
   const result = schema["~standard"].validate(payload)
   if (result instanceof Promise) return "the payload's schema answers asynchronously; it has to answer at once"
   const issue = result.issues?.[0]
   if (issue === undefined) return undefined
   const path = issuePath(issue)
   return `payload${path === "" ? "" : `.${path}`}: ${issue.message}`
+}
+
+const isData = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return true
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 /** Why this executor would not take this call, or nothing: its payload's schema, then its own check. One that throws refuses. */

@@ -1,0 +1,274 @@
+// Writes a file below a declared root: confined, whole or not at all, and told apart afterwards by its digest.
+//
+// A target is a path relative to the first root, or `NAME:path` for the root whose last segment is NAME.
+// Risk is medium: it changes only what is below folders that the operator declared, but what it replaces is gone.
+import { hash } from "node:crypto"
+import { constants, type Stats } from "node:fs"
+import { lstat, mkdir, open, rename, rmdir, unlink, type FileHandle } from "node:fs/promises"
+import { basename, isAbsolute } from "node:path"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { ConfigInvalid } from "../../protocol/errors.ts"
+import type { Call, Executor, ExecutorFailure } from "../../protocol/executor.ts"
+import { pathRefusal, reservedFolders, reservedIn, type Reserved } from "../../protocol/path.ts"
+import { writeBytesMax } from "../limits.ts"
+import { codeOf, hasHandlePaths, makeSteps, openRoot, type Folder, type Steps } from "./confined.ts"
+import { NotDone, payloadRefusal, stoppable } from "./executor.ts"
+import { makePathLock } from "./path-lock.ts"
+
+export interface WriteOptions {
+  /** Absolute folders. The first is the one that a target without a root's name is relative to. */
+  readonly roots: ReadonlyArray<string>
+  /** Largest content, in bytes. */
+  readonly contentBytesMax?: number
+  /** Folders that are refused at any depth; default: `.git`, and `.aaax` but for its reports. `.git` always is. */
+  readonly reserved?: ReadonlyArray<Reserved>
+  /** Whether folders are used by handle; default: where the machine can. */
+  readonly byHandle?: boolean
+}
+
+export interface Written {
+  /** The target. */
+  readonly path: string
+  readonly sizeBytes: number
+  readonly sha256: string
+}
+
+const Payload = Schema.Struct({ content: Schema.String, encoding: Schema.optionalKey(Schema.Literals(["utf8", "base64"])) })
+type Payload = typeof Payload.Type
+const schema = Schema.toStandardSchemaV1(Payload, { parseOptions: { onExcessProperty: "error" } })
+
+/** A target, taken apart. */
+interface Place {
+  readonly root: string
+  readonly parents: ReadonlyArray<string>
+  readonly name: string
+}
+
+const rootNames = (roots: ReadonlyArray<string>): ReadonlyMap<string, string> => {
+  const issues = roots.flatMap((root, at) => {
+    const path = `executors.fs.write.roots[${at}]`
+    if (!isAbsolute(root)) return [{ file: "config", path, reason: `${root} is not an absolute path.` }]
+    const twin = roots.findIndex((other) => basename(other) === basename(root))
+    return twin === at ? [] : [{ file: "config", path, reason: `${root} ends like ${roots[twin]}; targets could not tell them apart.` }]
+  })
+  if (roots.length === 0) issues.push({ file: "config", path: "executors.fs.write.roots", reason: "name at least one folder." })
+  if (issues.length > 0) throw new ConfigInvalid({ issues })
+  return new Map(roots.map((root) => [basename(root), root]))
+}
+
+const contentOf = (payload: Payload): Buffer => Buffer.from(payload.content, payload.encoding ?? "utf8")
+
+const contentRefusal = (payload: Payload, bytesMax: number): string | undefined => {
+  if (payload.content.length > 2 * bytesMax) return `the content has more than ${bytesMax} bytes`
+  const bytes = contentOf(payload)
+  if (bytes.length > bytesMax) return `the content has ${bytes.length} bytes, at most ${bytesMax} are allowed`
+  const back = bytes.toString(payload.encoding ?? "utf8")
+  return back === payload.content ? undefined : `the content is not ${payload.encoding === "base64" ? "padded base64" : "well-formed text"}`
+}
+
+/** Made per config. Throws `ConfigInvalid` for roots that are not absolute or end with the same name. */
+export const executor = (options: WriteOptions): Executor => {
+  const names = rootNames(options.roots)
+  const bytesMax = options.contentBytesMax ?? writeBytesMax
+  const reserved = [...(options.reserved ?? reservedFolders), { name: ".git", except: [] }]
+  const steps = makeSteps(options.byHandle ?? hasHandlePaths)
+  const lock = makePathLock()
+
+  const placeOf = (target: string): Place | string => {
+    const colon = target.indexOf(":")
+    const path = target.slice(colon + 1)
+    const root = colon === -1 ? options.roots[0] : names.get(target.slice(0, colon))
+    if (root === undefined) return `there is no root with this name; roots: ${[...names.keys()].join(", ")}`
+    const refusal = pathRefusal(path)
+    if (refusal !== undefined) return refusal
+    const folder = reservedIn(path, reserved)
+    if (folder !== undefined) return `${folder} is reserved`
+    const parents = path.split("/")
+    // A path that was not refused has at least one segment.
+    return { root, name: parents.pop()!, parents }
+  }
+
+  const check: NonNullable<Executor["check"]> = ({ payload, target }) => {
+    const place = placeOf(target)
+    if (typeof place === "string") return place
+    // The schema has taken it, so it is a payload.
+    return payloadRefusal(schema, payload) ?? contentRefusal(payload as Payload, bytesMax)
+  }
+
+  /** Runs `body` alone on the place of the call; one that would be refused does nothing. */
+  const alone = <A>(
+    call: Call, body: (place: Place, bytes: Buffer, signal: AbortSignal) => Promise<A>
+  ): Effect.Effect<A, ExecutorFailure> =>
+    Effect.suspend(() => {
+      const refusal = check(call)
+      const place = placeOf(call.target)
+      if (refusal !== undefined || typeof place === "string") return Effect.fail({ reason: refusal ?? String(place) })
+      // `check` has taken the payload.
+      const bytes = contentOf(call.payload as Payload)
+      const key = [place.root, ...place.parents, place.name].join("/").toLowerCase()
+      return lock(key, stoppable((signal) => body(place, bytes, signal)))
+    })
+
+  return {
+    name: "fs.write",
+    description: `Writes a file below ${options.roots.join(", ")}, whole or not at all. Payload: {content, encoding?}.`,
+    risk: "medium",
+    recovery: "queryable",
+    payload: schema,
+    check,
+    perform: (call) => alone(call, (place, bytes, signal) => write(steps, place, call, bytes, signal)),
+    status: (call) => alone(call, (place, bytes, signal) => find(steps, place, call, bytes, signal))
+  }
+}
+
+const written = (call: Call, bytes: Buffer): Written => ({ path: call.target, sizeBytes: bytes.length, sha256: hash("sha256", bytes, "hex") })
+
+/** The same for every attempt of one call, so that what a crash left behind is found again. */
+const temporary = (call: Call): string => `.aaax-${hash("sha256", call.key, "hex").slice(0, 24)}.tmp`
+
+const proceed = (signal: AbortSignal): void => {
+  if (signal.aborted) throw new NotDone("it was stopped")
+}
+
+const ignore = (): undefined => undefined
+
+/** Everything up to the rename can be taken back and is; the rename is the effect. */
+const write = async (steps: Steps, place: Place, call: Call, bytes: Buffer, signal: AbortSignal): Promise<Written> => {
+  const opened: Array<Folder> = []
+  const undo: Array<() => Promise<unknown>> = []
+  let renamed = false
+  try {
+    const folder = await prepare(steps, place, call, bytes, signal, opened, undo)
+    const [from, to] = [await steps.at(folder, temporary(call)), await steps.at(folder, place.name)]
+    proceed(signal)
+    await rename(from, to).catch((error: unknown) => {
+      // An input/output error leaves open what the disk holds: a defect, and not to be taken back.
+      renamed = codeOf(error) === "EIO"
+      throw error
+    })
+    renamed = true
+    // The new name has to outlive a power loss too. If this fails, nobody knows whether it does: a defect as well.
+    await folder.handle.sync()
+    return written(call, bytes)
+  } catch (error) {
+    if (renamed) throw error
+    for (const step of undo.reverse()) await step().catch(ignore)
+    throw error instanceof NotDone ? error : new NotDone(reasonOf(error))
+  } finally {
+    for (const { handle } of opened) await handle.close().catch(ignore)
+  }
+}
+
+/** Opens the folder of the place and puts the content there under another name. Says how to take each step back. */
+const prepare = async (
+  steps: Steps, place: Place, call: Call, bytes: Buffer, signal: AbortSignal,
+  opened: Array<Folder>, undo: Array<() => Promise<unknown>>
+): Promise<Folder> => {
+  let folder = await openRoot(place.root)
+  opened.push(folder)
+  for (const name of place.parents) {
+    proceed(signal)
+    folder = await enterOrMake(steps, folder, name, undo)
+    opened.push(folder)
+  }
+  const existing = await lstat(await steps.at(folder, place.name)).catch(absent)
+  if (existing !== undefined) mayReplace(existing, place.name)
+  proceed(signal)
+  const path = await steps.at(folder, temporary(call))
+  const handle = await create(path, existing === undefined ? 0o644 : 0o600)
+  const inside = folder
+  undo.push(async () => unlink(await steps.at(inside, temporary(call))))
+  try {
+    await handle.writeFile(bytes, { signal })
+    if (existing !== undefined) await handle.chmod(existing.mode & 0o777)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  return folder
+}
+
+const enterOrMake = async (steps: Steps, folder: Folder, name: string, undo: Array<() => Promise<unknown>>): Promise<Folder> => {
+  try {
+    return await steps.enter(folder, name)
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error
+  }
+  const path = await steps.at(folder, name)
+  await mkdir(path).then(
+    () => {
+      // Only an empty folder can be removed: one that somebody uses meanwhile stays.
+      undo.push(async () => rmdir(await steps.at(folder, name)))
+    },
+    (error: unknown) => {
+      if (codeOf(error) !== "EEXIST") throw error
+    }
+  )
+  await folder.handle.sync()
+  return steps.enter(folder, name)
+}
+
+const absent = (error: unknown): undefined => {
+  if (codeOf(error) !== "ENOENT") throw error
+}
+
+const mayReplace = (stats: Stats, name: string): void => {
+  if (stats.isSymbolicLink()) throw new NotDone(`${name} is a link, and links are not followed`)
+  if (!stats.isFile()) throw new NotDone(`${name} is not a file`)
+  if ((stats.mode & 0o200) === 0) throw new NotDone(`${name} is read-only`)
+}
+
+/** A file that was not there. What an earlier attempt of the same call left is removed: the lock is ours. */
+const create = async (path: string, mode: number): Promise<FileHandle> => {
+  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW
+  try {
+    return await open(path, flags, mode)
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error
+    await unlink(path)
+    return open(path, flags, mode)
+  }
+}
+
+/** Whether the target holds the content of the call. */
+const find = async (steps: Steps, place: Place, call: Call, bytes: Buffer, signal: AbortSignal): Promise<Written | undefined> => {
+  const opened: Array<Folder> = []
+  try {
+    let folder = await openRoot(place.root)
+    opened.push(folder)
+    for (const name of place.parents) {
+      proceed(signal)
+      folder = await steps.enter(folder, name)
+      opened.push(folder)
+    }
+    await unlink(await steps.at(folder, temporary(call))).catch(absent)
+    return (await holds(await steps.at(folder, place.name), bytes)) ? written(call, bytes) : undefined
+  } catch (error) {
+    // No such file, or something that this executor would never have written through.
+    if (["ENOENT", "ELOOP", "ENOTDIR"].includes(codeOf(error)) || error instanceof NotDone) return undefined
+    throw new NotDone(reasonOf(error))
+  } finally {
+    for (const { handle } of opened) await handle.close().catch(ignore)
+  }
+}
+
+const holds = async (path: string, bytes: Buffer): Promise<boolean> => {
+  // Not blocking: what lies there may be a pipe.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stats = await handle.stat()
+    return stats.isFile() && stats.size === bytes.length && bytes.equals(await handle.readFile())
+  } finally {
+    await handle.close()
+  }
+}
+
+const reasonOf = (error: unknown): string => {
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: "the file system denies it", EPERM: "the file system denies it", EROFS: "the file system is read-only",
+    ENOSPC: "the disk is full", EDQUOT: "the disk quota is used up", ENOENT: "the root is not there", ENAMETOOLONG: "a name is too long"
+  }
+  const code = codeOf(error)
+  return reasons[code] ?? `the file system answered ${code}`
+}
