@@ -32,7 +32,7 @@ export interface Handling<Executors extends string = string> {
   readonly append: <T>(channel: Writes<T>, value: T, options?: WriteOptions) => Promise<Appended>
 }
 
-export type Handler<T, Executors extends string = string> = (
+export type Handler<T, Executors extends string = never> = (
   event: Received<T>, on: Handling<Executors>
 ) => Promise<unknown> | unknown
 
@@ -43,7 +43,8 @@ export interface SubscribeOptions extends FollowOptions {
 /** Hidden on every channel: how the functions of this entry find the system that it belongs to. */
 const inside: unique symbol = Symbol("aaax.libos")
 
-export interface Reads<T, Executors extends string = string> {
+/** A channel to read. `Executors` are those that its handlers may act with. */
+export interface Reads<T, Executors extends string = never> {
   readonly name: ChannelId
   readonly read: (options?: ReadOptions) => Promise<Page<T>>
   /**
@@ -59,13 +60,15 @@ export interface Reads<T, Executors extends string = string> {
   readonly [inside]: { readonly reader: Reader<T>; readonly session: Session }
 }
 
-export interface Takes<T, Executors extends string = string> extends Reads<T, Executors> {
+/** A queue to take work from. */
+export interface Takes<T, Executors extends string = never> extends Reads<T, Executors> {
   /** Items that are neither settled nor dead. */
   readonly backlog: () => Promise<number>
   /** Takes items and hands them to a handler until the system stops: see `work`. */
   readonly work: (handler: Handler<T, Executors>, options?: WorkOptions & { readonly signal?: AbortSignal }) => Promise<void>
 }
 
+/** A channel to append to. */
 export interface Writes<T> {
   readonly name: ChannelId
   /** Appends one value, or an array of values as one atomic batch. */

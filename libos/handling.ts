@@ -9,7 +9,7 @@ export interface Keys {
 }
 
 /** The system is part of every key's scope already, so the key says only event, label and ordinal. */
-export const keysOf = (event: Event): Keys => {
+export const keysOf = (event: Keys["event"]): Keys => {
   const ordinals = new Map<string, number>()
   return {
     event,

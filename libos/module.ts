@@ -143,9 +143,14 @@ const channelName = (wish: ReadSpec): ChannelId => (typeof wish === "string" ? w
 const mapValues = <A, B>(record: Named<A>, make: (value: A, key: string) => B): Readonly<Record<string, B>> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, make(value, key)]))
 
+/** A spec without its code, whose types are of no interest to the manifest. */
+type Wishes = Omit<
+  ModuleSpec<Named<ReadSpec>, Named<WriteSpec>, Named<ReadSpec>, ReadonlyArray<ProvideSpec>, string, string>, "setup" | "run" | "drain"
+>
+
 /** A mistake in a module is found when it is written, not when it is docked. */
 const manifestOf = (
-  spec: ModuleSpec<Named<ReadSpec>, Named<WriteSpec>, Named<ReadSpec>, ReadonlyArray<ProvideSpec>, string, string>,
+  spec: Wishes,
   provides: ReadonlyArray<ProvideSpec>
 ): Manifest => {
   const fail = (reason: string): never => {

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 
 /** How long a stopped piece of async code may take to end by itself, in milliseconds. */
 export const graceMillisDefault = 5_000
@@ -15,14 +16,32 @@ export interface Bridge {
 }
 
 export const makeBridge = (context: Context.Context<never>, stopped: AbortSignal): Bridge => {
-  const runExit = Effect.runPromiseExitWith(context)
   const runFork = Effect.runForkWith(context)
+  // One listener per signal, however many calls are under way: a signal warns when it has many.
+  const underWay = new WeakMap<AbortSignal, Set<Fiber.Fiber<unknown, unknown>>>()
+  const group = (signal: AbortSignal): Set<Fiber.Fiber<unknown, unknown>> => {
+    const known = underWay.get(signal)
+    if (known !== undefined) return known
+    const fibers = new Set<Fiber.Fiber<unknown, unknown>>()
+    underWay.set(signal, fibers)
+    signal.addEventListener("abort", () => {
+      for (const fiber of fibers) fiber.interruptUnsafe()
+    }, { once: true })
+    return fibers
+  }
   return {
-    run: async (effect, signal = stopped) => {
-      const exit = await runExit(effect, { signal })
-      if (Exit.isSuccess(exit)) return exit.value
-      throw Cause.hasInterruptsOnly(exit.cause) && signal.aborted ? signal.reason : Cause.squash(exit.cause)
-    },
+    run: (effect, signal = stopped) =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason)
+        const fibers = group(signal)
+        const fiber = runFork(effect)
+        fibers.add(fiber)
+        fiber.addObserver((exit) => {
+          fibers.delete(fiber)
+          if (Exit.isSuccess(exit)) resolve(exit.value)
+          else reject(Cause.hasInterruptsOnly(exit.cause) && signal.aborted ? signal.reason : Cause.squash(exit.cause))
+        })
+      }),
     start: (effect) => void runFork(effect)
   }
 }

@@ -131,11 +131,11 @@ export class BaseSystem implements System {
     return makeLog(this.#running())
   }
 
-  channel(name: ChannelId): Reads<unknown> {
+  channel(name: ChannelId): Reads<unknown, string> {
     return makeReads(this.#running(), makeReader(this.#running().port, name), name)
   }
 
-  queue(name: ChannelId): Takes<unknown> {
+  queue(name: ChannelId): Takes<unknown, string> {
     return makeTakes(this.#running(), makeReader(this.#running().port, name), name)
   }
 

@@ -1,0 +1,98 @@
+import { answer, BaseSystem, DefaultLibOS, defineModule } from "aaax"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
+import { makeWorld, start, until } from "../kit/port-fake.ts"
+
+class Counter extends BaseSystem {
+  setUps = 0
+  errors: Array<unknown> = []
+  count = 0
+  override setup(): void {
+    this.setUps += 1
+    this.addChannel({ name: `${this.id}.counts` })
+  }
+  override async step(): Promise<void> {
+    this.count += 1
+    if (this.count === 2) throw new Error("a bad day")
+    await this.writeChannel(`${this.id}.counts`, this.count)
+  }
+  override onStepError(error: unknown): void {
+    this.errors.push(error)
+  }
+}
+
+describe("a BaseSystem", () => {
+  it("is set up once, and brings its own channels and those of its subsystems", () => {
+    const parent = new Counter({ id: "parent" })
+    const child = new Counter({ id: "child" })
+    parent.addSubsystem(child)
+    parent.connect({ reads: ["other", "child.counts"], executors: ["fs.write"] })
+    for (const _ of [1, 2]) {
+      expect(parent.manifest).toMatchObject({
+        id: "parent", reads: ["other"], executors: ["fs.write"], provides: [{ name: "parent.counts" }, { name: "child.counts" }]
+      })
+    }
+    expect([parent.setUps, child.setUps]).toEqual([1, 1])
+  })
+
+  it("steps, also after a step that throws, until it is stopped; its subsystems step beside it", async () => {
+    const world = makeWorld()
+    const parent = new Counter({ id: "parent", stepMillis: 1 })
+    const child = new Counter({ id: "child", stepMillis: 1 })
+    parent.addSubsystem(child)
+    const running = start(parent, world.dock(parent))
+    await until(() => world.events("parent.counts").length >= 3 && world.events("child.counts").length >= 3)
+    await running.stop()
+    expect(world.events("parent.counts").slice(0, 3).map((event) => event.payload)).toEqual([1, 3, 4])
+    expect(parent.errors).toHaveLength(1)
+    const steps = parent.count
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(parent.count).toBe(steps)
+  })
+
+  it("says that it is not running when it is asked for what only a docked system has", () => {
+    expect(() => new Counter({ id: "c" }).signal).toThrow(/dock it first/u)
+  })
+
+  it("cannot contain itself", () => {
+    const a = new Counter({ id: "a" })
+    const b = new Counter({ id: "b" })
+    a.addSubsystem(b)
+    expect(() => b.addSubsystem(a)).toThrow(/inside itself/u)
+  })
+})
+
+describe("a TacticSystem", () => {
+  it("gives every task to its tactic and appends the answer, correlated", async () => {
+    const world = makeWorld()
+    const system = new DefaultLibOS().tacticSystem({ id: "team/double", tactic: (task) => Number(task) * 2 })
+    const port = world.dock(system)
+    const running = start(system, port)
+    await Effect.runPromise(world.port("asker").append("team.double.tasks", [{ payload: 21 }]))
+    await until(() => world.events("team.double.results").length === 1)
+    expect(world.events("team.double.results")[0]).toMatchObject({ payload: 42, correlationId: "e1", parentIds: ["e1"], recipient: "asker" })
+    await running.stop()
+  })
+})
+
+describe("ask and answer", () => {
+  it("bring a request and its answer together, over any two channels", async () => {
+    const world = makeWorld()
+    const server = defineModule({
+      id: "server", provides: [{ name: "square.in" }, { name: "square.out" }], reads: { questions: "square.in" }, writes: { answers: "square.out" },
+      run: ({ reads, writes }) => answer(reads.questions, writes.answers, (question) => Number(question.payload) ** 2)
+    })
+    let squares: ReadonlyArray<unknown> = []
+    const client = defineModule({
+      id: "client", reads: { answers: "square.out" }, writes: { questions: "square.in" },
+      run: async ({ ask, writes }) => {
+        const replies = await Promise.all([2, 3, 4].map((n) => ask(writes.questions, n, { replies: "square.out" })))
+        squares = replies.map((reply) => reply.payload)
+      }
+    })
+    const serving = start(server, world.dock(server))
+    await start(client, world.dock(client)).ended
+    expect(squares).toEqual([4, 9, 16])
+    await serving.stop()
+  })
+})
