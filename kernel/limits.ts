@@ -11,6 +11,8 @@ export const payloadNodesMax = 100_000
 /** Events in one page. */
 export const pageEventsMax = 1_000
 export const pageEventsDefault = 100
+/** JSON text after which a page ends early, in UTF-16 code units; what lies in one block is never torn apart. */
+export const pageTextMax = 8 * 1_048_576
 /** Events that one filtered read without an index looks at; it answers how far it came. */
 export const scanEventsMax = 10_000
 /** Items in one take. */
@@ -33,9 +35,7 @@ export const snapshotTextMax = 16 * 1_048_576
 export const channelsMax = 100_000
 /** Docked systems in one constellation. */
 export const systemsMax = 10_000
-/** Newest events of a channel that live readers get from memory. */
-export const tailEvents = 4_096
-/** JSON text held in memory for the tails of all channels together, in UTF-16 code units. */
+/** JSON text of the newest events of all channels together that live readers get from memory, in UTF-16 code units. */
 export const tailTextMax = 64 * 1_048_576
 /** JSON text of blocks that were read from disk and are held for the next reader, in UTF-16 code units. */
 export const coldTextMax = 16 * 1_048_576

@@ -68,10 +68,13 @@ export const Filter = Schema.Struct({
 })
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
+/** As `recipient` of a filter and in the index: events that name no recipient. No system id is empty. */
+export const forEveryone = ""
+
 export const matches = (event: Event, filter: Filter): boolean =>
   (filter.kind === undefined || event.kind === filter.kind) &&
   (filter.sender === undefined || event.sender === filter.sender) &&
-  (filter.recipient === undefined || event.recipient === filter.recipient) &&
+  (filter.recipient === undefined || (event.recipient ?? forEveryone) === filter.recipient) &&
   (filter.correlationId === undefined || event.correlationId === filter.correlationId) &&
   (filter.parentId === undefined || event.parentIds.includes(filter.parentId)) &&
   (filter.subject === undefined || event.subject === filter.subject)

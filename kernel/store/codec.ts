@@ -7,7 +7,7 @@
 // id is minted by the store; channel, cursor and recordedAt are known from where the text lies.
 import type { Channel, IndexField } from "../../protocol/channel.ts"
 import { InvalidPayload, TooLarge } from "../../protocol/errors.ts"
-import type { Draft, Event } from "../../protocol/event.ts"
+import { forEveryone, type Draft, type Event } from "../../protocol/event.ts"
 import { isSegment, isSystemId, type SystemId } from "../../protocol/names.ts"
 import { batchEventsMax, batchTextMax, labelsMax, parentsMax, payloadDepthMax, payloadNodesMax, subjectLengthMax } from "../limits.ts"
 import type { Prepared } from "./store.ts"
@@ -63,7 +63,9 @@ export const toText = (value: unknown, path = "payload"): string => {
   if (typeof value === "string") return JSON.stringify(value)
   nodes = 0
   walk(value, path, 1)
-  return JSON.stringify(value)
+  const text = JSON.stringify(value) as string | undefined // a lying proxy can give a toJSON that the walk did not see
+  if (text === undefined) throw refuse(path, "is not JSON")
+  return text
 }
 
 const token = (text: unknown, path: string): string => {
@@ -123,6 +125,7 @@ export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloa
       else {
         const value = draft[field]
         if (value !== undefined && value !== null) index.push([field, value])
+        else if (field === "recipient") index.push([field, forEveryone])
       }
     }
   }

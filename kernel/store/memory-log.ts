@@ -2,7 +2,7 @@
 // Plain synchronous code; what cannot be done is thrown as one of the protocol's errors.
 import type { Channel, IndexField } from "../../protocol/channel.ts"
 import { ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict } from "../../protocol/errors.ts"
-import { matches, type Appended, type Event, type Filter, type Page } from "../../protocol/event.ts"
+import { forEveryone, matches, type Appended, type Event, type Filter, type Page } from "../../protocol/event.ts"
 import { nearest, type ChannelId, type Cursor } from "../../protocol/names.ts"
 import { keyRetentionMillis, pageEventsMax, scanEventsMax } from "../limits.ts"
 import { parseEvent } from "./codec.ts"
@@ -41,9 +41,8 @@ interface MemoryChannel {
 }
 
 export interface MemoryLog {
-  readonly put: (channel: Channel) => void
-  /** Forgets a channel and its events. */
-  readonly drop: (name: ChannelId) => void
+  /** Creates or redefines a channel. A new one starts behind `base`, as if what came before had been evicted. */
+  readonly put: (channel: Channel, base?: Cursor) => void
   readonly channels: () => ReadonlyArray<Channel>
   readonly statisticsOf: (name: ChannelId) => ChannelStatistics | undefined
   readonly append: (name: ChannelId, batch: ReadonlyArray<Prepared>, options: StoreAppendOptions, at: number) => ReadonlyArray<Appended>
@@ -93,7 +92,7 @@ export const indexedField = (filter: Filter, isIndexed: (field: IndexField) => b
 /** Values of the indexed fields of an event that was appended before the channel had the index. */
 export const indexOf = (event: Event, fields: ReadonlyArray<IndexField>): ReadonlyArray<readonly [IndexField, string]> =>
   fields.flatMap((field) => {
-    const values = field === "parentId" ? event.parentIds : [event[field]]
+    const values = field === "parentId" ? event.parentIds : field === "recipient" ? [event.recipient ?? forEveryone] : [event[field]]
     return values.filter((value) => value !== null).map((value) => [field, value] as const)
   })
 
@@ -271,11 +270,11 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
   }
 
   return {
-    put: (channel) => {
+    put: (channel, base = 0) => {
       const state = channels.get(channel.name)
       if (state === undefined) {
         channels.set(channel.name, {
-          channel, head: 0, floor: 0, entries: [], start: 0, keys: new Map(), newest: new Map(),
+          channel, head: base, floor: base, entries: [], start: 0, keys: new Map(), newest: new Map(),
           indexes: new Map(channel.indexes.map((field) => [field, new Map()]))
         })
         return
@@ -283,12 +282,6 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
       const before = state.channel.indexes
       state.channel = channel
       if (channel.indexes.length !== before.length || channel.indexes.some((field) => !before.includes(field))) reindex(state)
-    },
-    drop: (name) => {
-      const state = channels.get(name)
-      if (state === undefined) return
-      for (let i = state.start; i < state.entries.length; i++) byId.delete(state.entries[i]!.id)
-      channels.delete(name)
     },
     channels: () => Array.from(channels.values(), (state) => state.channel),
     statisticsOf: (name) => {

@@ -1,0 +1,108 @@
+// The items of an exclusive channel that are not settled, in the order of the log, and what is settled between them:
+//
+//   [0 ... floor] - item - item - [settled run] - item - [settled run]
+//
+// An item that is settled joins the run before it and the run behind it, so memory follows what is open, not what was
+// ever settled, and everything here takes constant time.
+import type { Event } from "../../protocol/event.ts"
+import type { Cursor } from "../../protocol/names.ts"
+import type { Outcome } from "../../protocol/subscription.ts"
+import type { Held } from "./lease.ts"
+import type { Run } from "./settlement.ts"
+
+export interface Item extends Held {
+  /** Present until it is handed out; an item that comes back is read again. */
+  event: Event | undefined
+  /** How often it was handed out. */
+  attempts: number
+  /** When it comes back after a nack, in kernel time. */
+  dueAt: number
+  /** How it ends, while that is being written down. */
+  ending: Outcome | undefined
+  /** Why it was given back or declared dead last. */
+  reason: string | undefined
+  previous: Item | undefined
+  next: Item | undefined
+  /** What is settled between this item and the next one; -1: nothing. */
+  runFrom: Cursor
+  runTo: Cursor
+}
+
+export interface Items {
+  readonly floor: () => Cursor
+  /** Open items. */
+  readonly size: () => number
+  /** Adds an open item behind all others. */
+  readonly add: (cursor: Cursor, event: Event, attempts: number) => Item
+  /** Adds what was settled before, behind all others. */
+  readonly addRun: (from: Cursor, to: Cursor) => void
+  readonly settle: (item: Item) => void
+  /** The runs that will exist when these items (marked as ending, in order) are settled: what must be written down. */
+  readonly runsOf: (ending: ReadonlyArray<Item>) => ReadonlyArray<Run>
+  /** All runs and all attempts of open items. */
+  readonly everything: () => { readonly runs: ReadonlyArray<Run>; readonly taken: ReadonlyArray<readonly [Cursor, number]> }
+}
+
+const makeItem = (cursor: Cursor, event: Event | undefined, attempts: number, previous: Item | undefined): Item => ({
+  cursor, holder: "", epoch: 0, expiresAt: 0, event, attempts, dueAt: 0, ending: undefined, reason: undefined,
+  previous, next: undefined, runFrom: -1, runTo: -1
+})
+
+/** Items behind a floor. */
+export const makeItems = (floor: Cursor): Items => {
+  const head = makeItem(0, undefined, 0, undefined)
+  head.runFrom = 0
+  head.runTo = floor
+  let tail = head
+  let size = 0
+
+  const settle = (item: Item): void => {
+    const previous = item.previous! // only the head has none, and nobody is handed the head
+    if (previous.runTo < 0) previous.runFrom = item.cursor
+    previous.runTo = item.runTo < 0 ? item.cursor : item.runTo
+    previous.next = item.next
+    if (item.next === undefined) tail = previous
+    else item.next.previous = previous
+    size--
+  }
+
+  const runsOf = (ending: ReadonlyArray<Item>): ReadonlyArray<Run> => {
+    const runs: Array<[Cursor, Cursor]> = []
+    for (const item of ending) {
+      const previous = item.previous! // as above
+      const from = previous.runTo >= 0 ? previous.runTo : previous.ending !== undefined ? previous.cursor : item.cursor
+      const to = item.runTo >= 0 ? item.runTo : item.cursor
+      const last = runs[runs.length - 1]
+      if (last !== undefined && from <= last[1]) last[1] = to
+      else runs.push([from, to])
+    }
+    return runs
+  }
+
+  return {
+    floor: () => head.runTo,
+    size: () => size,
+    add: (cursor, event, attempts) => {
+      const item = makeItem(cursor, event, attempts, tail)
+      tail.next = item
+      tail = item
+      size++
+      return item
+    },
+    addRun: (from, to) => {
+      if (tail.runTo < 0) tail.runFrom = from
+      if (to > tail.runTo) tail.runTo = to
+    },
+    settle,
+    runsOf,
+    everything: () => {
+      const runs: Array<Run> = []
+      const taken: Array<readonly [Cursor, number]> = []
+      for (let item: Item | undefined = head; item !== undefined; item = item.next) {
+        if (item.attempts > 0) taken.push([item.cursor, item.attempts])
+        if (item.runTo >= 0) runs.push([item.runFrom, item.runTo])
+      }
+      return { runs, taken }
+    }
+  }
+}

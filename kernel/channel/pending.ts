@@ -1,0 +1,147 @@
+// What an exclusive channel has still to hand out: a window over its log, read a page ahead. Memory follows the page,
+// not the backlog, and nothing here relies on cursors without holes.
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { ChannelNotFound, Gap, StoreCorrupt } from "../../protocol/errors.ts"
+import type { Page } from "../../protocol/event.ts"
+import type { ChannelId, Cursor } from "../../protocol/names.ts"
+import { openItemsMax, pageEventsMax, queuePageEvents } from "../limits.ts"
+import type { StoreService } from "../store/store.ts"
+import type { Item, Items } from "./items.ts"
+import { floorOf, runAt, type Run, type Settled } from "./settlement.ts"
+
+export type ReadFailure = ChannelNotFound | Gap | StoreCorrupt
+
+/** Runs an effect from plain code. One that does not wait has called back before this returns. */
+export const run = <A, E>(effect: Effect.Effect<A, E>, onExit: (exit: Exit.Exit<A, E>) => void): void => {
+  Effect.runFork(effect).addObserver(onExit)
+}
+
+export interface Pending {
+  /** The next item for the first time, or nothing: none is left, or a page is on its way (`isBusy`). */
+  readonly next: () => Item | undefined
+  readonly isBusy: () => boolean
+  /** Nothing is left in the log beyond what was handed out. */
+  readonly isEmpty: () => boolean
+  /** Items of the log that were not read yet. */
+  readonly count: Effect.Effect<number, ReadFailure>
+  /** Runs and attempts that were recorded for items beyond what was read. */
+  readonly beyond: () => { readonly runs: ReadonlyArray<Run>; readonly taken: ReadonlyArray<readonly [Cursor, number]> }
+}
+
+export interface PendingOptions {
+  readonly store: StoreService
+  readonly channel: ChannelId
+  readonly items: Items
+  /** What the companion says of earlier deliveries. */
+  readonly settled: Settled
+  readonly attemptsMax: () => number
+  /** An item that had all its attempts before it was read. */
+  readonly onSpent: (item: Item) => void
+  /** A page that had to be waited for is here. */
+  readonly onPage: () => void
+  readonly onFailure: (failure: Exit.Exit<never, ReadFailure>) => void
+}
+
+export const makePending = (options: PendingOptions): Pending => {
+  const { store, channel, items, settled } = options
+  let window: Array<Item> = []
+  let at = 0
+  /** Everything up to here is in `items`. */
+  let readTo = floorOf(settled)
+  let isReading = false
+  /** On a log with holes: items between `readTo` and `to` that were counted, because they cannot be computed. */
+  let counted = { to: readTo, items: 0 }
+
+  const head = (): Cursor => store.statisticsOf(channel)?.head ?? 0
+
+  const add = (page: Page): void => {
+    window = []
+    at = 0
+    let skipTo = readTo
+    for (const event of page.events) {
+      if (event.cursor <= skipTo) continue
+      const run = runAt(settled.runs, event.cursor)
+      if (run !== undefined) {
+        items.addRun(event.cursor, run[1])
+        skipTo = run[1]
+        continue
+      }
+      if (event.cursor <= counted.to) counted.items--
+      const item = items.add(event.cursor, event, settled.attempts.get(event.cursor) ?? 0)
+      if (item.attempts >= options.attemptsMax()) options.onSpent(item)
+      else window.push(item)
+    }
+    // A page without events that does not get on: the rest of the log was evicted.
+    readTo = Math.max(skipTo, page.events.length === 0 ? Math.max(page.next, page.head) : page.next)
+  }
+
+  /** Answers false when it failed at once. */
+  const read = (): boolean => {
+    isReading = true
+    let isWaiting = false
+    let hasFailed = false
+    run(store.read(channel, { after: readTo, limit: queuePageEvents }), (exit) => {
+      isReading = false
+      if (exit._tag === "Success") add(exit.value)
+      else {
+        hasFailed = true
+        for (const reason of exit.cause.reasons) {
+          if (reason._tag !== "Fail" || reason.error._tag !== "Gap") continue
+          // Who takes now is told of the gap; who takes next goes on behind it.
+          readTo = reason.error.floor
+          items.addRun(readTo, readTo)
+        }
+        options.onFailure(Exit.failCause(exit.cause))
+      }
+      if (isWaiting) options.onPage()
+    })
+    isWaiting = true
+    return !hasFailed
+  }
+
+  const next = (): Item | undefined => {
+    while (at === window.length) {
+      if (isReading || head() <= readTo || items.size() >= openItemsMax) return undefined
+      if (!read() || isReading) return undefined
+    }
+    return window[at++]
+  }
+
+  const settledBetween = (from: Cursor, to: Cursor): number => {
+    let sum = 0
+    for (const run of settled.runs) sum += Math.max(0, Math.min(run[1], to) - Math.max(run[0] - 1, from))
+    return sum
+  }
+
+  const count: Pending["count"] = Effect.gen(function*() {
+    for (;;) {
+      const statistics = store.statisticsOf(channel)
+      if (statistics === undefined || statistics.head <= readTo) return 0
+      // One event for every cursor: then, and only then, the difference of cursors is a number of events.
+      if (statistics.events === statistics.head - statistics.floor) {
+        const from = Math.max(readTo, statistics.floor)
+        return statistics.head - from - settledBetween(from, statistics.head)
+      }
+      if (counted.to <= readTo) counted = { to: readTo, items: 0 }
+      if (counted.to >= statistics.head) return counted.items
+      const page = yield* store.read(channel, { after: counted.to, limit: pageEventsMax })
+      if (page.next < counted.to) continue
+      for (const event of page.events) {
+        if (event.cursor > Math.max(counted.to, readTo) && runAt(settled.runs, event.cursor) === undefined) counted.items++
+      }
+      counted.to = page.events.length === 0 ? Math.max(page.next, page.head) : page.next
+    }
+  })
+
+  return {
+    next,
+    isBusy: () => isReading,
+    isEmpty: () => at === window.length && !isReading && head() <= readTo,
+    count,
+    beyond: () => ({
+      runs: settled.runs.filter((run) => run[1] > readTo),
+      taken: Array.from(settled.attempts).filter(([cursor]) => cursor > readTo)
+    })
+  }
+}

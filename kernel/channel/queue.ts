@@ -1,0 +1,482 @@
+// One exclusive channel: takes, leases, settlements. Everything that one turn brings is written down as one record of
+// the companion channel, and only then handed out or confirmed:
+//
+//   take     the attempt is recorded before the item is handed out, so that an item that kills the process is counted
+//   ack      the end is recorded before the call succeeds
+//   dead     the dead letter is kept, then the end is recorded
+//   nack     needs no record: what is not settled is handed out again
+//
+// Leases are memory. Losing them in a crash is a redelivery, never a loss.
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Semaphore from "effect/Semaphore"
+import type { Channel } from "../../protocol/channel.ts"
+import { LeaseLost, type AppendUnknown, type StoreUnavailable } from "../../protocol/errors.ts"
+import type { Cursor, SystemId } from "../../protocol/names.ts"
+import { kernelSystem } from "../../protocol/names.ts"
+import type { TakeOptions } from "../../protocol/port.ts"
+import type { Settlement, Taken } from "../../protocol/subscription.ts"
+import { deadLettersOf, isReserved, settlementOf } from "../../protocol/well-known.ts"
+import type { KernelClock } from "../clock.ts"
+import { batchTextMax, deadLetterRetryMillis, pageEventsMax, settlementRecordsMax, takeItemsMax } from "../limits.ts"
+import { prepare } from "../store/codec.ts"
+import type { StoreAppendError, StoreService } from "../store/store.ts"
+import { bury } from "./dead-letters.ts"
+import { definite } from "./definite.ts"
+import { makeHeap } from "./heap.ts"
+import { makeItems, type Item, type Items } from "./items.ts"
+import { makeLeases } from "./lease.ts"
+import { makePending, run, type Pending, type ReadFailure } from "./pending.ts"
+import { floorOf, join, nothingSettled, recordText, settlementKind, type Run, type SettlementRecord } from "./settlement.ts"
+
+export type WriteFailure = StoreUnavailable | AppendUnknown
+
+/** Calls back once after so many milliseconds; answers how to call it off. */
+export type Timer = (millis: number, ring: () => void) => () => void
+
+export interface QueueOptions {
+  readonly store: StoreService
+  readonly clock: KernelClock
+  readonly timer: Timer
+  readonly nextEpoch: () => number
+  readonly channel: () => Channel
+  /** The settled floor may have moved. */
+  readonly onSettled: () => void
+}
+
+export interface Queue {
+  readonly take: (
+    holder: SystemId, options: TakeOptions & { readonly unrecorded?: boolean }
+  ) => Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure>
+  readonly settle: (holder: SystemId, settlements: ReadonlyArray<Settlement>) => Effect.Effect<void, LeaseLost | WriteFailure>
+  readonly renew: (holder: SystemId, cursor: Cursor, epoch: number) => Effect.Effect<number, LeaseLost>
+  readonly release: (holder: SystemId) => void
+  readonly backlog: Effect.Effect<number, ReadFailure>
+  readonly settledFloor: () => Cursor
+  /** Reads what was settled before this boot; done once, and by the first call that needs it. */
+  readonly restore: Effect.Effect<void, ReadFailure>
+  /** The channel's head moved. */
+  readonly onHead: () => void
+  /** Ends timers and answers those who wait with nothing. */
+  readonly close: () => void
+}
+
+interface Taker {
+  readonly holder: SystemId
+  readonly limit: number
+  readonly wait: boolean
+  readonly unrecorded: boolean
+  readonly resume: (effect: Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure>) => void
+  readonly items: Array<Item>
+  /** Nobody is there any more to take what was set aside. */
+  isGone: boolean
+}
+
+interface Ending {
+  readonly items: ReadonlyArray<Item>
+  readonly lost: LeaseLost | undefined
+  readonly resume: (effect: Effect.Effect<void, LeaseLost | WriteFailure>) => void
+}
+
+interface Turn {
+  readonly takers: ReadonlyArray<Taker>
+  readonly endings: ReadonlyArray<Ending>
+  /** Items that had all their attempts, or that are not in the log any more. */
+  readonly spent: ReadonlyArray<Item>
+}
+
+const nothing: Effect.Effect<ReadonlyArray<Taken>> = Effect.succeed([])
+const byCursor = (a: Item, b: Item): number => a.cursor - b.cursor
+/** So many turns in a row run before other work of the event loop gets its chance. */
+const turnsInARow = 16
+
+export const makeQueue = (options: QueueOptions): Queue => {
+  const { store, clock, channel } = options
+  const name = channel().name
+  const companion = settlementOf(name)
+  const keepsLetters = !isReserved(name)
+  const unindexed: Channel = { ...channel(), indexes: [] }
+  const letters: Channel = { ...unindexed, name: deadLettersOf(name) }
+  const leases = makeLeases<Item>()
+  const restoring = Semaphore.makeUnsafe(1)
+  const ready = makeHeap<Item>((a, b) => a.cursor < b.cursor)
+  const delayed = makeHeap<Item>((a, b) => a.dueAt < b.dueAt)
+  const takers = new Set<Taker>()
+  /** Of the takers, those that do not wait. */
+  let impatient = 0
+  let items: Items = makeItems(0)
+  let pending: Pending | undefined
+  let endings: Array<Ending> = []
+  let spent: Array<Item> = []
+  let current: Turn | undefined
+  let failure: Exit.Exit<never, ReadFailure> | undefined
+  let fetching = 0
+  let isScheduled = false
+  let isClosed = false
+  let turns = 0
+  let records = 0
+  let retryAt = Infinity
+  let timerAt = Infinity
+  let cancelTimer: (() => void) | undefined
+
+  const schedule = (): void => {
+    if (isScheduled || isClosed || current !== undefined) return
+    isScheduled = true
+    if (++turns % turnsInARow === 0) setImmediate(turn)
+    else queueMicrotask(turn)
+  }
+
+  const arm = (): void => {
+    const at = Math.min(leases.nextExpiry(), delayed.peek()?.dueAt ?? Infinity, retryAt)
+    if (at >= timerAt || isClosed) return
+    cancelTimer?.()
+    timerAt = at
+    cancelTimer = options.timer(Math.max(1, at - clock.now()), () => {
+      timerAt = Infinity
+      cancelTimer = undefined
+      schedule()
+    })
+  }
+
+  /** The lease of an item ended without a settlement: it is handed out again, or it has had all its attempts. */
+  const giveBack = (item: Item, dueAt: number): void => {
+    item.event = undefined
+    if (item.attempts >= channel().attemptsMax) spent.push(item)
+    else if (dueAt > 0) {
+      item.dueAt = dueAt
+      delayed.push(item)
+      arm()
+      return
+    } else ready.push(item)
+    if (takers.size > 0 || spent.length > 0) schedule()
+  }
+
+  const expire = (now: number): void => {
+    for (const item of leases.expire(now)) {
+      item.reason = `the lease of ${item.holder} ended`
+      giveBack(item, 0)
+    }
+    for (let item = delayed.peek(); item !== undefined && item.dueAt <= now; item = delayed.peek()) {
+      delayed.pop()
+      ready.push(item)
+    }
+  }
+
+  const eventOf = (cursor: Cursor): Effect.Effect<Item["event"], ReadFailure> =>
+    Effect.map(store.read(name, { after: cursor - 1, limit: 1 }), (page) =>
+      page.events[0]?.cursor === cursor ? page.events[0] : undefined)
+
+  /** Reads an item that came back; it returns to `ready` with its event. */
+  const fetch = (item: Item): void => {
+    fetching++
+    let isWaiting = false
+    run(eventOf(item.cursor), (exit) => {
+      fetching--
+      if (exit._tag === "Success" && exit.value !== undefined) {
+        item.event = exit.value
+        ready.push(item)
+      } else {
+        item.reason = "it is not in the log any more"
+        spent.push(item)
+      }
+      if (isWaiting) schedule()
+    })
+    isWaiting = true
+  }
+
+  const next = (): Item | undefined => {
+    for (let item = ready.pop(); item !== undefined; item = ready.pop()) {
+      if (item.event !== undefined) return item
+      fetch(item)
+    }
+    return pending?.next()
+  }
+
+  const leave = (taker: Taker): void => {
+    if (takers.delete(taker) && !taker.wait) impatient--
+  }
+
+  /** Sets items aside for those who wait, first come first served. */
+  const serve = (): ReadonlyArray<Taker> => {
+    const served: Array<Taker> = []
+    for (const taker of takers) {
+      while (taker.items.length < taker.limit) {
+        const item = next()
+        if (item === undefined) break
+        item.attempts++
+        taker.items.push(item)
+      }
+      if (taker.items.length === 0 && failure === undefined) {
+        // What comes next is for the first one who waits; those behind that do not wait must not hang on it.
+        if (fetching > 0 || pending?.isBusy() === true || impatient === 0) break
+        if (taker.wait) continue
+      }
+      leave(taker)
+      served.push(taker)
+    }
+    return served
+  }
+
+  const handOut = (taker: Taker): void => {
+    if (taker.isGone) {
+      for (const item of taker.items) giveBack(item, 0)
+      return taker.resume(nothing)
+    }
+    const expiresAt = clock.now() + channel().leaseMillis
+    const taken: Array<Taken> = []
+    for (const item of taker.items) {
+      const epoch = options.nextEpoch()
+      // An item is set aside only with its event, and keeps it until here.
+      taken.push({ event: item.event!, epoch, attempt: item.attempts, expiresAt })
+      item.event = undefined
+      leases.grant(item, taker.holder, epoch, expiresAt)
+    }
+    taker.resume(Effect.succeed(taken))
+  }
+
+  const failTakers = (exit: Exit.Exit<never, ReadFailure>): void => {
+    for (const taker of Array.from(takers)) {
+      leave(taker)
+      taker.resume(exit)
+    }
+  }
+
+  const turn = (): void => {
+    isScheduled = false
+    if (isClosed || current !== undefined) return
+    const now = clock.now()
+    expire(now)
+    const served = serve()
+    const recorded: Array<Taker> = []
+    const unrecorded: Array<Taker> = []
+    for (const taker of served) (taker.items.length === 0 || taker.unrecorded ? unrecorded : recorded).push(taker)
+    if (now >= retryAt) retryAt = Infinity
+    const due = retryAt === Infinity ? spent : []
+    if (recorded.length > 0 || endings.length > 0 || due.length > 0) {
+      current = { takers: recorded, endings, spent: due }
+      endings = []
+      if (due === spent) spent = []
+      write(current)
+    }
+    const failed = failure
+    failure = undefined
+    for (const taker of unrecorded) {
+      if (taker.items.length === 0) taker.resume(failed ?? nothing)
+      else handOut(taker)
+    }
+    if (failed !== undefined) failTakers(failed)
+    arm()
+  }
+
+  const write = (turn: Turn): void => {
+    const ending: Array<Item> = []
+    for (const request of turn.endings) for (const item of request.items) ending.push(item)
+    for (const item of turn.spent) {
+      item.ending = "dead"
+      ending.push(item)
+    }
+    ending.sort(byCursor)
+    const dead = ending.filter((item) => item.ending === "dead")
+    const taken: Array<readonly [Cursor, number]> = []
+    for (const taker of turn.takers) for (const item of taker.items) taken.push([item.cursor, item.attempts])
+    let text = recordText(items.runsOf(ending), taken, dead.map((item) => item.cursor))
+    let isWhole = false
+    if (records >= settlementRecordsMax) {
+      const whole = wholeText(items.runsOf(ending), dead)
+      isWhole = whole.length < batchTextMax - 1_000
+      if (isWhole) text = whole
+    }
+    const prepared = prepare({ kind: settlementKind }, kernelSystem, unindexed, text)
+    const { durability } = channel()
+    // Attempts need to survive the process, not the power: an undercount after a power cut is one delivery more.
+    const append = definite(store.append(companion, [prepared], {
+      sender: kernelSystem,
+      durability: ending.length === 0 && durability === "strict" ? "relaxed" : durability
+    }))
+    const recorded = dead.length === 0 || !keepsLetters
+      ? append
+      : Effect.flatMap(Effect.forEach(dead, buryItem, { discard: true }), () => append)
+    run(recorded, (exit) => {
+      current = undefined
+      if (exit._tag === "Success") {
+        records = isWhole ? 1 : records + 1
+        if (isWhole) forget(exit.value[0]!.cursor - 1)
+        conclude(turn, ending)
+      } else revoke(turn, exit)
+      if (takers.size > 0 || endings.length > 0 || (spent.length > 0 && retryAt === Infinity)) schedule()
+      arm()
+    })
+  }
+
+  const wholeText = (runs: ReadonlyArray<Run>, dead: ReadonlyArray<Item>): string => {
+    const read = items.everything()
+    const unread = pending?.beyond() ?? { runs: [], taken: [] }
+    return recordText([...read.runs, ...unread.runs, ...runs], [...read.taken, ...unread.taken], dead.map((item) => item.cursor))
+  }
+
+  /** Earlier records are superfluous. When this fails, the next whole record makes up for it. */
+  const forget = (floor: Cursor): void => run(store.evict(companion, floor), () => undefined)
+
+  const buryItem = (item: Item): Effect.Effect<void, WriteFailure> =>
+    Effect.flatMap(
+      // Damaged or evicted: the letter says which item it was, without its payload.
+      item.event === undefined ? Effect.catch(eventOf(item.cursor), () => Effect.succeed(undefined)) : Effect.succeed(item.event),
+      (event) => bury(store, letters, item, event)
+    )
+
+  const conclude = (turn: Turn, ending: ReadonlyArray<Item>): void => {
+    for (const item of ending) items.settle(item)
+    if (ending.length > 0) options.onSettled()
+    for (const taker of turn.takers) handOut(taker)
+    for (const request of turn.endings) request.resume(request.lost === undefined ? Effect.void : Effect.fail(request.lost))
+  }
+
+  /** Nothing of a turn could be written down: everything is as it was before. */
+  const revoke = (turn: Turn, exit: Exit.Failure<unknown, StoreAppendError | WriteFailure>): void => {
+    const failed = failureOf(exit)
+    for (const request of turn.endings) {
+      for (const item of request.items) {
+        item.ending = undefined
+        leases.restore(item)
+      }
+      request.resume(failed)
+    }
+    for (const item of turn.spent) {
+      item.ending = undefined
+      spent.push(item)
+      retryAt = clock.now() + deadLetterRetryMillis
+    }
+    for (const taker of turn.takers) {
+      for (const item of taker.items) {
+        item.attempts--
+        ready.push(item)
+      }
+      taker.resume(failed)
+    }
+  }
+
+  const restore: Queue["restore"] = restoring.withPermit(Effect.gen(function*() {
+    if (pending !== undefined) return
+    let settled = nothingSettled
+    let after = 0
+    while (store.statisticsOf(companion) !== undefined) {
+      const page = yield* store.read(companion, { after, limit: pageEventsMax })
+      // The kernel alone writes this channel, and writes nothing else into it.
+      settled = join(settled, page.events.map((event) => event.payload as SettlementRecord))
+      records += page.events.length
+      if (page.events.length === 0 || page.next >= page.head) break
+      after = page.next
+    }
+    items = makeItems(floorOf(settled))
+    pending = makePending({
+      store, channel: name, items, settled,
+      attemptsMax: () => channel().attemptsMax,
+      onSpent: (item) => {
+        item.reason = "it was handed out before and never settled"
+        spent.push(item)
+      },
+      onPage: schedule,
+      onFailure: (exit) => (failure = exit)
+    })
+  }))
+
+  const take = (holder: SystemId, { limit, wait, unrecorded }: TakeOptions & { readonly unrecorded?: boolean }) =>
+    Effect.suspend((): Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure> => {
+      if (wait !== true && takers.size === 0 && isIdle()) return nothing
+      return Effect.callback((resume) => {
+        const taker: Taker = {
+          holder, limit: Math.min(Math.max(1, Math.floor(limit ?? 1) || 1), takeItemsMax), wait: wait === true,
+          unrecorded: unrecorded === true, resume, items: [], isGone: false
+        }
+        takers.add(taker)
+        if (wait !== true) impatient++
+        schedule()
+        return Effect.sync(() => {
+          taker.isGone = true
+          leave(taker)
+        })
+      })
+    })
+
+  /** There is nothing to hand out now. */
+  const isIdle = (): boolean => {
+    expire(clock.now())
+    return ready.size() === 0 && fetching === 0 && pending?.isEmpty() === true
+  }
+
+  const lost = (cursor: Cursor, epoch: number): LeaseLost =>
+    new LeaseLost({ channel: name, cursor, epoch, newestEpoch: leases.newestEpoch(cursor) })
+
+  const settle: Queue["settle"] = (holder, settlements) =>
+    Effect.suspend(() => {
+      const now = clock.now()
+      expire(now)
+      const ended: Array<Item> = []
+      let firstLost: LeaseLost | undefined
+      for (const { cursor, epoch, outcome, reason, delayMillis } of settlements) {
+        const item = leases.find(cursor, holder, epoch)
+        if (item === undefined) {
+          firstLost ??= lost(cursor, epoch)
+          continue
+        }
+        leases.end(item)
+        if (reason !== undefined) item.reason = reason
+        if (outcome === "ack" || outcome === "dead") {
+          item.ending = outcome
+          ended.push(item)
+        } else giveBack(item, delayMillis !== undefined && delayMillis > 0 ? now + delayMillis : 0)
+      }
+      if (ended.length === 0) return firstLost === undefined ? Effect.void : Effect.fail(firstLost)
+      return Effect.callback((resume) => {
+        endings.push({ items: ended, lost: firstLost, resume })
+        schedule()
+      })
+    })
+
+  return {
+    take: (holder, takeOptions) =>
+      pending === undefined ? Effect.andThen(restore, take(holder, takeOptions)) : take(holder, takeOptions),
+    settle,
+    renew: (holder, cursor, epoch) =>
+      Effect.suspend(() => {
+        const now = clock.now()
+        expire(now)
+        const item = leases.find(cursor, holder, epoch)
+        if (item === undefined) return Effect.fail(lost(cursor, epoch))
+        leases.renew(item, now + channel().leaseMillis)
+        return Effect.succeed(item.expiresAt)
+      }),
+    release: (holder) => {
+      for (const item of leases.heldBy(holder)) {
+        leases.end(item)
+        item.reason = `${holder} gave it back`
+        giveBack(item, 0)
+      }
+      for (const taker of current?.takers ?? []) if (taker.holder === holder) taker.isGone = true
+    },
+    backlog: Effect.andThen(restore, Effect.suspend(() =>
+      Effect.map(pending === undefined ? Effect.succeed(0) : pending.count, (unread) => items.size() + unread))),
+    settledFloor: () => items.floor(),
+    restore,
+    onHead: () => {
+      if (takers.size > 0) schedule()
+    },
+    close: () => {
+      isClosed = true
+      cancelTimer?.()
+      for (const taker of Array.from(takers)) taker.resume(nothing)
+      takers.clear()
+    }
+  }
+}
+
+/** What callers are told when a record could not be written. Other failures than these two are defects. */
+const failureOf = (exit: Exit.Failure<unknown, StoreAppendError | WriteFailure>): Effect.Effect<never, WriteFailure> => {
+  for (const reason of exit.cause.reasons) {
+    if (reason._tag !== "Fail") continue
+    const failure = reason.error
+    if (failure._tag === "StoreUnavailable" || failure._tag === "AppendUnknown") return Effect.fail(failure)
+    return Effect.die(failure)
+  }
+  return Effect.failCause(exit.cause as Exit.Failure<never, never>["cause"]) // no reason of it is a typed failure
+}
