@@ -1,15 +1,47 @@
-// The kernel, as hosts, doors and the command line see it. Composes the rooms.
-import type * as Effect from "effect/Effect"
-import type {
-  ChannelExists, ChannelNotFound, Denied, InvalidPayload, ModuleRejected, StoreUnavailable, SystemExists, SystemNotFound, AppendUnknown
+// The kernel, as hosts, doors and the command line see it. Composes the rooms; the only file that knows them all.
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import type { Policy } from "../protocol/authority.ts"
+import { channelOf, type ChannelSpec, type Durability } from "../protocol/channel.ts"
+import {
+  ModuleRejected, type ChannelExists, type Denied, type DockRefused, type InvalidPayload, type StoreCorrupt, type StoreUnavailable,
+  type SystemExists, type SystemNotFound
 } from "../protocol/errors.ts"
 import type { Event } from "../protocol/event.ts"
+import type { Executor } from "../protocol/executor.ts"
+import { drainSecondsDefault } from "../protocol/lifecycle.ts"
 import type { Manifest, System } from "../protocol/manifest.ts"
-import type { ChannelId, Cursor, SystemId } from "../protocol/names.ts"
+import { kernelSystem, type ChannelId, type Cursor, type SystemId } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
+import type { ReadFailure, ReadingPower } from "../protocol/power.ts"
 import type { AuditReport, ChannelView, GateView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
 import type { WarrantState } from "../protocol/warrant.ts"
+import * as wellKnown from "../protocol/well-known.ts"
+import * as Audit from "./authority/audit.ts"
+import { decideStatus, type Rules } from "./authority/decide.ts"
+import * as Gate_ from "./authority/gate.ts"
+import * as Journal_ from "./authority/journal.ts"
+import type { Journal } from "./authority/journal.ts"
+import * as Projections from "./authority/projections.ts"
+import * as Warrants from "./authority/warrants.ts"
+import * as Channels from "./channel/channels.ts"
 import type { ChannelsService } from "./channel/channels.ts"
+import type { KernelClock } from "./clock.ts"
+import * as Constellation_ from "./dock/constellation.ts"
+import * as Loader_ from "./dock/loader.ts"
+import type { Loader, ModuleSource } from "./dock/loader.ts"
+import { makeRegistry } from "./executor/registry.ts"
+import { makePendingRequests } from "./guard/admission.ts"
+import { canonical } from "./guard/canonical.ts"
+import { requestRetention } from "./limits.ts"
+import * as ActionService from "./service/action.ts"
+import * as CapabilityService from "./service/capability.ts"
+import * as Heartbeat from "./service/heartbeat.ts"
+import * as LifecycleService from "./service/lifecycle.ts"
+import * as ModuleService from "./service/module.ts"
+import type { ServiceRoom } from "./service/service.ts"
+import type { StoreService } from "./store/store.ts"
 
 export interface DockOptions {
   /** Channels of others that it is wired to, for reading and appending, beside those of its manifest. */
@@ -24,18 +56,17 @@ export interface Docked {
   readonly port: Port
 }
 
-export type DockError =
-  | SystemExists | ChannelExists | ChannelNotFound | ModuleRejected | InvalidPayload | StoreUnavailable | AppendUnknown | Denied
+export type DockError = SystemExists | ChannelExists | DockRefused | ModuleRejected | StoreUnavailable
 
 export interface Gate {
   /** Open warrants: waiting for a human, started, or unknown; oldest first. `state` narrows, also to closed ones. */
   readonly list: (options?: { readonly state?: WarrantState; readonly limit?: number }) => Effect.Effect<ReadonlyArray<GateView>>
   readonly show: (id: string) => Effect.Effect<GateView, InvalidPayload>
   /** Bound to the digest that was shown; `by` must not be the requester. Answers the warrant as it then is. */
-  readonly approve: (id: string, by: SystemId, options?: { readonly digest?: string; readonly reason?: string }) => Effect.Effect<GateView, Denied | InvalidPayload | StoreUnavailable>
-  readonly deny: (id: string, by: SystemId, reason: string) => Effect.Effect<GateView, Denied | InvalidPayload | StoreUnavailable>
+  readonly approve: (id: string, by: SystemId, options?: { readonly digest?: string; readonly reason?: string }) => Effect.Effect<GateView, Denied | InvalidPayload>
+  readonly deny: (id: string, by: SystemId, reason: string) => Effect.Effect<GateView, Denied | InvalidPayload>
   /** Says what became of an unknown one. */
-  readonly reconcile: (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string) => Effect.Effect<GateView, Denied | InvalidPayload | StoreUnavailable>
+  readonly reconcile: (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string) => Effect.Effect<GateView, Denied | InvalidPayload>
 }
 
 export interface Kernel {
@@ -46,16 +77,16 @@ export interface Kernel {
   readonly dock: (system: System, options?: DockOptions) => Effect.Effect<Docked, DockError>
   /** Revokes its grants, takes its port and channels' wiring back and stops it. Unknown id: no effect. */
   readonly undock: (id: SystemId) => Effect.Effect<void>
-  readonly pause: (id: SystemId) => Effect.Effect<void, SystemNotFound | StoreUnavailable>
-  readonly resume: (id: SystemId) => Effect.Effect<void, SystemNotFound | StoreUnavailable>
-  readonly drain: (id: SystemId, timeoutMillis?: number) => Effect.Effect<void, SystemNotFound | StoreUnavailable>
-  readonly revoke: (id: SystemId) => Effect.Effect<void, SystemNotFound | StoreUnavailable>
+  readonly pause: (id: SystemId) => Effect.Effect<void, SystemNotFound>
+  readonly resume: (id: SystemId) => Effect.Effect<void, SystemNotFound>
+  readonly drain: (id: SystemId, timeoutMillis?: number) => Effect.Effect<void, SystemNotFound>
+  readonly revoke: (id: SystemId) => Effect.Effect<void, SystemNotFound>
   readonly gate: Gate
   readonly modules: () => ReadonlyArray<ModuleView>
   /** Loads an `esm` module file at run time, as `aaax.module-loader` would. */
   readonly loadModule: (manifest: Partial<Manifest> & { readonly file?: string; readonly id?: string }) => Effect.Effect<ModuleView, DockError>
   readonly systems: () => ReadonlyArray<SystemView>
-  readonly views: () => ReadonlyArray<ChannelView>
+  readonly views: Effect.Effect<ReadonlyArray<ChannelView>>
   readonly status: () => KernelStatus
   /** Journal entries behind a cursor, oldest first, at most `limit`. */
   readonly audit: (after: Cursor, limit: number) => Effect.Effect<ReadonlyArray<Event>>
@@ -67,3 +98,235 @@ export interface Kernel {
   /** Asks it to go down: drains, then stops. */
   readonly down: Effect.Effect<void>
 }
+
+export interface KernelOptions {
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  /** The directory that the constellation works on; relative reading roots start there. */
+  readonly directory: string
+  readonly store: StoreService
+  readonly clock: KernelClock
+  readonly policy: Policy
+  /** Executors of the host. */
+  readonly executors: ReadonlyArray<Executor>
+  /** Channels that the host provides, beside the kernel's. */
+  readonly channels?: ReadonlyArray<ChannelSpec>
+  readonly source: ModuleSource
+  readonly powers: Powers
+  readonly approvalMillis?: number
+  readonly requestRetention?: number
+  /** Class of the journal and the request channels: `relaxed` only to measure. */
+  readonly durability?: Durability
+  /** Systems that may not start: a watchdog ended the last run because of them. */
+  readonly quarantine?: ReadonlyArray<SystemId>
+  readonly entered?: (system: string) => void
+  readonly pid: number
+}
+
+/** What the kernel cannot do by itself: hashing and reading files. */
+export interface Powers {
+  readonly sha256: (text: string) => string
+  readonly readingPower: (root: string) => Effect.Effect<ReadingPower, ReadFailure>
+}
+
+/** A kernel, and what its host needs beside it. */
+export interface Hosted extends Kernel {
+  readonly loader: Loader
+  readonly executors: () => ReadonlyArray<string>
+  /** Starts services and docked systems. Before that, `step` does the work. */
+  readonly launch: Effect.Effect<void, never, Scope.Scope>
+  /** Lets in-flight work end or be handed back, up to a deadline, and writes a snapshot. */
+  readonly drainAll: (timeoutMillis: number) => Effect.Effect<void>
+}
+
+/** The kernel's own channels. */
+const ownChannels = (durability: Durability, retention: number): ReadonlyArray<ChannelSpec> => [
+  { name: wellKnown.capabilityRegistry, durability: "relaxed", description: "Every grant and revocation." },
+  { name: wellKnown.moduleRegistry, durability: "relaxed", description: "Every dock, undock and change of status." },
+  { name: wellKnown.policyStore, durability: "relaxed", description: "Every policy version in force." },
+  { name: wellKnown.capabilityRequest, form: "queue", durability, retention: { count: retention }, description: "Ask for a capability." },
+  { name: wellKnown.actionGate, form: "queue", durability, retention: { count: retention }, description: "Ask for a side effect." },
+  { name: wellKnown.kernelReplies, delivery: "addressed", durability: "relaxed", retention: { count: retention }, description: "Answers, each to its requester." },
+  { name: wellKnown.moduleLoader, form: "queue", durability, retention: { count: retention }, description: "Load a module at run time." },
+  { name: wellKnown.lifecycle, form: "queue", durability, retention: { count: retention }, description: "Revoke, pause, resume or drain a system." },
+  { name: wellKnown.heartbeat, durability: "memory", retention: { count: 120 }, description: "Who is docked, every second." },
+  { name: wellKnown.approvals, durability: "relaxed", indexes: ["subject"], description: "What waits for a human, and its answers." }
+]
+
+/** How often a stopped store is tried again. */
+const reopenMillis = 1_000
+
+/** Composes a kernel over an open store. Nothing runs before `launch`. */
+export const make = Effect.fnUntraced(function*(
+  options: KernelOptions
+): Effect.fn.Return<Hosted, ChannelExists | StoreUnavailable | StoreCorrupt, Scope.Scope> {
+  const { clock, powers, store } = options
+  const durability = options.durability ?? "strict"
+  let journal: Journal | undefined
+  const channels = yield* Channels.make({ store, clock, boot: () => journal?.state().boot ?? 0 })
+  journal = yield* Journal_.make({ channels, canonical, sha256: powers.sha256, kernel: options.id, version: options.version, durability })
+  const kept = journal
+  for (const spec of ownChannels(durability, options.requestRetention ?? requestRetention)) yield* channels.open(channelOf(spec, kernelSystem))
+  for (const spec of options.channels ?? []) yield* channels.open(channelOf(spec, options.id))
+
+  const digestOf = (value: unknown): string => powers.sha256(canonical(value))
+  const registry = makeRegistry()
+  const rules: Rules = {
+    policy: options.policy,
+    digestOf,
+    executor: registry.get,
+    ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis })
+  }
+  const entered = options.entered ?? (() => {})
+  const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered })
+  const projections = yield* Projections.make({ journal, channels, payloadOf: warrants.payloadOf })
+  const pending = makePendingRequests()
+  registry.register(kernelSystem, options.executors)
+  yield* warrants.recover()
+
+  if (journal.state().policy !== options.policy.version) {
+    yield* journal.submit((_, now) => ({
+      entries: [{ kind: "policy.activated", at: now, version: options.policy.version, description: options.policy.description }],
+      answer: undefined
+    }))
+  }
+  for (const system of options.quarantine ?? []) {
+    yield* journal.submit(decideStatus(system, "quarantined", "it did not yield, and the watchdog ended the kernel"))
+  }
+
+  const constellation = yield* Constellation_.make({
+    channels,
+    journal,
+    rules,
+    pending,
+    canonical,
+    sha256: powers.sha256,
+    readingPower: powers.readingPower,
+    register: Effect.fnUntraced(function*(owner, executors) {
+      const clash = registry.register(owner, executors)
+      if (clash === undefined) for (const executor of executors) yield* warrants.recover(executor.name)
+      return clash
+    }),
+    unregister: registry.unregister,
+    entered
+  })
+  const loader = Loader_.make({ constellation, journal, rules, source: options.source })
+  const room: ServiceRoom = { channels, journal, projections, pending }
+  const services = [
+    CapabilityService.service(room, rules),
+    ActionService.service(room, rules, canonical),
+    ModuleService.service(room, loader),
+    LifecycleService.service(room, constellation)
+  ]
+  const heartbeat = Heartbeat.make({ kernel: options.id, channels, journal, constellation })
+  const goingDown = Deferred.makeUnsafe<void>()
+  const startedAt = clock.now()
+
+  const mend = Effect.suspend(() =>
+    store.stopped() === undefined
+      ? Effect.void
+      : store.reopen.pipe(
+          Effect.andThen(Effect.logWarning("the store was reopened and takes writes again")),
+          Effect.ignore
+        ))
+
+  const gate = Gate_.make({
+    journal,
+    warrants,
+    rules,
+    artifact: (digest) =>
+      store.getArtifact(digest).pipe(
+        Effect.map((bytes): unknown => JSON.parse(new TextDecoder().decode(bytes))),
+        Effect.orElseSucceed(() => null)
+      )
+  })
+
+  const kernel: Hosted = {
+    id: options.id,
+    name: options.name,
+    channels,
+    loader,
+    executors: registry.names,
+    dock: (system, dockOptions = {}) =>
+      Effect.map(
+        constellation.dock(system, {
+          channels: dockOptions.channels ?? [],
+          privileged: dockOptions.privileged ?? false,
+          configured: dockOptions.configured ?? true
+        }),
+        (docked) => ({ id: docked.id, port: docked.control.port })
+      ),
+    undock: (id) => constellation.undock(id, "undocked"),
+    pause: constellation.pause,
+    resume: constellation.resume,
+    drain: (id, timeoutMillis = drainSecondsDefault * 1000) => constellation.drain(id, timeoutMillis),
+    revoke: constellation.revoke,
+    gate,
+    modules: loader.views,
+    loadModule: Effect.fnUntraced(function*({ file, ...given }) {
+      if (file === undefined) return yield* new ModuleRejected({ module: given.id ?? "", reason: "a file is needed" })
+      // An operator who loads a changed file again approves the change.
+      const again = loader.views().find((view) => view.file === file || view.id === given.id)
+      if (again !== undefined) yield* constellation.undock(again.id, "replaced")
+      const { docked } = yield* loader.loadFile(file, given, true)
+      return loader.views().find((view) => view.id === docked.id)!
+    }),
+    systems: () => constellation.all().map(constellation.view),
+    views: Effect.suspend(() =>
+      Effect.forEach(channels.all(), (channel) => {
+        // A channel that is open is in the store.
+        const statistics = store.statisticsOf(channel.name) ?? { head: 0, floor: 0, events: 0 }
+        return Effect.map(Effect.option(channels.backlog(channel.name)), (backlog) => ({
+          ...channel, ...statistics, backlog: backlog._tag === "Some" ? backlog.value : null
+        }))
+      })),
+    status: () => ({
+      id: options.id,
+      name: options.name,
+      version: options.version,
+      pid: options.pid,
+      boot: kept.state().boot,
+      startedAt,
+      now: clock.now(),
+      directory: options.directory,
+      policy: options.policy.description,
+      store: { ...store.statistics(), stopped: store.stopped() ?? null },
+      systems: constellation.all().length,
+      grants: Gate_.grantCount(kept),
+      ...Gate_.counts(kept),
+      journalHead: kept.state().cursor,
+      clockJump: clock.jump() ?? null
+    }),
+    audit: (after, limit) => Effect.orDie(kept.read(after, limit)),
+    verifyAudit: Audit.verify(journal),
+    step: Effect.gen(function*() {
+      yield* mend
+      for (const service of services) yield* service.step
+      yield* warrants.settled
+      yield* projections.caughtUp
+      yield* heartbeat.step
+      yield* projections.caughtUp
+    }),
+    launch: Effect.gen(function*() {
+      for (const service of services) yield* Effect.forkScoped(service.run, { startImmediately: true })
+      yield* Effect.forkScoped(heartbeat.run, { startImmediately: true })
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(reopenMillis), mend)))
+      yield* constellation.start
+      for (const { digest, file, id } of Loader_.toReturn(kept, (system) => constellation.get(system) !== undefined)) {
+        yield* loader.loadFile(file, { id }, true, digest).pipe(
+          Effect.catch((error) => Effect.logWarning(`module ${id} did not return: ${error.message}`))
+        )
+      }
+    }),
+    drainAll: Effect.fnUntraced(function*(timeoutMillis) {
+      yield* constellation.stop(timeoutMillis)
+      yield* warrants.settled.pipe(Effect.timeoutOption(timeoutMillis))
+      yield* projections.caughtUp.pipe(Effect.timeoutOption(timeoutMillis))
+      yield* kept.snapshot.pipe(Effect.timeoutOption(timeoutMillis))
+    }),
+    awaitDown: Deferred.await(goingDown),
+    down: Effect.sync(() => void Deferred.doneUnsafe(goingDown, Effect.void))
+  }
+  return kernel
+})

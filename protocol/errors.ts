@@ -41,7 +41,7 @@ export class ChannelNotFound extends Schema.TaggedError<ChannelNotFound>()("Chan
 
 export class ChannelExists extends Schema.TaggedError<ChannelExists>()("ChannelExists", { channel: Text, owner: Text }) {
   override get message(): string {
-    return `Channel '${this.channel}' already registered by another system (${this.owner}).`
+    return `Channel '${this.channel}' already registered by another system.`
   }
 }
 
@@ -180,6 +180,13 @@ export class ArtifactNotFound extends Schema.TaggedError<ArtifactNotFound>()("Ar
 export class Undocked extends Schema.TaggedError<Undocked>()("Undocked", { system: Text, reason: Text }) {
   override get message(): string {
     return `${this.system} has no port any more: ${this.reason}.`
+  }
+}
+
+/** A system cannot be docked as it is; nothing was left half-wired. */
+export class DockRefused extends Schema.TaggedError<DockRefused>()("DockRefused", { system: Text, reason: Text }) {
+  override get message(): string {
+    return this.reason
   }
 }
 

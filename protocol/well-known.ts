@@ -13,6 +13,9 @@ export const heartbeat: ChannelId = "aaax.heartbeat"
 /** Every decision of the kernel, hash-chained; only the kernel writes and reads it. */
 export const journal: ChannelId = "aaax.journal"
 
+/** What waits for a human, what was answered and what expired; privileged systems read it. */
+export const approvals: ChannelId = "aaax.internal.approvals"
+
 /** The nine of the ancestor, in the order in which its snapshot prints them. */
 export const ancestral: ReadonlyArray<ChannelId> = [
   capabilityRegistry,
@@ -35,7 +38,8 @@ export const privileged: ReadonlyArray<ChannelId> = [
   lifecycle,
   capabilityRegistry,
   moduleRegistry,
-  policyStore
+  policyStore,
+  approvals
 ]
 
 /** Names that only the kernel may create. */

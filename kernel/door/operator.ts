@@ -102,7 +102,7 @@ export const operatorHandlers = Effect.fnUntraced(function*(
     resume: ({ id }) => Effect.as(Effect.andThen(here(id), kernel.resume(id)), done),
     drain: ({ id, payload }) => Effect.as(Effect.andThen(here(id), kernel.drain(id, payload.timeoutMillis)), done),
     undock: ({ id }) => Effect.as(Effect.andThen(here(id), kernel.undock(id)), done),
-    channels: () => Effect.sync(() => kernel.views()),
+    channels: () => kernel.views,
     read,
     append,
     tail: ({ query }) => tail(store, query),

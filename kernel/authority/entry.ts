@@ -1,0 +1,201 @@
+// Entries of `aaax.journal`: every decision of the kernel, as data. The kind is the event's kind, the rest its payload.
+// `at` is kernel time in Unix milliseconds; the fold uses it and no other time. The correlation is the request or
+// warrant that the entry is about, so that closed ones are found by the index.
+//
+// History of the layout: 1 (0.1.0) first.
+import type { Access, Grant } from "../../protocol/authority.ts"
+import type { Event } from "../../protocol/event.ts"
+import type { SystemStatus } from "../../protocol/lifecycle.ts"
+import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
+import type { Warrant } from "../../protocol/warrant.ts"
+
+/** Which request an entry answers. Its channel's settled floor tells when the fold may forget it. */
+export interface RequestReference {
+  readonly request: string
+  readonly requestCursor: Cursor
+  readonly channel: ChannelId
+  readonly system: SystemId
+  /** Every request of the channel up to here is settled. */
+  readonly floor: Cursor
+}
+
+export interface Booted { readonly kind: "kernel.booted"; readonly at: number; readonly boot: number; readonly kernel: string; readonly version: string }
+export interface SystemDocked {
+  readonly kind: "system.docked"
+  readonly at: number
+  readonly system: SystemId
+  readonly manifest: string
+  readonly framework: string
+  readonly privileged: boolean
+  readonly configured: boolean
+  readonly reads: ReadonlyArray<ChannelId>
+  readonly writes: ReadonlyArray<ChannelId>
+  readonly takes: ReadonlyArray<ChannelId>
+  readonly provides: ReadonlyArray<ChannelId>
+  readonly executors: ReadonlyArray<string>
+  readonly remoteChannels: ReadonlyArray<string>
+}
+export interface SystemUndocked { readonly kind: "system.undocked"; readonly at: number; readonly system: SystemId; readonly reason: string }
+export interface SystemChanged {
+  readonly kind: "system.changed"
+  readonly at: number
+  readonly system: SystemId
+  readonly status: SystemStatus
+  readonly reason: string
+}
+export interface PowerGranted {
+  readonly kind: "power.granted"
+  readonly at: number
+  readonly system: SystemId
+  readonly power: "read"
+  readonly root: string
+}
+export interface ModuleLoaded {
+  readonly kind: "module.loaded"
+  readonly at: number
+  readonly module: string
+  readonly framework: string
+  readonly file: string | null
+  readonly digest: string | null
+  readonly origin: "config" | "runtime"
+}
+export interface ModuleUnloaded { readonly kind: "module.unloaded"; readonly at: number; readonly module: string }
+export interface PolicyActivated { readonly kind: "policy.activated"; readonly at: number; readonly version: string; readonly description: string }
+export interface GrantIssued { readonly kind: "grant.issued"; readonly at: number; readonly grant: Grant }
+export interface GrantsEnded {
+  readonly kind: "grants.ended"
+  readonly at: number
+  readonly holder: SystemId | null
+  readonly grants: ReadonlyArray<string>
+  readonly reason: "revoked" | "expired" | "undocked"
+}
+export interface CapabilityDecided extends RequestReference {
+  readonly kind: "capability.decided"
+  readonly at: number
+  readonly resource: string
+  readonly access: Access
+  readonly outcome: "granted" | "denied"
+  readonly reason: string
+  readonly rule: string
+  /** The grant that answers: a new one, or the one that was handed out first. */
+  readonly grant: Grant | null
+}
+/** A request that could not be understood, or that claimed another identity. */
+export interface RequestRefused extends RequestReference {
+  readonly kind: "request.refused"
+  readonly at: number
+  readonly reply: string
+  readonly reason: string
+}
+export interface ActionDecided extends RequestReference {
+  readonly kind: "action.decided"
+  readonly at: number
+  readonly warrant: Warrant
+  readonly escalatedTo: string | null
+}
+export interface WarrantAnswered {
+  readonly kind: "warrant.answered"
+  readonly at: number
+  readonly warrant: string
+  readonly system: SystemId
+  readonly executor: string
+  readonly outcome: "approved" | "refused"
+  readonly by: SystemId
+  readonly reason: string
+  readonly digest: string
+}
+export interface WarrantExpired { readonly kind: "warrant.expired"; readonly at: number; readonly warrant: string; readonly system: SystemId }
+/** Licenses exactly one call. */
+export interface WarrantStarted {
+  readonly kind: "warrant.started"
+  readonly at: number
+  readonly warrant: string
+  readonly attempt: number
+  readonly kernelEpoch: number
+}
+export interface WarrantFinished {
+  readonly kind: "warrant.finished"
+  readonly at: number
+  readonly warrant: string
+  readonly system: SystemId
+  readonly executor: string
+  readonly attempt: number
+  readonly outcome: "succeeded" | "failed" | "unknown"
+  readonly reason: string
+  readonly result: unknown
+  /** Set when the result was too large for an entry. */
+  readonly resultArtifact: string | null
+  /** Set when somebody said what became of an unknown one. */
+  readonly reconciledBy: SystemId | null
+}
+export interface ModuleDecided extends RequestReference {
+  readonly kind: "module.decided"
+  readonly at: number
+  readonly module: string
+  readonly outcome: "accepted" | "rejected"
+  readonly reason: string
+  readonly wiring: ReadonlyArray<ChannelId>
+  readonly capabilities: ReadonlyArray<string>
+}
+export interface LifecycleDecided extends RequestReference {
+  readonly kind: "lifecycle.decided"
+  readonly at: number
+  readonly command: string
+  readonly target: SystemId
+  readonly outcome: "ok" | "error"
+  readonly reason: string
+}
+export interface ClockChanged { readonly kind: "clock.jumped" | "clock.confirmed"; readonly at: number; readonly millis: number }
+export interface SnapshotTaken {
+  readonly kind: "snapshot.taken"
+  readonly at: number
+  readonly name: string
+  readonly cursor: Cursor
+  readonly foldVersion: number
+  readonly sha256: string
+}
+
+export type Entry =
+  | Booted | SystemDocked | SystemUndocked | SystemChanged | PowerGranted | ModuleLoaded | ModuleUnloaded | PolicyActivated
+  | GrantIssued | GrantsEnded | CapabilityDecided | RequestRefused | ActionDecided | WarrantAnswered | WarrantExpired
+  | WarrantStarted | WarrantFinished | ModuleDecided | LifecycleDecided | ClockChanged | SnapshotTaken
+
+/** What an entry is about, for the index; null for what concerns no request. */
+export const correlationOf = (entry: Entry): string | null => {
+  switch (entry.kind) {
+    case "capability.decided":
+    case "request.refused":
+    case "action.decided":
+    case "module.decided":
+    case "lifecycle.decided":
+      return entry.request
+    case "warrant.answered":
+    case "warrant.expired":
+    case "warrant.started":
+    case "warrant.finished":
+      return entry.warrant
+    case "kernel.booted":
+    case "system.docked":
+    case "system.undocked":
+    case "system.changed":
+    case "power.granted":
+    case "module.loaded":
+    case "module.unloaded":
+    case "policy.activated":
+    case "grant.issued":
+    case "grants.ended":
+    case "clock.jumped":
+    case "clock.confirmed":
+    case "snapshot.taken":
+      return null
+  }
+}
+
+/** The payload of an entry: everything but its kind. */
+export const payloadOf = (entry: Entry): Readonly<Record<string, unknown>> => {
+  const { kind: _, ...payload } = entry
+  return payload
+}
+
+/** The entry of a journal event. Sound because the kernel is the only writer of the journal, and its hashes are checked. */
+export const entryOf = (event: Event): Entry => ({ kind: event.kind, ...(event.payload as object) }) as Entry

@@ -1,0 +1,135 @@
+// The gate as a human sees it: what waits, what is under way, what nobody knows, and the answers to it.
+import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
+import { Denied, InvalidPayload } from "../../protocol/errors.ts"
+import type { SystemId } from "../../protocol/names.ts"
+import type { GateView } from "../../protocol/view.ts"
+import type { Warrant } from "../../protocol/warrant.ts"
+import type { Gate } from "../kernel.ts"
+import { pageEventsDefault, pageEventsMax } from "../limits.ts"
+import { decideAnswer, decideReconcile, type Answered, type Decision, type Rules } from "./decide.ts"
+import { entryOf, type Entry } from "./entry.ts"
+import type { Journal } from "./journal.ts"
+
+import type { Warrants } from "./warrants.ts"
+
+export interface GateOptions {
+  readonly journal: Journal
+  readonly warrants: Warrants
+  readonly rules: Rules
+  readonly artifact: (digest: string) => Effect.Effect<unknown>
+}
+
+/** Positions of the journal that a list of closed warrants looks back over. */
+const lookBack = 20_000
+
+interface Told {
+  readonly warrant: Warrant
+  readonly result: unknown
+  readonly resultArtifact: string | null
+}
+
+/** What one more entry makes of a warrant's story. */
+const tell = (told: Told | undefined, entry: Entry): Told | undefined => {
+  if (entry.kind === "action.decided") return { warrant: entry.warrant, result: null, resultArtifact: null }
+  if (told === undefined) return undefined
+  const changed = (change: Partial<Warrant>, result: unknown = told.result, resultArtifact = told.resultArtifact): Told => ({
+    warrant: { ...told.warrant, ...change }, result, resultArtifact
+  })
+  switch (entry.kind) {
+    case "warrant.answered":
+      return entry.outcome === "approved"
+        ? changed({ approvedBy: entry.by })
+        : changed({ state: "refused", reason: entry.reason === "" ? `Denied by ${entry.by}` : entry.reason })
+    case "warrant.expired":
+      return changed({ state: "expired", reason: "Nobody answered before it expired" })
+    case "warrant.started":
+      return changed({ state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch })
+    case "warrant.finished":
+      return changed({ state: entry.outcome, reason: entry.reason }, entry.result, entry.resultArtifact)
+    default:
+      return told
+  }
+}
+
+export const make = ({ artifact, journal, rules, warrants }: GateOptions): Gate => {
+  const view = Effect.fnUntraced(function*({ result, resultArtifact, warrant }: Told): Effect.fn.Return<GateView> {
+    const payload = yield* warrants.payloadOf(warrant)
+    // Both come from JSON that the kernel keeps.
+    return {
+      ...warrant,
+      payload: (payload ?? null) as GateView["payload"],
+      result: (resultArtifact === null ? (result ?? null) : yield* artifact(resultArtifact)) as GateView["result"]
+    }
+  })
+
+  const show = Effect.fnUntraced(function*(id: string): Effect.fn.Return<GateView, InvalidPayload> {
+    let told: Told | undefined
+    for (const { entry } of yield* Effect.orDie(journal.about(id))) told = tell(told, entry)
+    if (told === undefined) return yield* new InvalidPayload({ what: "warrant id", path: "", reason: `there is no warrant ${id}; see aaax gate ls` })
+    return yield* view(told)
+  })
+
+  /** A whole id, or the only open one that begins or ends like this. */
+  const whole = (id: string): string => {
+    const open = [...HashMap.keys(journal.state().warrants)]
+    if (open.includes(id) || id.length < 4) return id
+    const near = open.filter((candidate) => candidate.startsWith(id) || candidate.endsWith(id))
+    return near.length === 1 ? near[0]! : id
+  }
+
+  const answer = Effect.fnUntraced(function*(
+    id: string, by: SystemId, operation: string, decision: Decision<Answered>
+  ): Effect.fn.Return<GateView, Denied | InvalidPayload> {
+    const submitted = yield* journal.submit(decision)
+    const { answer: told } = submitted
+    if (told.ok) return yield* show(id)
+    return yield* told.denied
+      ? new Denied({ system: by, operation, target: id, reason: told.reason })
+      : new InvalidPayload({ what: "answer", path: "", reason: `${id}: ${told.reason}` })
+  })
+
+  return {
+    list: Effect.fnUntraced(function*({ limit = pageEventsDefault, state } = {}) {
+      const open = [...HashMap.values(journal.state().warrants)].sort((a, b) => a.requestedAt - b.requestedAt || a.requestCursor - b.requestCursor)
+      if (state === undefined || state === "escalated" || state === "started" || state === "unknown") {
+        const wanted = open.filter((warrant) => state === undefined || warrant.state === state).slice(0, limit)
+        return yield* Effect.forEach(wanted, (warrant) => view({ warrant, result: null, resultArtifact: null }))
+      }
+      const told = new Map<string, Told>()
+      let after = Math.max(0, journal.state().cursor - lookBack)
+      for (;;) {
+        const events = yield* Effect.orDie(journal.read(after, pageEventsMax))
+        if (events.length === 0) break
+        for (const event of events) {
+          const id = event.correlationId
+          const next = id === null ? undefined : tell(told.get(id), entryOf(event))
+          if (id !== null && next !== undefined) told.set(id, next)
+        }
+        after = events[events.length - 1]!.cursor
+      }
+      const closed = [...told.values()].filter(({ warrant }) => warrant.state === state).slice(-limit)
+      return yield* Effect.forEach(closed, view)
+    }),
+    show: (id) => show(whole(id)),
+    approve: (id, by, { digest, reason = "" } = {}) =>
+      Effect.suspend(() => answer(whole(id), by, "approve", decideAnswer(rules, whole(id), by, "approved", reason, digest))),
+    deny: (id, by, reason) => Effect.suspend(() => answer(whole(id), by, "deny", decideAnswer(rules, whole(id), by, "refused", reason))),
+    reconcile: (id, by, outcome, reason) =>
+      Effect.suspend(() => answer(whole(id), by, "reconcile", decideReconcile(whole(id), by, outcome, reason)))
+  }
+}
+
+/** Warrants that wait for a human, and those whose outcome nobody knows. */
+export const counts = (journal: Journal): { readonly waiting: number; readonly unknown: number } => {
+  let waiting = 0
+  let unknown = 0
+  for (const warrant of HashMap.values(journal.state().warrants)) {
+    if (warrant.state === "escalated") waiting++
+    if (warrant.state === "unknown") unknown++
+  }
+  return { waiting, unknown }
+}
+
+export const grantCount = (journal: Journal): number => HashMap.size(journal.state().grants)
+

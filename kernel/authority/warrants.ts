@@ -1,0 +1,207 @@
+// From started to receipt: a durable `started` licenses exactly one call on the executor's port; its outcome is an
+// entry again. After a crash, a start without an outcome is treated as the executor's recovery says.
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberMap from "effect/FiberMap"
+import * as HashMap from "effect/HashMap"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { ActionRequest, Fence } from "../../protocol/authority.ts"
+import type { Call, Executor } from "../../protocol/executor.ts"
+import { kernelSystem } from "../../protocol/names.ts"
+import type { Warrant } from "../../protocol/warrant.ts"
+import type { ChannelsService } from "../channel/channels.ts"
+import { executorCallsMax, executorMillisDefault, resultTextMax } from "../limits.ts"
+import { toText } from "../store/codec.ts"
+import { decideFinish, decideRestart, type Finish } from "./decide.ts"
+import type { Placed } from "./state.ts"
+import { lookup } from "./state.ts"
+import type { Journal } from "./journal.ts"
+
+export interface WarrantsOptions {
+  readonly journal: Journal
+  readonly channels: ChannelsService
+  readonly executor: (name: string) => Executor | undefined
+  readonly digestOf: (value: unknown) => string
+  /** Names the system whose code runs, for the watchdog. */
+  readonly entered: (system: string) => void
+}
+
+export interface Warrants {
+  /** Deals with calls that an earlier kernel started; those of one executor when it is registered later. */
+  readonly recover: (executor?: string) => Effect.Effect<void>
+  /** The final payload of a warrant: what is digested, approved and executed; undefined when its body is gone. */
+  readonly payloadOf: (warrant: Warrant) => Effect.Effect<unknown>
+  readonly underWay: () => number
+  /** Completes when no call is under way. */
+  readonly settled: Effect.Effect<void>
+}
+
+const failed = (reason: string): Finish => ({ outcome: "failed", reason, result: null, resultArtifact: null })
+const unknown = (reason: string): Finish => ({ outcome: "unknown", reason, result: null, resultArtifact: null })
+
+const requestOf = (payload: unknown): Partial<ActionRequest> =>
+  typeof payload === "object" && payload !== null ? (payload as Partial<ActionRequest>) : {}
+
+export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effect.fn.Return<Warrants, never, Scope.Scope> {
+  const { channels, digestOf, executor: executorOf, journal } = options
+  const calls = yield* FiberMap.make<string, unknown, never>()
+  const run = yield* FiberMap.runtime(calls)()
+  const places = yield* Semaphore.make(executorCallsMax)
+  const revoked = new Map<string, { readonly grant: string | null; readonly stop: Deferred.Deferred<never, string> }>()
+
+  const payloadOf = (warrant: Warrant): Effect.Effect<unknown> =>
+    (warrant.payloadArtifact === null
+      ? channels.store.event(warrant.id).pipe(Effect.map((event) => requestOf(event?.payload).payload ?? null))
+      : channels.store.getArtifact(warrant.payloadArtifact).pipe(
+          Effect.map((bytes): unknown => JSON.parse(new TextDecoder().decode(bytes)))
+        )
+    ).pipe(Effect.orElseSucceed(() => undefined))
+
+  const callOf = (warrant: Warrant, payload: unknown): Call => ({
+    warrant: warrant.id,
+    key: warrant.id,
+    attempt: warrant.attempt,
+    principal: warrant.system,
+    grant: warrant.grant,
+    action: warrant.action,
+    target: warrant.target,
+    payload,
+    digest: warrant.digest,
+    risk: warrant.risk
+  })
+
+  const isIntact = (warrant: Warrant, payload: unknown): boolean =>
+    digestOf({ action: warrant.action, executor: warrant.executor, target: warrant.target, payload }) === warrant.digest
+
+  /** The epoch that a fence names is still the newest of its key. */
+  const holds = (fence: Fence): Effect.Effect<boolean> =>
+    channels.read(kernelSystem, fence.channel, { filter: { subject: fence.key } }).pipe(
+      Effect.map((page) => {
+        const newest = page.events.at(-1)?.payload
+        return typeof newest === "object" && newest !== null && (newest as Readonly<Record<string, unknown>>)["epoch"] === fence.epoch
+      }),
+      Effect.orElseSucceed(() => false)
+    )
+
+  const fenceOf = (warrant: Warrant): Effect.Effect<Fence | undefined> =>
+    channels.store.event(warrant.id).pipe(
+      Effect.map((event) => requestOf(event?.payload).fence),
+      Effect.orElseSucceed(() => undefined)
+    )
+
+  /** What the executor reported, made to fit an entry. */
+  const succeeded = Effect.fnUntraced(function*(result: unknown): Effect.fn.Return<Finish> {
+    let text: string
+    try {
+      text = toText(result ?? null, "result")
+    } catch (error) {
+      return { outcome: "succeeded", reason: `its result was dropped: ${String(error)}`, result: null, resultArtifact: null }
+    }
+    if (text.length <= resultTextMax) return { outcome: "succeeded", reason: "", result: JSON.parse(text), resultArtifact: null }
+    const artifact = yield* channels.store.putArtifact(new TextEncoder().encode(text), "application/json").pipe(Effect.option)
+    return artifact._tag === "Some"
+      ? { outcome: "succeeded", reason: "", result: null, resultArtifact: artifact.value.digest }
+      : { outcome: "succeeded", reason: "its result was too large and could not be kept", result: null, resultArtifact: null }
+  })
+
+  /** Nobody knows how a call ended: ask the executor when it can tell. */
+  const askedWhat = Effect.fnUntraced(function*(executor: Executor, call: Call, reason: string): Effect.fn.Return<Finish> {
+    if (executor.recovery !== "queryable" || executor.status === undefined) return unknown(reason)
+    const status = yield* Effect.exit(executor.status(call))
+    if (Exit.isFailure(status)) return unknown(reason)
+    return status.value === undefined ? failed(`${reason}; it did not happen`) : yield* succeeded(status.value)
+  })
+
+  const perform = Effect.fnUntraced(function*(warrant: Warrant): Effect.fn.Return<Finish> {
+    const executor = executorOf(warrant.executor)
+    if (executor === undefined) return failed(`nobody serves ${warrant.executor}`)
+    const payload = yield* payloadOf(warrant)
+    if (payload === undefined || !isIntact(warrant, payload)) return failed("the arguments are not those that were decided on")
+    const fence = yield* fenceOf(warrant)
+    if (fence !== undefined && !(yield* holds(fence))) return failed(`the fence ${fence.channel}/${fence.key} has moved on from epoch ${fence.epoch}`)
+    const call = callOf(warrant, payload)
+    const stop = Deferred.makeUnsafe<never, string>()
+    revoked.set(warrant.id, { grant: warrant.grant, stop })
+    const millis = executor.timeoutMillis ?? executorMillisDefault
+    // A typed failure is the executor's word that nothing happened; every other end leaves the question open.
+    const exit = yield* Effect.suspend(() => {
+      options.entered(`executor ${warrant.executor}`)
+      return executor.perform(call)
+    }).pipe(
+      Effect.map((result) => ({ tag: "done", result }) as const),
+      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: failure.reason } as const)),
+      Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.succeed({ tag: "open", reason: `it took longer than ${millis} ms` } as const) }),
+      Effect.raceFirst(Deferred.await(stop).pipe(Effect.catch((reason) => Effect.succeed({ tag: "open", reason } as const)))),
+      Effect.exit,
+      Effect.ensuring(Effect.sync(() => revoked.delete(warrant.id)))
+    )
+    if (Exit.isFailure(exit)) {
+      if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+      return yield* askedWhat(executor, call, `the executor broke off: ${String(Cause.squash(exit.cause)).slice(0, 1000)}`)
+    }
+    if (exit.value.tag === "done") return yield* succeeded(exit.value.result)
+    return exit.value.tag === "failed" ? failed(exit.value.reason) : yield* askedWhat(executor, call, exit.value.reason)
+  })
+
+  const dispatch = (warrant: Warrant): void => {
+    run(
+      warrant.id,
+      places.withPermit(perform(warrant)).pipe(
+        Effect.flatMap((finish) => journal.submit(decideFinish(warrant.id, warrant.attempt, finish)))
+      )
+    )
+  }
+
+  journal.onCommitted((entries: ReadonlyArray<Placed>) => {
+    for (const { entry } of entries) {
+      if (entry.kind === "action.decided" && entry.warrant.state === "started") dispatch(entry.warrant)
+      if (entry.kind === "warrant.started") {
+        const warrant = lookup(journal.state().warrants, entry.warrant)
+        if (warrant !== undefined) dispatch(warrant)
+      }
+      if (entry.kind === "grants.ended" && entry.reason !== "expired") {
+        for (const call of revoked.values()) {
+          if (call.grant !== null && entry.grants.includes(call.grant)) {
+            Deferred.doneUnsafe(call.stop, Effect.fail("its capability was revoked while it was under way"))
+          }
+        }
+      }
+    }
+  })
+
+  const recoverOne = Effect.fnUntraced(function*(warrant: Warrant) {
+    const broken = "the kernel ended while it was under way"
+    if (warrant.recovery === "none") {
+      return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, unknown(broken))))
+    }
+    const executor = executorOf(warrant.executor)
+    if (executor === undefined) return
+    if (warrant.recovery === "idempotent") return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id)))
+    const payload = yield* payloadOf(warrant)
+    const status = executor.status === undefined
+      ? undefined
+      : yield* Effect.exit(executor.status(callOf(warrant, payload)))
+    if (status === undefined || Exit.isFailure(status)) {
+      return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, unknown(broken))))
+    }
+    if (status.value === undefined) return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id)))
+    const finish = yield* succeeded(status.value)
+    return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, finish)))
+  })
+
+  return {
+    recover: (name) =>
+      Effect.suspend(() => {
+        const { boot, warrants } = journal.state()
+        const broken = [...HashMap.values(warrants)].filter((warrant) =>
+          warrant.state === "started" && warrant.kernelEpoch !== boot && (name === undefined || warrant.executor === name))
+        return Effect.forEach(broken, recoverOne, { concurrency: 16, discard: true })
+      }),
+    payloadOf,
+    underWay: () => revoked.size,
+    settled: FiberMap.awaitEmpty(calls)
+  }
+})

@@ -1,0 +1,315 @@
+// The constellation: the table of docked systems, what they provide, and their lives. Docking is all or nothing; what an
+// operator decided of a system (paused, quarantined, revoked) is in the journal and holds across restarts.
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { channelOf } from "../../protocol/channel.ts"
+import { DockRefused, SystemExists, SystemNotFound, type ChannelExists, type StoreUnavailable } from "../../protocol/errors.ts"
+import type { Executor } from "../../protocol/executor.ts"
+import type { SystemStatus } from "../../protocol/lifecycle.ts"
+import type { Manifest, System } from "../../protocol/manifest.ts"
+import { nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
+import type { ReadingPower, ReadFailure } from "../../protocol/power.ts"
+import type { SystemView } from "../../protocol/view.ts"
+import { decideDock, decideStatus, decideUndock, type Rules } from "../authority/decide.ts"
+import type { Journal } from "../authority/journal.ts"
+import { grantsOf, lookup } from "../authority/state.ts"
+import type { ChannelsService } from "../channel/channels.ts"
+import type { PendingRequests } from "../guard/admission.ts"
+import { wiringOf, type Wiring } from "../guard/wiring.ts"
+import { systemsMax } from "../limits.ts"
+import { makePort, type PortControl } from "./port.ts"
+import { supervise } from "./supervise.ts"
+
+export interface DockRequest {
+  readonly channels: ReadonlyArray<ChannelId>
+  readonly privileged: boolean
+  readonly configured: boolean
+  /** Set when it was loaded as a module. */
+  readonly module?: { readonly id: string; readonly file: string | null; readonly digest: string | null; readonly origin: "config" | "runtime" }
+}
+
+export interface Docked {
+  readonly id: SystemId
+  readonly system: System
+  readonly wiring: Wiring
+  readonly control: PortControl
+  readonly request: DockRequest
+  readonly dockedAt: number
+  status: SystemStatus
+  restarts: number
+  lastError: string | null
+  fiber: Fiber.Fiber<void> | undefined
+}
+
+export type DockFailure = SystemExists | ChannelExists | DockRefused | StoreUnavailable
+
+export interface ConstellationOptions {
+  readonly channels: ChannelsService
+  readonly journal: Journal
+  readonly rules: Rules
+  readonly pending: PendingRequests
+  readonly sha256: (text: string) => string
+  readonly canonical: (value: unknown) => string
+  readonly readingPower: (root: string) => Effect.Effect<ReadingPower, ReadFailure>
+  /** Registers what a system serves; answers the name that is taken already. */
+  readonly register: (owner: SystemId, executors: ReadonlyArray<Executor>) => Effect.Effect<string | undefined>
+  readonly unregister: (owner: SystemId) => void
+  readonly entered: (system: SystemId) => void
+}
+
+export interface Constellation {
+  readonly dock: (system: System, request: DockRequest) => Effect.Effect<Docked, DockFailure>
+  readonly undock: (id: SystemId, reason: string) => Effect.Effect<void>
+  readonly get: (id: SystemId) => Docked | undefined
+  readonly all: () => ReadonlyArray<Docked>
+  readonly ids: () => ReadonlyArray<SystemId>
+  /** From now on docked systems run; those that wait are started. */
+  readonly start: Effect.Effect<void>
+  readonly pause: (id: SystemId) => Effect.Effect<void, SystemNotFound>
+  readonly resume: (id: SystemId) => Effect.Effect<void, SystemNotFound>
+  readonly drain: (id: SystemId, timeoutMillis: number) => Effect.Effect<void, SystemNotFound>
+  readonly revoke: (id: SystemId) => Effect.Effect<void, SystemNotFound>
+  readonly quarantine: (id: SystemId, reason: string) => Effect.Effect<void, SystemNotFound>
+  /** Stops everything without writing it down: the kernel goes down. */
+  readonly stop: (timeoutMillis: number) => Effect.Effect<void>
+  readonly view: (docked: Docked) => SystemView
+}
+
+/** Systems in these states are not started. */
+const resting: ReadonlySet<SystemStatus> = new Set(["paused", "quarantined", "revoked"])
+
+export const make = Effect.fnUntraced(function*(options: ConstellationOptions): Effect.fn.Return<Constellation, never, Scope.Scope> {
+  const { channels, journal, rules } = options
+  const scope = yield* Effect.scope
+  const table = new Map<SystemId, Docked>()
+  const docking = new Set<SystemId>()
+  let started = false
+
+  const found = (id: SystemId): Effect.Effect<Docked, SystemNotFound> => {
+    const docked = table.get(id)
+    if (docked !== undefined) return Effect.succeed(docked)
+    const near = nearest(id, table.keys())
+    return Effect.fail(new SystemNotFound({ system: id, ...(near === undefined ? {} : { nearest: near }) }))
+  }
+
+  const change = Effect.fnUntraced(function*(docked: Docked, status: SystemStatus, reason: string) {
+    docked.status = status
+    yield* journal.submit(decideStatus(docked.id, status, reason))
+  })
+
+  const begin = Effect.fnUntraced(function*(docked: Docked) {
+    const { control, id, system } = docked
+    const run = system.run
+    if (run === undefined) {
+      // A placeholder docks and stops.
+      docked.status = "stopped"
+      return
+    }
+    docked.status = "running"
+    docked.fiber = yield* supervise({
+      run: Effect.suspend(() => {
+        options.entered(id)
+        return run(control.port)
+      }),
+      monotonic: channels.clock.monotonic,
+      onStart: () => Effect.sync(() => {
+        if (docked.status !== "paused") docked.status = "running"
+      }),
+      onFailure: Effect.fnUntraced(function*(reason, delayMillis) {
+        docked.restarts++
+        docked.lastError = reason
+        docked.status = "failed"
+        yield* channels.release(id)
+        yield* Effect.logWarning(`${id} failed and starts again in ${delayMillis} ms: ${reason}`)
+      }),
+      onQuarantine: Effect.fnUntraced(function*(reason) {
+        docked.lastError = reason
+        yield* channels.release(id)
+        yield* Effect.logError(`${id} fails too often and is quarantined: ${reason}. Start it again with: aaax resume ${id}`)
+        yield* change(docked, "quarantined", reason)
+      }),
+      onEnd: () => Effect.sync(() => {
+        docked.status = "stopped"
+      })
+    }).pipe(Effect.annotateLogs({ system: id }), Effect.forkIn(scope, { startImmediately: true }))
+  })
+
+  const halt = Effect.fnUntraced(function*(docked: Docked) {
+    const { fiber } = docked
+    docked.fiber = undefined
+    // A system that ignores its interruption must not hold up the one who stops it.
+    if (fiber !== undefined) yield* Fiber.interrupt(fiber).pipe(Effect.timeoutOption(2_000))
+    yield* channels.release(docked.id)
+  })
+
+  const manifestDigest = (manifest: Manifest): string => options.sha256(options.canonical(manifest))
+
+  const place = Effect.fnUntraced(function*(system: System, request: DockRequest): Effect.fn.Return<Docked, DockFailure> {
+    const { manifest } = system
+    const refuse = (reason: string) => new DockRefused({ system: manifest.id, reason })
+    const privileged = request.privileged || (manifest.privileged && request.configured)
+    const wiring = wiringOf(manifest, request.channels, privileged, (name) => channels.get(name) !== undefined)
+    if (typeof wiring === "string") return yield* refuse(wiring)
+    for (const spec of manifest.provides) {
+      const owner = channels.get(spec.name)?.owner
+      if (owner !== undefined && owner !== manifest.id) {
+        const other = table.get(owner)
+        // Its provider is gone for good: whoever brings it now owns it, its events stay.
+        if (other !== undefined || docking.has(owner)) return yield* refuse(`Channel '${spec.name}' already registered by another system.`)
+      }
+    }
+    const powers: Array<ReadingPower> = []
+    for (const { root } of manifest.powers) {
+      powers.push(yield* options.readingPower(root).pipe(
+        Effect.mapError((failure) => refuse(`no reading power for ${failure.path}: ${failure.reason}`))
+      ))
+    }
+    const clash = yield* options.register(manifest.id, system.executors ?? [])
+    if (clash !== undefined) return yield* refuse(`Executor '${clash}' is already served.`)
+    for (const spec of manifest.provides) {
+      yield* channels.open(channelOf(spec, manifest.id), system.schemas?.[spec.name])
+    }
+    const control = makePort({
+      system: manifest.id, wiring, snapshots: manifest.snapshots, powers, channels, pending: options.pending, entered: options.entered
+    })
+    const { answer } = yield* journal.submit(decideDock(rules, {
+      system: manifest.id,
+      manifest: manifestDigest(manifest),
+      framework: manifest.framework,
+      privileged,
+      configured: request.configured,
+      reads: manifest.reads,
+      writes: manifest.writes,
+      takes: manifest.takes,
+      provides: manifest.provides.map((spec) => spec.name),
+      executors: manifest.executors,
+      remoteChannels: manifest.remoteChannels,
+      powers: powers.map((power) => power.root),
+      module: request.module
+    }))
+    const docked: Docked = {
+      id: manifest.id, system, wiring, control, request, dockedAt: channels.clock.now(), status: answer.status, restarts: 0, lastError: null,
+      fiber: undefined
+    }
+    if (answer.status === "paused") control.pause()
+    if (answer.status === "revoked") control.close("it was revoked")
+    table.set(manifest.id, docked)
+    if (started && !resting.has(docked.status)) yield* begin(docked)
+    return docked
+  })
+
+  const pauseOne = Effect.fnUntraced(function*(id: SystemId) {
+    const docked = yield* found(id)
+    if (docked.status === "quarantined" || docked.status === "revoked") return
+    docked.control.pause()
+    yield* change(docked, "paused", "paused by an operator")
+  })
+
+  const resumeOne = Effect.fnUntraced(function*(id: SystemId) {
+    const docked = yield* found(id)
+    if (docked.status === "revoked") return
+    const runs = docked.fiber !== undefined && docked.fiber.pollUnsafe() === undefined
+    yield* change(docked, "running", "resumed by an operator")
+    docked.control.resume()
+    if (!runs && started) {
+      docked.restarts = 0
+      yield* begin(docked)
+    }
+  })
+
+  const drainOne = Effect.fnUntraced(function*(id: SystemId, timeoutMillis: number) {
+    const docked = yield* found(id)
+    yield* change(docked, "draining", "")
+    docked.control.refuseWork()
+    const { drain } = docked.system
+    if (drain !== undefined) {
+      yield* drain(docked.control.port).pipe(
+        Effect.timeoutOption(timeoutMillis),
+        Effect.catchCause((cause) => Effect.logWarning(`${id} failed to drain: ${cause.reasons.length} reasons`))
+      )
+    }
+    yield* halt(docked)
+    yield* change(docked, "drained", "")
+  })
+
+  const revokeOne = Effect.fnUntraced(function*(id: SystemId) {
+    const docked = yield* found(id)
+    docked.control.close("it was revoked")
+    yield* change(docked, "revoked", "revoked by an operator")
+    yield* halt(docked)
+  })
+
+  return {
+    dock: (system, request) =>
+      Effect.suspend((): Effect.Effect<Docked, DockFailure> => {
+        const { id } = system.manifest
+        if (table.has(id) || docking.has(id)) return Effect.fail(new SystemExists({ system: id }))
+        if (table.size >= systemsMax) return Effect.fail(new DockRefused({ system: id, reason: `At most ${systemsMax} systems can be docked.` }))
+        docking.add(id)
+        return place(system, request).pipe(
+          Effect.onError(() => Effect.sync(() => options.unregister(id))),
+          Effect.ensuring(Effect.sync(() => docking.delete(id)))
+        )
+      }),
+    undock: (id, reason) =>
+      Effect.suspend(() => {
+        const docked = table.get(id)
+        if (docked === undefined) return Effect.void
+        table.delete(id)
+        docked.control.close(reason)
+        options.unregister(id)
+        return Effect.andThen(halt(docked), Effect.asVoid(journal.submit(decideUndock(id, docked.request.module?.id, reason))))
+      }),
+    get: (id) => table.get(id),
+    all: () => [...table.values()],
+    ids: () => [...table.keys()].sort(),
+    start: Effect.suspend(() => {
+      started = true
+      const waiting = [...table.values()].filter((docked) => docked.fiber === undefined && !resting.has(docked.status))
+      return Effect.forEach(waiting, begin, { discard: true })
+    }),
+    pause: pauseOne,
+    resume: resumeOne,
+    drain: drainOne,
+    revoke: revokeOne,
+    quarantine: Effect.fnUntraced(function*(id, reason) {
+      const docked = yield* found(id)
+      docked.lastError = reason
+      yield* halt(docked)
+      yield* change(docked, "quarantined", reason)
+    }),
+    stop: Effect.fnUntraced(function*(timeoutMillis) {
+      yield* Effect.forEach([...table.values()], Effect.fnUntraced(function*(docked) {
+        docked.control.refuseWork()
+        const { drain } = docked.system
+        if (drain !== undefined && docked.fiber !== undefined) {
+          yield* drain(docked.control.port).pipe(Effect.timeoutOption(timeoutMillis), Effect.ignoreCause)
+        }
+        yield* halt(docked)
+        docked.control.close("the kernel is going down")
+      }), { concurrency: "unbounded", discard: true })
+    }),
+    view: (docked) => {
+      const { manifest } = docked.system
+      return {
+        id: docked.id,
+        status: docked.status,
+        module: docked.request.module?.id ?? null,
+        framework: manifest.framework,
+        description: manifest.description,
+        privileged: lookup(journal.state().systems, docked.id)?.privileged ?? false,
+        reads: [...docked.wiring].filter(([, wire]) => wire.read).map(([name]) => name),
+        writes: [...docked.wiring].filter(([, wire]) => wire.append).map(([name]) => name),
+        takes: [...docked.wiring].filter(([, wire]) => wire.take).map(([name]) => name),
+        provides: manifest.provides.map((spec) => spec.name),
+        executors: manifest.executors,
+        powers: docked.control.port.powers.map((power) => `read ${power.root}`),
+        grants: grantsOf(journal.state(), docked.id).length,
+        restarts: docked.restarts,
+        lastError: docked.lastError,
+        dockedAt: docked.dockedAt
+      }
+    }
+  }
+})

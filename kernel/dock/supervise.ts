@@ -1,0 +1,58 @@
+// Supervision of one system: starts it, starts it again with back-off when it fails, and gives up when it fails too
+// often. Whether to go on is a pure decision over the times of its failures.
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { restartBackoffMaxMillis, restartBackoffMillis, restartsMax, restartWindowMillis } from "../limits.ts"
+
+export interface Failures {
+  /** Times of the failures within the window, in monotonic milliseconds. */
+  readonly times: ReadonlyArray<number>
+}
+
+export type AfterFailure =
+  | { readonly next: "restart"; readonly delayMillis: number; readonly failures: Failures }
+  | { readonly next: "quarantine" }
+
+export const noFailures: Failures = { times: [] }
+
+/** What follows a failure at `now`. More than `restartsMax` within the window end in quarantine. */
+export const afterFailure = (failures: Failures, now: number): AfterFailure => {
+  const times = [...failures.times.filter((time) => time > now - restartWindowMillis), now]
+  if (times.length > restartsMax) return { next: "quarantine" }
+  const delayMillis = Math.min(restartBackoffMaxMillis, restartBackoffMillis * 2 ** (times.length - 1))
+  return { next: "restart", delayMillis, failures: { times } }
+}
+
+export interface Supervised {
+  readonly run: Effect.Effect<void, unknown>
+  readonly monotonic: () => number
+  readonly onStart: () => Effect.Effect<void>
+  readonly onFailure: (reason: string, delayMillis: number) => Effect.Effect<void>
+  readonly onQuarantine: (reason: string) => Effect.Effect<void>
+  readonly onEnd: () => Effect.Effect<void>
+}
+
+/** A failure in words: the error's message, or that of the defect. */
+export const reasonOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  const text = error instanceof Error ? `${error.name === "Error" ? "" : `${error.name}: `}${error.message}` : String(error)
+  return text.slice(0, 1_000)
+}
+
+/** Runs it until it ends, is interrupted, or is given up. */
+export const supervise = Effect.fnUntraced(function*(system: Supervised) {
+  let failures = noFailures
+  for (;;) {
+    yield* system.onStart()
+    const exit = yield* Effect.exit(system.run)
+    if (Exit.isSuccess(exit)) return yield* system.onEnd()
+    if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+    const reason = reasonOf(exit.cause)
+    const after = afterFailure(failures, system.monotonic())
+    if (after.next === "quarantine") return yield* system.onQuarantine(reason)
+    failures = after.failures
+    yield* system.onFailure(reason, after.delayMillis)
+    yield* Effect.sleep(after.delayMillis)
+  }
+})

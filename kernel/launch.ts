@@ -1,0 +1,118 @@
+// Launching: from a config to a kernel with its store, executors and modules. The one place where data becomes parts.
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Context from "effect/Context"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import { isAbsolute, join, resolve } from "node:path"
+import {
+  ConfigInvalid, ModuleRejected, StoreUnavailable, type ChannelExists, type StoreCorrupt, type StoreFormat, type StoreLocked
+} from "../protocol/errors.ts"
+import type { Executor } from "../protocol/executor.ts"
+import type { SystemId } from "../protocol/names.ts"
+import type { ReadingPower, ReadFailure } from "../protocol/power.ts"
+import { makeClock, type KernelClock } from "./clock.ts"
+import type { ConfiguredModule, KernelConfig } from "./config.ts"
+import type { ModuleSource } from "./dock/loader.ts"
+import * as FsWrite from "./executor/fs-write.ts"
+import * as ProcessRun from "./executor/process-run.ts"
+import { policyFromConfig } from "./guard/policy.ts"
+import * as Kernel from "./kernel.ts"
+import { sha256Hex } from "./power/digest.ts"
+import { readingPower } from "./power/reading.ts"
+import * as Memory from "./store/memory.ts"
+import * as Sqlite from "./store/sqlite.ts"
+import { Store, type StoreService } from "./store/store.ts"
+
+export interface LaunchOptions {
+  readonly config: KernelConfig
+  /** Absolute. What the constellation works on, and what relative paths of the config start from. */
+  readonly directory: string
+  readonly modules: ReadonlyArray<ConfiguredModule>
+  readonly source: ModuleSource
+  readonly version: string
+  /** Systems that may not start: the watchdog ended the last run because of them. */
+  readonly quarantine?: ReadonlyArray<SystemId>
+  /** Names the system whose code runs now, for the watchdog. */
+  readonly entered?: (system: string) => void
+  /** A memory store in place of the configured one, and nothing started: for one step by hand. */
+  readonly once?: boolean
+  readonly clock?: KernelClock
+}
+
+export type LaunchError =
+  | ConfigInvalid | ModuleRejected | StoreLocked | StoreFormat | StoreUnavailable | StoreCorrupt | ChannelExists
+
+/** The store of a config, open for as long as the scope. */
+const openStore = (
+  store: KernelConfig["store"], directory: string, clock: KernelClock
+): Effect.Effect<StoreService, LaunchError, Scope.Scope> => {
+  switch (store.backend) {
+    case "memory":
+      return Memory.make({ clock })
+    case "sqlite":
+      return Sqlite.make({ path: isAbsolute(store.path) ? store.path : join(directory, store.path), clock })
+    case "layer":
+      // A layer of the user's may fail with anything: it is told as a store that cannot be used.
+      return Layer.build(store.layer).pipe(
+        Effect.map((context) => Context.get(context, Store)),
+        Effect.mapError((error) => new StoreUnavailable({ reason: String(error) }))
+      )
+  }
+}
+
+/** Executors of a config. Roots are folders below the directory unless they are absolute. */
+const executorsOf = (config: KernelConfig, directory: string): Effect.Effect<ReadonlyArray<Executor>, ConfigInvalid> =>
+  Effect.suspend(() => {
+    const table = config.executors
+    const made: Array<Executor> = []
+    try {
+      const write = table["fs.write"]
+      if (write !== undefined) made.push(FsWrite.executor({ roots: write.roots.map((root) => resolve(directory, root)) }))
+      const run = table["process.run"]
+      if (run !== undefined) {
+        made.push(ProcessRun.executor({
+          programs: run.programs,
+          directory,
+          ...(run.timeoutMillis === undefined ? {} : { timeoutMillis: run.timeoutMillis }),
+          ...(run.outputBytesMax === undefined ? {} : { outputBytesMax: run.outputBytesMax })
+        }))
+      }
+    } catch (error) {
+      return error instanceof ConfigInvalid ? Effect.fail(error) : Effect.die(error)
+    }
+    return Effect.succeed([...made, ...table.own])
+  })
+
+/** Opens the store, folds the journal and docks the modules. Nothing runs before the kernel's `launch`. */
+export const launchKernel = Effect.fnUntraced(function*(
+  options: LaunchOptions
+): Effect.fn.Return<Kernel.Hosted, LaunchError, Scope.Scope> {
+  const { config, directory } = options
+  const clock = options.clock ?? makeClock()
+  const policy = policyFromConfig(config.policy)
+  if (Result.isFailure(policy)) return yield* policy.failure
+  const executors = yield* executorsOf(config, directory)
+  const store = yield* openStore(options.once === true ? { backend: "memory" } : config.store, directory, clock)
+  const powerFor = (root: string): Effect.Effect<ReadingPower, ReadFailure> => readingPower(resolve(directory, root))
+  const kernel = yield* Kernel.make({
+    id: config.id,
+    name: config.name,
+    version: options.version,
+    directory,
+    store,
+    clock,
+    policy: policy.success,
+    executors,
+    channels: config.channels,
+    source: options.source,
+    powers: { sha256: sha256Hex, readingPower: powerFor },
+    approvalMillis: config.approvals.expiryMillis,
+    requestRetention: config.retention.requests,
+    quarantine: options.quarantine ?? [],
+    ...(options.entered === undefined ? {} : { entered: options.entered }),
+    pid: process.pid
+  })
+  for (const module of options.modules) yield* kernel.loader.load(module, "config", true)
+  return kernel
+})

@@ -1,0 +1,162 @@
+// The gate as a whole: from a request to its receipt, in memory and under the hostile store.
+import * as Effect from "effect/Effect"
+import { describe, expect } from "vitest"
+import * as wellKnown from "../../protocol/well-known.ts"
+import { makeKernel, type TestOptions } from "../../kernel/testing.ts"
+import { counted, held } from "../kit/executors.ts"
+import { effect } from "../kit/it.ts"
+import { awaitReply, probe, replies, requestAction, requestCapability, tokenFor } from "../kit/probe.ts"
+
+const worlds: ReadonlyArray<readonly [string, TestOptions]> = [
+  ["in memory", {}],
+  ["on a hostile store", { hostile: { seed: 7, latencyMillisMax: 2, failedKept: 0.08, failedLost: 0.08, failedLate: 0.08 } }]
+]
+
+describe.each(worlds)("the gate %s", (_, world) => {
+  effect("grants what the manifest declares, and the token opens the executor for its holder only", () =>
+    Effect.gen(function*() {
+      const { calls, executor } = counted("executor:web-research")
+      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const analyst = yield* probe(kernel, "analyst", { executors: [executor.name] })
+      const other = yield* probe(kernel, "other")
+      const granted = yield* requestCapability(analyst, { resource: executor.name, access: "execute" })
+      expect(granted.kind).toBe("capability_grant")
+      const { token } = granted.payload as { token: string }
+      const request = { action: "search", executor: executor.name, target: "effect", payload: { q: 1 }, capability: token, risk_level: "low" }
+      const receipt = yield* awaitReply(analyst, yield* requestAction(analyst, request))
+      expect(receipt).toMatchObject({ kind: "action_completed", payload: { executor: executor.name, result: { count: 1, echoed: { q: 1 } } } })
+      const refused = yield* awaitReply(other, yield* requestAction(other, request))
+      expect(refused).toMatchObject({ kind: "action_denied", payload: { reason: "Invalid or expired capability token" } })
+      expect(calls).toHaveLength(1)
+    }))
+
+  effect("answers a verdict, then a receipt, both correlated with the request", () =>
+    Effect.gen(function*() {
+      const { executor } = counted("count")
+      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const port = yield* probe(kernel, "a", { executors: ["count"] })
+      const id = yield* requestAction(port, { action: "x", executor: "count", target: "t", payload: [1], capability: yield* tokenFor(port, "count"), risk_level: "low" })
+      yield* awaitReply(port, id)
+      const kinds = (yield* replies(port, id)).map((event) => [event.kind, event.sender, event.recipient])
+      expect(kinds).toEqual([["action_approved", "aaax", "a"], ["action_completed", "aaax", "a"]])
+      expect((yield* replies(port, id))[0]!.payload).toEqual({ request_id: id, executor: "count", modified_payload: [1] })
+    }))
+
+  effect("refuses without a token, with an unknown risk, and for an executor that nobody serves", () =>
+    Effect.gen(function*() {
+      const { calls, executor } = counted("count")
+      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const port = yield* probe(kernel, "a", { executors: ["count", "ghost"] })
+      const base = { action: "x", executor: "count", target: "t", payload: {}, capability: yield* tokenFor(port, "count"), risk_level: "low" }
+      const reason = (request: Readonly<Record<string, unknown>>) =>
+        Effect.flatMap(requestAction(port, request), (id) => Effect.map(awaitReply(port, id), (reply) => (reply.payload as { reason: string }).reason))
+      expect(yield* reason({ ...base, capability: null })).toBe("Missing execute capability token")
+      expect(yield* reason({ ...base, risk_level: "spicy" })).toBe("Denied for risk 'spicy'")
+      expect(yield* reason({ ...base, executor: "ghost", capability: yield* tokenFor(port, "ghost") })).toBe("Unknown executor: ghost")
+      expect(calls).toHaveLength(0)
+    }))
+
+  effect("parks what is irreversible until a human other than the requester approves, and runs it once", () =>
+    Effect.gen(function*() {
+      const { calls, executor } = counted("launch", { risk: "irreversible" })
+      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const port = yield* probe(kernel, "a", { executors: ["launch"] })
+      const id = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: { n: 1 }, capability: yield* tokenFor(port, "launch"), risk_level: "low" })
+      const escalated = yield* awaitReply(port, id, "action_escalated")
+      expect(escalated.payload).toMatchObject({ request_id: id, escalated_to: "human" })
+      expect(yield* kernel.gate.list()).toMatchObject([{ id, state: "escalated", risk: "irreversible", payload: { n: 1 }, target: "moon" }])
+      const own = yield* Effect.flip(kernel.gate.approve(id, "a"))
+      expect(own._tag).toBe("Denied")
+      yield* kernel.gate.approve(id, "operator", { reason: "ok" })
+      expect(yield* awaitReply(port, id)).toMatchObject({ kind: "action_completed" })
+      const again = yield* Effect.flip(kernel.gate.approve(id, "operator"))
+      expect(again._tag).toBe("InvalidPayload")
+      expect(calls).toHaveLength(1)
+      expect(yield* kernel.gate.show(id)).toMatchObject({ state: "succeeded", approvedBy: "operator" })
+    }))
+
+  effect("denies with the human's reason, and never runs it", () =>
+    Effect.gen(function*() {
+      const { calls, executor } = counted("launch", { risk: "irreversible" })
+      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const port = yield* probe(kernel, "a", { executors: ["launch"] })
+      const id = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: {}, capability: yield* tokenFor(port, "launch") })
+      yield* awaitReply(port, id, "action_escalated")
+      yield* kernel.gate.deny(id, "operator", "not today")
+      expect(yield* awaitReply(port, id)).toMatchObject({ kind: "action_denied", payload: { reason: "not today" } })
+      expect(calls).toHaveLength(0)
+    }))
+
+  effect("lets an escalation expire to a refusal by kernel time", () =>
+    Effect.gen(function*() {
+      const { calls, executor } = counted("launch", { risk: "irreversible" })
+      const kernel = yield* makeKernel({ ...world, executors: [executor], approvalMillis: 60_000 })
+      const port = yield* probe(kernel, "a", { executors: ["launch"] })
+      const id = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: {}, capability: yield* tokenFor(port, "launch") })
+      yield* awaitReply(port, id, "action_escalated")
+      kernel.time.advance(60_001)
+      yield* kernel.step
+      expect(yield* awaitReply(port, id)).toMatchObject({ kind: "action_expired" })
+      expect((yield* Effect.flip(kernel.gate.approve(id, "operator")))._tag).toBe("InvalidPayload")
+      expect(calls).toHaveLength(0)
+    }))
+
+  effect("refuses a request that claims another identity, takes an equal claim, and does not delay the next", () =>
+    Effect.gen(function*() {
+      const { executor } = counted("count")
+      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const port = yield* probe(kernel, "a", { executors: ["count"] })
+      const lie = yield* requestCapability(port, { resource: "count", access: "execute", from: "root" })
+      expect(lie).toMatchObject({ kind: "capability_deny" })
+      expect((lie.payload as { reason: string }).reason).toContain("the sender is a")
+      const [bad] = yield* port.append(wellKnown.capabilityRequest, [{ payload: "nonsense" }])
+      const equal = yield* requestCapability(port, { resource: "count", access: "execute", system_id: "a" })
+      expect(equal.kind).toBe("capability_grant")
+      expect(yield* awaitReply(port, bad!.id)).toMatchObject({ kind: "capability_deny" })
+    }))
+
+  effect("gives the same answer to the same request once more, and runs nothing twice", () =>
+    Effect.gen(function*() {
+      const { calls, executor } = counted("count")
+      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const port = yield* probe(kernel, "a", { executors: ["count"] })
+      const request = { action: "x", executor: "count", target: "t", payload: {}, capability: yield* tokenFor(port, "count"), risk_level: "low" }
+      const first = yield* requestAction(port, request, "once")
+      yield* awaitReply(port, first)
+      const second = yield* requestAction(port, request, "once")
+      yield* awaitReply(port, second)
+      yield* kernel.step
+      expect(second).toBe(first)
+      expect(calls).toHaveLength(1)
+      expect(yield* replies(port, first)).toHaveLength(2)
+    }))
+
+  effect("interrupts what is under way when its capability is revoked, and leaves the outcome unknown until somebody says it", () =>
+    Effect.gen(function*() {
+      const slow = held("slow")
+      const kernel = yield* makeKernel({ ...world, executors: [slow.executor] })
+      const port = yield* probe(kernel, "a", { executors: ["slow"] })
+      const id = yield* requestAction(port, { action: "x", executor: "slow", target: "t", payload: {}, capability: yield* tokenFor(port, "slow"), risk_level: "low" })
+      yield* slow.begun
+      yield* kernel.revoke("a")
+      yield* kernel.step
+      expect(yield* kernel.gate.list({ state: "unknown" })).toMatchObject([{ id, state: "unknown" }])
+      expect(yield* kernel.gate.reconcile(id, "operator", "failed", "looked at it")).toMatchObject({ state: "failed", reason: "looked at it" })
+      expect(yield* kernel.gate.list()).toEqual([])
+    }))
+
+  effect("keeps a journal whose chain verifies", () =>
+    Effect.gen(function*() {
+      const { executor } = counted("count")
+      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const port = yield* probe(kernel, "a", { executors: ["count"] })
+      const token = yield* tokenFor(port, "count")
+      yield* Effect.forEach(Array.from({ length: 20 }, (_, n) => n), (n) =>
+        Effect.flatMap(requestAction(port, { action: "x", executor: "count", target: String(n), payload: { n }, capability: token, risk_level: "low" }), (id) => awaitReply(port, id)),
+      { concurrency: "unbounded" })
+      const report = yield* kernel.verifyAudit
+      expect(report.problems).toEqual([])
+      expect(report.ok).toBe(true)
+      expect(report.entries).toBeGreaterThan(40)
+    }))
+})
