@@ -14,14 +14,22 @@ export interface Minted {
 }
 
 const hex = (value: number, width: number): string => value.toString(16).padStart(width, "0")
-const low: ReadonlyArray<string> = Array.from({ length: 0x4000 }, (_, at) => `-${hex(0x8000 | at, 4)}`)
-const counterMask = 0x3ffffff
+/** The last three digits of the counter; what is before them changes once in 4,096 ids. */
+const low: ReadonlyArray<string> = Array.from({ length: 0x1000 }, (_, at) => hex(at, 3))
 
 /* hot */
-/** The id of the draft at `index` of a batch. */
-export const mintedId = (minted: Minted, index: number): string => {
-  const counter = (minted.counter + index) & counterMask
-  return minted.time + hex(counter >>> 14, 3) + low[counter & 0x3fff]! + minted.tail
+/** The ids of a batch of so many drafts, in order. */
+export const mintedIds = (minted: Minted, count: number): Array<string> => {
+  const ids: Array<string> = new Array(count)
+  let before = ""
+  for (let i = 0; i < count; i++) {
+    const counter = (minted.counter + i) & 0x3ffffff
+    if (before === "" || (counter & 0xfff) === 0) {
+      before = `${minted.time}${low[counter >>> 14]}-${"89ab"[(counter >>> 12) & 3]}`
+    }
+    ids[i] = before + low[counter & 0xfff] + minted.tail
+  }
+  return ids
 }
 
 /** Draws the ids of one batch after another; times must not go back. */

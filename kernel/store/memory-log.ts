@@ -7,7 +7,7 @@ import { nearest, type ChannelId, type Cursor } from "../../protocol/names.ts"
 import { keyRetentionMillis, pageEventsMax, scanEventsMax } from "../limits.ts"
 import { parseEvent } from "./codec.ts"
 import { digestOf } from "./content.ts"
-import { makeMint, mintedId } from "./ids.ts"
+import { makeMint, mintedIds } from "./ids.ts"
 import type { ChannelStatistics, Prepared, StoreAppendOptions, StoreReadOptions } from "./store.ts"
 
 interface Entry {
@@ -177,12 +177,12 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
       throw new HeadConflict({ channel: name, expectedHead: appendOptions.expectedHead, head: state.head })
     }
     checkIds(batch)
-    const minted = mint(at, batch.length)
+    const minted = mintedIds(mint(at, batch.length), batch.length)
     const first = options.sparse === true ? ++sequence * 1024 : state.head + 1
     const appended: Array<Appended> = []
     for (let i = 0; i < batch.length; i++) {
       const draft = batch[i]!
-      const id = draft.id ?? mintedId(minted, i)
+      const id = draft.id ?? minted[i]! // as many as drafts
       const cursor = first + i
       const entry: Entry = { cursor, id, at, index: draft.index, text: `{"id":${JSON.stringify(id)},${draft.text}}`, event: undefined }
       state.entries.push(entry)

@@ -1,0 +1,215 @@
+// A block: the events of one commit, as one row of the log. Text goes in and out as it is; nothing is parsed before
+// somebody reads it, and then once for all readers.
+//
+//   head   32-bit words, little-endian, one run for each channel of the commit:
+//            channel number | events | first cursor, low 32 bits | its high bits | length of each event's text …
+//          and one last word: crc-32 over the row's off, its ts and the words before
+//   body   the texts of all runs in order, joined by commas. Lengths count UTF-16 units, and the body is TEXT, so that
+//          a slice of the string that SQLite gives is an event, and a slice over several is the inside of a JSON list
+//   crc    crc-32 of the body, continued from the head's
+//
+// Cursors of one run are consecutive.
+import { crc32 } from "node:zlib"
+import { StoreCorrupt } from "../../../protocol/errors.ts"
+import type { Event } from "../../../protocol/event.ts"
+import type { Cursor } from "../../../protocol/names.ts"
+import { parseEvent } from "../codec.ts"
+
+export interface Run {
+  readonly channel: number
+  readonly first: Cursor
+  readonly count: number
+  /** Where each text starts in the body, and behind the last one where a next would. */
+  readonly starts: ArrayLike<number>
+  events: Array<Event | undefined> | undefined
+}
+
+export interface Block {
+  readonly off: number
+  readonly at: number
+  readonly body: string
+  readonly runs: ReadonlyArray<Run>
+  /** Memory that it takes, about, in UTF-16 units. Grows when its events are parsed. */
+  weight: number
+}
+
+/** What a block costs beside its text, in UTF-16 units. */
+export const blockOverhead = 300
+/** What a parsed event costs, as a multiple of its text. */
+const parsedFactor = 4
+
+const runWords = 4
+const high = 4_294_967_296
+
+export const headCrc = (off: number, at: number, head: Uint8Array): number => crc32(head, crc32(`${off} ${at}`))
+
+/** The run of a channel, when the block has one. */
+export const runOf = (block: Block, channel: number): Run | undefined => {
+  for (let i = 0; i < block.runs.length; i++) if (block.runs[i]!.channel === channel) return block.runs[i]
+  return undefined
+}
+
+export const textOf = (block: Block, run: Run, at: number): string => block.body.slice(run.starts[at], run.starts[at + 1]! - 1)
+
+/* hot */
+/** The event at a position of a run; parsed when it is asked for first. */
+export const eventAt = (block: Block, run: Run, at: number, channel: string): Event => {
+  const events = (run.events ??= [])
+  const known = events[at]
+  if (known !== undefined) return known
+  const text = textOf(block, run, at)
+  block.weight += text.length * parsedFactor
+  return (events[at] = parseEvent(text, channel, run.first + at, block.at))
+}
+
+/** Where the event with this id lies. Minted ids are in order within a run, unless some were given between them. */
+export const findId = (block: Block, id: string): { readonly run: Run; readonly at: number } | undefined => {
+  const start = `{"id":${JSON.stringify(id)},`
+  for (const run of block.runs) {
+    let from = 0
+    let to = run.count
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      const text = block.body.slice(run.starts[middle], run.starts[middle]! + start.length)
+      if (text === start) return { run, at: middle }
+      if (text < start) from = middle + 1
+      else to = middle
+    }
+  }
+  for (const run of block.runs) {
+    for (let at = 0; at < run.count; at++) if (block.body.startsWith(start, run.starts[at])) return { run, at }
+  }
+  return undefined
+}
+
+const damaged = (off: number, reason: string): StoreCorrupt => new StoreCorrupt({ where: `log row ${off}`, reason })
+
+/** The words of a head whose checksum is right. Throws `StoreCorrupt`. */
+export const headWords = (off: number, at: number, head: Uint8Array): Uint32Array => {
+  const words = new Uint32Array(head.length >>> 2)
+  new Uint8Array(words.buffer).set(head.subarray(0, words.length * 4))
+  if (words.length === 0 || head.length % 4 !== 0 || headCrc(off, at, head.subarray(0, head.length - 4)) !== words[words.length - 1]) {
+    throw damaged(off, "the checksum of its head is wrong")
+  }
+  return words
+}
+
+/** Calls back for each run of a head: channel, first cursor, events, and where its lengths start. */
+export const eachRun = (words: Uint32Array, visit: (channel: number, first: Cursor, count: number, lengths: number) => void): void => {
+  for (let at = 0; at + runWords < words.length;) {
+    const count = words[at + 1]!
+    visit(words[at]!, words[at + 2]! + words[at + 3]! * high, count, at + runWords)
+    at += runWords + count
+  }
+}
+
+export interface LogRow {
+  readonly off: number
+  readonly ts: number
+  readonly crc: number
+  readonly head: Uint8Array
+  readonly body: string
+}
+
+/** A block of what lies on disk. Throws `StoreCorrupt` when it is not as it was written. */
+export const decodeBlock = (row: LogRow): Block => {
+  const words = headWords(row.off, row.ts, row.head)
+  if (crc32(row.body, words[words.length - 1]!) !== row.crc) throw damaged(row.off, "the checksum of its body is wrong")
+  const runs: Array<Run> = []
+  let position = 0
+  eachRun(words, (channel, first, count, lengths) => {
+    const starts = new Uint32Array(count + 1)
+    for (let i = 0; i < count; i++) {
+      starts[i] = position
+      position += words[lengths + i]! + 1
+    }
+    starts[count] = position
+    runs.push({ channel, first, count, starts, events: undefined })
+  })
+  return { off: row.off, at: row.ts, body: row.body, runs, weight: row.body.length + blockOverhead }
+}
+
+/** Collects the runs of one block. One builder serves all blocks, one after another. */
+export interface BlockBuilder {
+  /** Text units so far. */
+  readonly size: () => number
+  readonly begin: (channel: number, first: Cursor) => void
+  readonly add: (text: string) => void
+  /** Ends the block; answers it with what goes to disk beside its body, and is empty again. */
+  /** Drops what was collected. */
+  readonly reset: () => void
+  readonly finish: (off: number, at: number) => { readonly block: Block; readonly head: Uint8Array; readonly crc: number; readonly events: number }
+}
+
+export const makeBlockBuilder = (): BlockBuilder => {
+  let words = new Uint32Array(8_192)
+  let length = 0
+  let body = ""
+  let events = 0
+  let runAt = -1
+  let first = 0
+  let channel = 0
+  let starts: Array<number> = []
+  let runs: Array<Run> = []
+
+  const endRun = (): void => {
+    if (runAt < 0) return
+    const count = length - runAt - runWords
+    words[runAt + 1] = count
+    starts.push(body.length + 1)
+    events += count
+    runs.push({ channel, first, count, starts, events: undefined })
+    runAt = -1
+  }
+  const reset = (): void => {
+    length = 0
+    body = ""
+    events = 0
+    runAt = -1
+    runs = []
+  }
+  const grow = (): void => {
+    const larger = new Uint32Array(words.length * 2)
+    larger.set(words)
+    words = larger
+  }
+  return {
+    size: () => body.length,
+    begin: (number, cursor) => {
+      endRun()
+      if (length + runWords + 1 >= words.length) grow()
+      runAt = length
+      channel = number
+      first = cursor
+      starts = []
+      words[length++] = number
+      length++ // the count is known at the end of the run
+      words[length++] = cursor % high
+      words[length++] = Math.floor(cursor / high)
+    },
+    add: (text) => {
+      if (length + 1 >= words.length) grow()
+      if (body === "") {
+        starts.push(0)
+        body = text
+      } else {
+        starts.push(body.length + 1)
+        body += "," + text
+      }
+      words[length++] = text.length
+    },
+    finish: (off, at) => {
+      endRun()
+      const crcOfHead = headCrc(off, at, new Uint8Array(words.buffer, 0, length * 4))
+      words[length++] = crcOfHead
+      // SQLite copies what it is given, so the words can be used again.
+      const head = Buffer.from(words.buffer, 0, length * 4)
+      const finished = {
+        block: { off, at, body, runs, weight: body.length + blockOverhead }, head, crc: crc32(body, crcOfHead), events
+      }
+      reset()
+      return finished
+    },
+    reset
+  }
+}
