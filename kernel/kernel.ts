@@ -196,6 +196,7 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const constellation = yield* Constellation_.make({
+    host: options.id,
     channels,
     journal,
     rules,

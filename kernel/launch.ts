@@ -73,7 +73,7 @@ const executorsOf = (config: KernelConfig, directory: string): Effect.Effect<Rea
       if (run !== undefined) {
         made.push(ProcessRun.executor({
           programs: run.programs,
-          directory,
+          root: directory,
           ...(run.timeoutMillis === undefined ? {} : { timeoutMillis: run.timeoutMillis }),
           ...(run.outputBytesMax === undefined ? {} : { outputBytesMax: run.outputBytesMax })
         }))

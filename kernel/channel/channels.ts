@@ -27,8 +27,13 @@ import { awaitBeyond, makeRoom, retain, serve, type Room } from "./room.ts"
 export interface ChannelsService {
   readonly store: StoreService
   readonly clock: KernelClock
-  /** Creates a channel (and, for an exclusive one, its companion and dead letters), or reopens the owner's own. */
-  readonly open: (channel: Channel, schema?: StandardSchemaV1) => Effect.Effect<void, ChannelExists | StoreUnavailable>
+  /**
+   * Creates a channel (and, for an exclusive one, its companion and dead letters), or reopens the owner's own.
+   * `adopt`: its former owner is gone, and the new one takes it over with its events; never one of the kernel's.
+   */
+  readonly open: (
+    channel: Channel, schema?: StandardSchemaV1, options?: { readonly adopt?: boolean }
+  ) => Effect.Effect<void, ChannelExists | StoreUnavailable>
   readonly get: (name: ChannelId) => Channel | undefined
   readonly all: () => ReadonlyArray<Channel>
   readonly append: (
@@ -156,17 +161,17 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       return new ChannelNotFound({ channel: name, ...(near === undefined ? {} : { nearest: near }) })
     }
 
-    const taken = (name: ChannelId, owner: SystemId): ChannelExists | undefined => {
+    const taken = (name: ChannelId, owner: SystemId, adopt: boolean): ChannelExists | undefined => {
       const other = rooms.get(name)?.channel.owner
-      return other === undefined || other === owner ? undefined : new ChannelExists({ channel: name, owner: other })
+      return other === undefined || other === owner || (adopt && other !== kernelSystem) ? undefined : new ChannelExists({ channel: name, owner: other })
     }
 
-    const open: ChannelsService["open"] = Effect.fnUntraced(function*(channel, schema) {
+    const open: ChannelsService["open"] = Effect.fnUntraced(function*(channel, schema, { adopt = false } = {}) {
       const { name, owner, durability } = channel
       if (isReserved(name) && owner !== kernelSystem) return yield* new ChannelExists({ channel: name, owner: kernelSystem })
       const isQueue = deliveries[channel.delivery].isQueue
       const letters = deadLettersOf(name)
-      const conflict = taken(name, owner) ?? (isQueue ? taken(letters, owner) : undefined)
+      const conflict = taken(name, owner, adopt) ?? (isQueue ? taken(letters, owner, adopt) : undefined)
       if (conflict !== undefined) return yield* conflict
       const put = (companion: Channel): Effect.Effect<void, StoreUnavailable> =>
         Effect.map(store.putChannel(companion), () => void settleInto(companion.name, companion, undefined))

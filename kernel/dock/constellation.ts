@@ -45,6 +45,8 @@ export interface Docked {
 export type DockFailure = SystemExists | ChannelExists | DockRefused | StoreUnavailable
 
 export interface ConstellationOptions {
+  /** Owner of the channels that the config brings. */
+  readonly host: string
   readonly channels: ChannelsService
   readonly journal: Journal
   readonly rules: Rules
@@ -154,9 +156,8 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     for (const spec of manifest.provides) {
       const owner = channels.get(spec.name)?.owner
       if (owner !== undefined && owner !== manifest.id) {
-        const other = table.get(owner)
-        // Its provider is gone for good: whoever brings it now owns it, its events stay.
-        if (other !== undefined || docking.has(owner)) return yield* refuse(`Channel '${spec.name}' already registered by another system.`)
+        // Once its provider is undocked, whoever brings it owns it; its events stay. A host's channel is never taken over.
+        if (table.has(owner) || docking.has(owner) || owner === options.host) return yield* refuse(`Channel '${spec.name}' already registered by another system.`)
       }
     }
     const powers: Array<ReadingPower> = []
@@ -168,7 +169,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     const clash = yield* options.register(manifest.id, system.executors ?? [])
     if (clash !== undefined) return yield* refuse(`Executor '${clash}' is already served.`)
     for (const spec of manifest.provides) {
-      yield* channels.open(channelOf(spec, manifest.id), system.schemas?.[spec.name])
+      yield* channels.open(channelOf(spec, manifest.id), system.schemas?.[spec.name], { adopt: true })
     }
     const control = makePort({
       system: manifest.id, wiring, snapshots: manifest.snapshots, powers, channels, pending: options.pending, entered: options.entered
