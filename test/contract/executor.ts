@@ -15,10 +15,6 @@ export const hostilePayloads: ReadonlyArray<unknown> = [
   Object.create({ content: "inherited" }), { content: 1 }, { content: null }, { args: "not a list" }, { args: [1] }, { args: ["a\0b"] }
 ]
 
-export const callOf = (executor: Executor, target: string, payload: unknown, id: string): Call => ({
-  warrant: id, key: id, attempt: 1, principal: "tester", grant: null, action: "test", target, payload, digest: "0".repeat(64), risk: executor.risk ?? "irreversible"
-})
-
 export interface ExecutorCase {
   readonly executor: Executor
   /** A call that succeeds; another number, another call with another effect. */

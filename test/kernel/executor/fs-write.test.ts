@@ -6,7 +6,8 @@ import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { executor as fsWrite } from "../../../kernel/executor/fs-write.ts"
 import type { Call, Executor } from "../../../protocol/executor.ts"
-import { callOf, executorContract } from "../../contract/executor.ts"
+import { callOf } from "../../contract/call.ts"
+import { executorContract } from "../../contract/executor.ts"
 
 /** Everything below a folder: kind, mode and content. */
 const tree = (folder: string): Array<string> =>
