@@ -1,0 +1,227 @@
+// The kernel for plain async code: launch it, dock systems from code, answer the gate, close it.
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
+import { dirname, resolve } from "node:path"
+import { channelOf, type ChannelSpec } from "../protocol/channel.ts"
+import type { Appended, Draft, Event, Filter } from "../protocol/event.ts"
+import type { System } from "../protocol/manifest.ts"
+import type { AppendOptions } from "../protocol/port.ts"
+import type { ChannelId, Cursor, SystemId } from "../protocol/names.ts"
+import type { ChannelView, GateView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
+import type { WarrantState } from "../protocol/warrant.ts"
+import * as wellKnown from "../protocol/well-known.ts"
+import { decodeConfig, moduleOf, type ConfigInput, type ConfiguredModule, type KernelConfig } from "./config.ts"
+import type { DockOptions, Hosted } from "./kernel.ts"
+import { launchKernel, type LaunchError } from "./launch.ts"
+import { moduleSource, readConfigFile } from "./power/module-file.ts"
+
+/** A system that was docked from code. */
+export interface DockedSystem {
+  readonly id: SystemId
+  /** Awaits its own drain, at most so long, then stops it. */
+  readonly drain: (options?: { readonly timeoutMillis?: number }) => Promise<void>
+  readonly pause: () => Promise<void>
+  readonly resume: () => Promise<void>
+  readonly undock: () => Promise<void>
+  readonly status: () => SystemView | undefined
+}
+
+/** An action that waits for a human, as it is handed to a listener. */
+export interface Escalation extends GateView {
+  /** `by` must not be the requester. */
+  readonly approve: (answer: { readonly by: SystemId; readonly reason?: string }) => Promise<GateView>
+  readonly deny: (answer: { readonly by: SystemId; readonly reason: string }) => Promise<GateView>
+}
+
+/** A running kernel. Every promise rejects with the tagged error itself. */
+export interface HostKernel {
+  readonly id: string
+  readonly dock: (system: System, options?: DockOptions) => Promise<DockedSystem>
+  readonly undock: (id: SystemId) => Promise<void>
+  readonly channels: {
+    /** A channel that the host provides. */
+    readonly create: (name: ChannelId, spec?: Omit<ChannelSpec, "name">) => Promise<void>
+    /** Appends as the host; its id is the sender. */
+    readonly append: (name: ChannelId, drafts: Draft | ReadonlyArray<Draft>, options?: AppendOptions) => Promise<ReadonlyArray<Appended>>
+    readonly read: (name: ChannelId, options?: { readonly after?: Cursor; readonly limit?: number; readonly filter?: Filter }) => Promise<ReadonlyArray<Event>>
+    /** Every event behind `after`, and those to come. Ends when `signal` is aborted, after `limit` events, or with the kernel. */
+    readonly subscribe: (name: ChannelId, options?: { readonly after?: Cursor; readonly limit?: number; readonly signal?: AbortSignal }) => AsyncIterable<Event>
+    readonly list: () => Promise<ReadonlyArray<ChannelView>>
+  }
+  readonly gate: {
+    readonly list: (options?: { readonly state?: WarrantState }) => Promise<ReadonlyArray<GateView>>
+    readonly show: (id: string) => Promise<GateView>
+    readonly approve: (id: string, answer: { readonly by: SystemId; readonly reason?: string }) => Promise<GateView>
+    readonly deny: (id: string, answer: { readonly by: SystemId; readonly reason: string }) => Promise<GateView>
+    readonly reconcile: (id: string, answer: { readonly by: SystemId; readonly outcome: "succeeded" | "failed"; readonly reason: string }) => Promise<GateView>
+    /** Calls back for what waits now and for every later escalation; answers how to stop it. */
+    readonly on: (event: "escalated", listener: (escalation: Escalation) => unknown) => () => void
+  }
+  readonly systems: () => ReadonlyArray<SystemView>
+  readonly modules: () => ReadonlyArray<ModuleView>
+  readonly status: () => KernelStatus
+  /** Does exactly what is pending and returns. */
+  readonly step: () => Promise<void>
+  /** Drains, writes a snapshot, and releases the store. A second call joins the first. */
+  readonly close: (options?: { readonly timeoutMillis?: number }) => Promise<void>
+  /** The kernel as Effects. */
+  readonly effect: Hosted
+}
+
+export interface HostOptions extends ConfigInput {
+  /** What the constellation works on, and what relative paths start from; default: the working directory. */
+  readonly directory?: string
+  /** Start nothing by itself: `step` does what is pending. */
+  readonly stepped?: boolean
+}
+
+const closeMillisDefault = 10_000
+
+/** Runs an Effect as a promise that rejects with the failure itself. */
+export const promised = async <A, E>(effect: Effect.Effect<A, E>): Promise<A> => {
+  const exit = await Effect.runPromiseExit(Effect.provide(effect, Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])))
+  if (Exit.isSuccess(exit)) return exit.value
+  throw Cause.squash(exit.cause)
+}
+
+/** Wraps a kernel that lives in `scope`. */
+export const hostOf = (kernel: Hosted, scope: Scope.Closeable): HostKernel => {
+  let closing: Promise<void> | undefined
+  const stopped = new AbortController()
+
+  async function* subscribe(
+    name: ChannelId, { after = 0, limit = Infinity, signal }: { readonly after?: Cursor; readonly limit?: number; readonly signal?: AbortSignal } = {}
+  ): AsyncGenerator<Event> {
+    const ended = signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal])
+    let cursor = after
+    let given = 0
+    while (!ended.aborted && given < limit) {
+      const page = await promised(kernel.channels.read(kernel.id, name, { after: cursor, limit: Math.min(limit - given, 500) }))
+      for (const event of page.events) {
+        if (ended.aborted) return
+        given++
+        yield event
+      }
+      cursor = page.next
+      if (page.events.length > 0) continue
+      const beyond = await Effect.runPromiseExit(kernel.channels.awaitBeyond(name, cursor), { signal: ended })
+      if (Exit.isFailure(beyond)) {
+        if (ended.aborted) return
+        throw Cause.squash(beyond.cause)
+      }
+    }
+  }
+
+  const approve: HostKernel["gate"]["approve"] = (id, { by, reason }) => promised(kernel.gate.approve(id, by, reason === undefined ? {} : { reason }))
+  const deny: HostKernel["gate"]["deny"] = (id, { by, reason }) => promised(kernel.gate.deny(id, by, reason))
+
+  const onEscalated = (listener: (escalation: Escalation) => unknown): (() => void) => {
+    const off = new AbortController()
+    const seen = new Set<string>()
+    const tell = (view: GateView): void => {
+      if (seen.has(view.id) || off.signal.aborted) return
+      seen.add(view.id)
+      listener({ ...view, approve: (answer) => approve(view.id, answer), deny: (answer) => deny(view.id, answer) })
+    }
+    const follow = async (): Promise<void> => {
+      const after = kernel.channels.store.statisticsOf(wellKnown.approvals)?.head ?? 0
+      for (const view of await promised(kernel.gate.list({ state: "escalated" }))) tell(view)
+      for await (const event of subscribe(wellKnown.approvals, { after, signal: off.signal })) {
+        if (event.kind === "approval.waiting" && event.subject !== null) tell(await promised(kernel.gate.show(event.subject)))
+      }
+    }
+    // A listener that throws must not end the kernel; it ends its own watching, and says so.
+    follow().catch((error: unknown) => void promised(Effect.logError("a listener to escalations failed", error)))
+    return () => off.abort()
+  }
+
+  const view = (id: SystemId): SystemView | undefined => kernel.systems().find((system) => system.id === id)
+
+  return {
+    id: kernel.id,
+    effect: kernel,
+    dock: async (system, options) => {
+      const { id } = await promised(kernel.dock(system, options))
+      return {
+        id,
+        drain: ({ timeoutMillis } = {}) => promised(kernel.drain(id, timeoutMillis)),
+        pause: () => promised(kernel.pause(id)),
+        resume: () => promised(kernel.resume(id)),
+        undock: () => promised(kernel.undock(id)),
+        status: () => view(id)
+      }
+    },
+    undock: (id) => promised(kernel.undock(id)),
+    channels: {
+      create: (name, spec = {}) => promised(kernel.channels.open(channelOf({ ...spec, name }, kernel.id))),
+      append: (name, drafts, options) =>
+        // One draft or several: only the list is an array.
+        promised(kernel.channels.append(kernel.id, name, Array.isArray(drafts) ? drafts as ReadonlyArray<Draft> : [drafts as Draft], options)),
+      read: (name, options) => promised(Effect.map(kernel.channels.read(kernel.id, name, options), (page) => page.events)),
+      subscribe,
+      list: () => promised(kernel.views)
+    },
+    gate: {
+      list: (options) => promised(kernel.gate.list(options)),
+      show: (id) => promised(kernel.gate.show(id)),
+      approve,
+      deny,
+      reconcile: (id, { by, outcome, reason }) => promised(kernel.gate.reconcile(id, by, outcome, reason)),
+      on: (_, listener) => onEscalated(listener)
+    },
+    systems: kernel.systems,
+    modules: kernel.modules,
+    status: kernel.status,
+    step: () => promised(kernel.step),
+    close: ({ timeoutMillis = closeMillisDefault } = {}) => {
+      closing ??= (async () => {
+        await promised(kernel.drainAll(timeoutMillis))
+        stopped.abort()
+        await promised(Scope.close(scope, Exit.void))
+      })()
+      return closing
+    }
+  }
+}
+
+/** The modules of a config that was decoded: objects as they are, files through the source. */
+const modulesOf = (config: KernelConfig, base: string): Effect.Effect<ReadonlyArray<ConfiguredModule>, LaunchError> => {
+  const source = moduleSource(base)
+  return Effect.forEach(config.modules, (entry) =>
+    entry.file === undefined ? Effect.succeed(moduleOf(entry)) : Effect.map(source(entry.file), (loaded) => moduleOf(entry, loaded)))
+}
+
+/** A kernel from a decoded config. `base` is where module files are looked for. */
+export const host = async (config: KernelConfig, directory: string, base: string, stepped: boolean): Promise<HostKernel> => {
+  const scope = Scope.makeUnsafe()
+  try {
+    const kernel = await promised(Scope.provide(Effect.gen(function*() {
+      const made = yield* launchKernel({ config, directory, modules: yield* modulesOf(config, base), source: moduleSource(base), version: "library" })
+      if (!stepped) yield* made.launch
+      return made
+    }), scope))
+    return hostOf(kernel, scope)
+  } catch (error) {
+    await promised(Scope.close(scope, Exit.void))
+    throw error
+  }
+}
+
+/**
+ * Launches a kernel in this process: `await launch({ store: ":memory:" })`. Rejects with `ConfigInvalid` for a mistake
+ * in the options, `StoreLocked` when another kernel owns the store, `ModuleRejected` for a module.
+ */
+export const launch = async (options: HostOptions = {}): Promise<HostKernel> => {
+  const { directory = ".", stepped = false, ...input } = options
+  const at = resolve(directory)
+  return host(await promised(decodeConfig(input, "launch")), at, at, stepped)
+}
+
+/** Reads and checks a config file: TypeScript, JavaScript, TOML or JSON. */
+export const configFromFile = async (file: string): Promise<{ readonly config: KernelConfig; readonly directory: string }> => {
+  const path = resolve(file)
+  return { config: await promised(Effect.flatMap(readConfigFile(path), (raw) => decodeConfig(raw, path))), directory: dirname(path) }
+}
