@@ -332,7 +332,7 @@ const issueOf = (
  */
 export const decodeConfig = (raw: unknown, file: string): Effect.Effect<KernelConfig, ConfigInvalid> =>
   Effect.suspend(() => {
-    const inner = isObject(raw) && isObject(raw["aaax"]) && Object.keys(raw).length === 1 ? raw["aaax"] : raw
+    const inner = isObject(raw) && isObject(raw["aaax"]) ? raw["aaax"] : raw
     if (!isObject(inner) || Array.isArray(inner)) {
       return Effect.fail(new ConfigInvalid({ issues: [{ file, path: "", reason: "expected a table of keys." }] }))
     }
@@ -348,8 +348,13 @@ export const decodeConfig = (raw: unknown, file: string): Effect.Effect<KernelCo
           // A path part of the Standard Schema interface is a key or an object that holds one.
           issueOf(file, input, spelled, { message: issue.message, path: (issue.path ?? []).map((p) => (typeof p === "object" ? p.key : p)) }))
       : twice(file, decoded.success)
-    return Result.isFailure(decoded) || issues.length > 0
-      ? Effect.fail(new ConfigInvalid({ issues }))
+    // Tables of others may stand beside `aaax`; one of ours there was meant to be in it.
+    const beside = inner === raw || !isObject(raw)
+      ? []
+      : Object.keys(raw).filter((key) => known[""]?.includes(key)).map((key): ConfigIssue => ({ file, path: key, reason: `it belongs under aaax: aaax.${key}.` }))
+    const mistakes = [...issues, ...beside]
+    return Result.isFailure(decoded) || mistakes.length > 0
+      ? Effect.fail(new ConfigInvalid({ issues: mistakes }))
       : Effect.succeed({
           ...decoded.success,
           store: isStoreLayer(store)

@@ -117,6 +117,13 @@ describe("a mistake in a config", () => {
     ])
   })
 
+  it("is a table of ours beside the ancestor's, while tables of others may stand there", () => {
+    expect(mistakes({ aaax: { id: "a" }, modules: [], tool: {} })).toEqual([
+      { file: "aaax.config.json", path: "modules", reason: "it belongs under aaax: aaax.modules." }
+    ])
+    expect(load({ aaax: { id: "a" }, tool: {} }).id).toBe("a")
+  })
+
   it("is something that is not a table", () => {
     expect(mistakes([])[0]?.reason).toBe("expected a table of keys.")
     expect(mistakes(undefined)[0]?.reason).toBe("expected a table of keys.")

@@ -1,0 +1,21 @@
+// The constellation that runs where there is no config: it surveys the folder that it was launched in.
+import type { ConfigInput } from "../kernel/config.ts"
+
+/** `workers`: how many compete for the survey's tasks. */
+export const defaultConfig = (workers = 2): ConfigInput => ({
+  id: "aaax-main",
+  name: "AAAX survey",
+  executors: {
+    "fs.write": { roots: [".aaax/reports"] },
+    // Every run asks a human first: `process.run` cannot be undone.
+    "process.run": { programs: ["git", "node", "npm", "npx", "ls", "cat", "echo", "date"] }
+  },
+  survey: { workers },
+  modules: [
+    { id: "watch", file: "aaax/modules/watch" },
+    { id: "survey", file: "aaax/modules/survey" },
+    { id: "report", file: "aaax/modules/report" },
+    { id: "approvals", file: "aaax/modules/approvals" },
+    { id: "echo", file: "aaax/modules/echo" }
+  ]
+})

@@ -1,0 +1,43 @@
+// Exit codes: one number for each thing that a script can do something different about.
+
+export const codes = {
+  ok: 0, failed: 1, usage: 2, notFound: 3, denied: 4, conflict: 5, unreachable: 6, timeout: 7, internal: 70, interrupted: 130
+} as const
+
+/** By the tag of a failure. What is not here failed plainly: 1. */
+const byTag: Readonly<Record<string, number>> = {
+  UsageError: codes.usage,
+  ShowHelp: codes.usage,
+  ConfigInvalid: codes.usage,
+  InvalidPayload: codes.usage,
+  TooLarge: codes.usage,
+  NotFound: codes.notFound,
+  ChannelNotFound: codes.notFound,
+  SystemNotFound: codes.notFound,
+  EventNotFound: codes.notFound,
+  SnapshotNotFound: codes.notFound,
+  ArtifactNotFound: codes.notFound,
+  Denied: codes.denied,
+  ModuleRejected: codes.denied,
+  ChannelExists: codes.conflict,
+  SystemExists: codes.conflict,
+  EventExists: codes.conflict,
+  HeadConflict: codes.conflict,
+  IdempotencyConflict: codes.conflict,
+  SnapshotConflict: codes.conflict,
+  LeaseLost: codes.conflict,
+  StoreLocked: codes.conflict,
+  WrongDelivery: codes.conflict,
+  KernelUnreachable: codes.unreachable,
+  TimedOut: codes.timeout,
+  KernelFault: codes.internal
+}
+
+/** What a refusal was: denied, expired while it waited, or nobody there to answer. */
+const byRefusal: Readonly<Record<string, number>> = { denied: codes.denied, expired: codes.timeout, unavailable: codes.failed }
+
+export const codeOf = (error: unknown): number => {
+  if (typeof error !== "object" || error === null || !("_tag" in error) || typeof error._tag !== "string") return codes.failed
+  if (error._tag === "Refused" && "kind" in error && typeof error.kind === "string") return byRefusal[error.kind] ?? codes.denied
+  return byTag[error._tag] ?? codes.failed
+}

@@ -1,0 +1,59 @@
+// The first page of help, written out so that it costs nothing: examples first, then the commands by what one wants.
+
+/** Commands by group; the program tree is checked against it by a test. */
+export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [string, string]>]> = [
+  ["Start", [
+    ["launch [CONFIG]", "start the constellation of this folder"],
+    ["status", "what runs, where it keeps things, and what waits"],
+    ["doctor", "check the store, the journal and every system"],
+    ["down", "drain and stop the kernel"]
+  ]],
+  ["Look", [
+    ["ps", "docked systems and their state"],
+    ["channels", "channels, their heads and what waits in them"],
+    ["tail PATTERN", "events of all channels that match, in order of time"],
+    ["read CHANNEL", "a page of one channel"],
+    ["snapshot get NAME", "the latest value of a name"]
+  ]],
+  ["Act", [
+    ["append CHANNEL DATA", "append an event as operator"],
+    ["act EXECUTOR TARGET", "ask the gate for an effect"],
+    ["gate", "what waits at the gate: ls, show, approve, deny, reconcile"],
+    ["audit", "the journal: tail, verify"]
+  ]],
+  ["Systems", [
+    ["pause ID", "stop a system at its next kernel call"],
+    ["resume ID", "let it go on"],
+    ["drain ID", "let it finish, then stop it"],
+    ["undock ID", "take its port and grants back"],
+    ["modules", "loaded modules: list, load FILE"]
+  ]]
+]
+
+export const examples: ReadonlyArray<readonly [string, string]> = [
+  ["aaax launch", "survey this folder, with the gate in front of every write"],
+  ["aaax tail 'repo.*' --follow", "watch what it does, from a second terminal"],
+  ["aaax act process.run git --payload '{\"args\":[\"status\"]}' --wait", "ask for a program; a human must approve"],
+  ["aaax gate approve ID", "answer it"],
+  ["aaax snapshot get repo.survey --json", "what the survey found"]
+]
+
+export const rootHelp = (version: string): string => {
+  const lines = [`aaax ${version}: an operating system runtime for agents.`, "", "Examples"]
+  const wide = Math.max(...examples.map(([command]) => command.length))
+  for (const [command, meaning] of examples) {
+    lines.push(command.length > 44 ? `  ${command}\n  ${" ".repeat(Math.min(wide, 44))}  ${meaning}` : `  ${command.padEnd(44)}  ${meaning}`)
+  }
+  for (const [title, commands] of groups) {
+    lines.push("", title, ...commands.map(([usage, meaning]) => `  ${usage.padEnd(22)}  ${meaning}`))
+  }
+  lines.push(
+    "", "Everywhere",
+    "  --json                  bare data on stdout, one object per line for streams",
+    "  --dir PATH              the folder of the constellation; default: this one",
+    "  --help, --version       aaax COMMAND --help says more",
+    "  --completions SHELL     a completion script for bash, zsh, fish or powershell",
+    "", "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 conflict, 6 no kernel, 7 timeout, 70 internal."
+  )
+  return lines.join("\n")
+}

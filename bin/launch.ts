@@ -1,0 +1,123 @@
+// Launches the constellation of a folder and keeps it until it is told to end.
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import { mkdirSync } from "node:fs"
+import { isAbsolute, resolve } from "node:path"
+import * as Http from "../kernel/door/http.ts"
+import type { DoorError } from "../kernel/door/door.ts"
+import type { ConfiguredModule } from "../kernel/config.ts"
+import type { Hosted } from "../kernel/kernel.ts"
+import { launchKernel, type LaunchError, type LaunchOptions } from "../kernel/launch.ts"
+import { banner, surveyProgress } from "./banner.ts"
+import { type Called, show } from "./called.ts"
+import { codes } from "./exit-code.ts"
+import type { NotFound } from "./failure.ts"
+import { type LoadedConfig, loadConfig, loadModuleFile, loadModules } from "./load-config.ts"
+import { announce, makeHome, makeToken } from "./run-file.ts"
+import { snapshotLines, snapshotOf } from "./snapshot.ts"
+import { err, errNow, onErr, out, json } from "./terminal.ts"
+import { version } from "./version.ts"
+import { readSpin, startWatchdog } from "./watchdog.ts"
+
+export interface LaunchFlags {
+  readonly config?: string
+  readonly store?: string
+  readonly once: boolean
+}
+
+/** How long systems may take to end when the kernel goes down. */
+const drainMillis = 10_000
+
+const withStore = (loaded: LoadedConfig, store: string | undefined): LoadedConfig =>
+  store === undefined
+    ? loaded
+    : {
+        ...loaded,
+        config: {
+          ...loaded.config,
+          store: store === ":memory:" ? { backend: "memory" } : { backend: "sqlite", path: isAbsolute(store) ? store : resolve(store) }
+        }
+      }
+
+/** Folders that `fs.write` may write below; a root must be there before it can be guarded. */
+const makeRoots = (loaded: LoadedConfig, directory: string): void => {
+  for (const root of loaded.config.executors["fs.write"]?.roots ?? []) mkdirSync(resolve(directory, root), { recursive: true })
+}
+
+const optionsOf = (loaded: LoadedConfig, modules: ReadonlyArray<ConfiguredModule>, directory: string): LaunchOptions => ({
+  config: loaded.config,
+  directory,
+  modules,
+  version,
+  source: (file) => loadModuleFile(file, {}, file)
+})
+
+const once = Effect.fnUntraced(function*(called: Called, options: LaunchOptions): Effect.fn.Return<void, LaunchError, Scope.Scope> {
+  const kernel = yield* launchKernel({ ...options, once: true })
+  yield* kernel.step
+  const snapshot = snapshotOf(kernel)
+  yield* show(called, snapshot, () => snapshotLines(snapshot))
+})
+
+/** Completes at the first SIGINT or SIGTERM. A second one ends the process where it stands. */
+const signalled: Effect.Effect<string, never, Scope.Scope> = Effect.gen(function*() {
+  const first = Deferred.makeUnsafe<string>()
+  const listen = (signal: NodeJS.Signals): void => {
+    if (Deferred.doneUnsafe(first, Effect.succeed(signal))) return
+    errNow("aaax: ended at once; what was under way goes on at the next start.")
+    process.exit(codes.interrupted)
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => process.on("SIGINT", listen).on("SIGTERM", listen)),
+    () => Effect.sync(() => process.off("SIGINT", listen).off("SIGTERM", listen))
+  )
+  return yield* Deferred.await(first)
+})
+
+const notesOf = ({ config }: LoadedConfig, quarantined: string | undefined): ReadonlyArray<string> => [
+  ...(config.network.publish ? ["network.publish is set: this version serves its operator on a loopback address and nobody else."] : []),
+  ...(quarantined === undefined ? [] : [`${quarantined} did not yield in the last run and is quarantined: aaax resume ${quarantined}`])
+]
+
+/** Opens the doors, says where it is, and waits. */
+const serve = Effect.fnUntraced(function*(
+  called: Called, kernel: Hosted, loaded: LoadedConfig, quarantined: string | undefined
+): Effect.fn.Return<void, DoorError, Scope.Scope> {
+  yield* kernel.launch
+  const token = makeToken()
+  const { url } = yield* Http.door({ token, executors: kernel.executors() }).open(kernel)
+  for (const door of loaded.config.doors) {
+    const opened = yield* door.open(kernel)
+    yield* Effect.logInfo(`door ${door.name} at ${opened.url}`)
+  }
+  yield* announce(called.directory, { url, version, token })
+  const readyMillis = performance.now()
+  for (const line of banner(kernel, { version, readyMillis, url, configFile: loaded.file, notes: notesOf(loaded, quarantined) })) err(line)
+  if (called.json) yield* Effect.promise(() => out(json({ pid: process.pid, version, url, readyMillis: Math.round(readyMillis) })))
+  if (process.stderr.isTTY) yield* Effect.forkScoped(surveyProgress(kernel))
+  const why = yield* Effect.race(signalled, Effect.as(kernel.awaitDown, "down"))
+  err(onErr.dim(why === "down" ? "Going down: draining …" : "Draining … (Ctrl-C once more ends it at once)"))
+  yield* kernel.drainAll(drainMillis)
+})
+
+export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, LaunchError | DoorError | NotFound> =>
+  Effect.scoped(Effect.gen(function*() {
+    const { directory } = called
+    const loaded = withStore(yield* loadConfig({ directory, file: flags.config }), flags.store)
+    if (flags.once) return yield* once(called, optionsOf(loaded, yield* loadModules(loaded, directory), directory))
+
+    makeHome(directory)
+    makeRoots(loaded, directory)
+    const spun = readSpin(directory)?.system
+    const watchdog = yield* Effect.acquireRelease(Effect.sync(() => startWatchdog({ directory })), (dog) => Effect.promise(dog.stop))
+    const modules = yield* loadModules(loaded, directory)
+    const quarantined = modules.some(({ manifest }) => manifest.id === spun) ? spun : undefined
+    const kernel = yield* launchKernel({
+      ...optionsOf(loaded, modules, directory), entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
+    })
+    yield* serve(called, kernel, loaded, quarantined)
+  })).pipe(
+    Effect.tapCause((cause) => (Cause.hasDies(cause) ? Effect.logFatal("The kernel failed", cause) : Effect.void))
+  )

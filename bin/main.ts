@@ -1,0 +1,92 @@
+// Runs a command: parses, calls, and turns whatever happened into an exit code and a sentence.
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import { codeOf, codes } from "./exit-code.ts"
+import { rootHelp } from "./help.ts"
+import { program } from "./program.ts"
+import { endQuietlyWithoutReader, err, errNow, onErr } from "./terminal.ts"
+import { version } from "./version.ts"
+
+/** Pretty for a person, one JSON object per line for a collector; never on stdout. */
+const logger = Layer.merge(
+  Logger.layer([process.stderr.isTTY ? Logger.consolePretty() : Logger.withConsoleError(Logger.formatJson)]),
+  Layer.succeed(Logger.LogToStderr, true)
+)
+
+const formatter = CliOutput.defaultFormatter({ colors: false })
+
+/** Help with the examples first; a mistake in two lines, not a page. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    Effect.sync(() => {
+      switch (event._tag) {
+        case "Version":
+          return void process.stdout.write(`${event.version}\n`)
+        case "InvalidInvocation": {
+          const [first] = event.errors
+          // The message may go on with suggestions on further lines.
+          const message = (first?.message ?? "It was not called as it must be.").replace(/\s*\n\s*/gu, " ")
+          err(`${onErr.red("aaax:")} ${message}`)
+          return err(onErr.dim(`Run ${event.commandPath.join(" ")} --help to see how.`))
+        }
+        case "Help": {
+          if (event.commandPath.length <= 1) return void process.stdout.write(`${rootHelp(version)}\n`)
+          const { examples = [], ...rest } = event.helpDoc
+          const first = examples.length === 0
+            ? ""
+            : `EXAMPLES\n${examples.map(({ command, description = "" }) => `  ${command}\n      ${description}`).join("\n")}\n\n`
+          const text = `${first}${formatter.formatHelpDoc(rest)}\n`
+          return void (event.reason === "Requested" ? process.stdout : process.stderr).write(text)
+        }
+      }
+    })
+})
+
+const layers = Layer.mergeAll(
+  NodeServices.layer, logger, presenter,
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel] })
+)
+
+const isShown = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "ShowHelp"
+
+/** What to say of a failure, and the exit code. A defect is ours: its code is 70. */
+const report = (cause: Cause.Cause<unknown>): number => {
+  if (Cause.hasInterruptsOnly(cause)) return codes.interrupted
+  const failure = Cause.findErrorOption(cause)
+  if (failure._tag === "Some") {
+    if (!isShown(failure.value)) {
+      const message = failure.value instanceof Error ? failure.value.message : String(failure.value)
+      err(message.split("\n").map((line, at) => `${at === 0 ? `${onErr.red("aaax:")} ` : ""}${line}`).join("\n"))
+    }
+    return codeOf(failure.value)
+  }
+  err(`${onErr.red("aaax:")} this is a fault of aaax, not of yours: ${Cause.squash(cause) instanceof Error ? (Cause.squash(cause) as Error).message : "unknown"}`)
+  if (process.env["AAAX_DEBUG"] !== undefined) err(Cause.pretty(cause))
+  else err(onErr.dim("Set AAAX_DEBUG=1 to see where."))
+  return codes.internal
+}
+
+/** Lets what was written go out, then ends: an idle connection must not hold the process. */
+const end = (code: number): Promise<never> =>
+  new Promise(() => {
+    process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
+  })
+
+export const main = async (args: ReadonlyArray<string>): Promise<never> => {
+  endQuietlyWithoutReader()
+  process.on("uncaughtException", (error) => {
+    errNow(`aaax: this is a fault of aaax, not of yours: ${error instanceof Error ? error.stack ?? error.message : String(error)}`)
+    process.exit(codes.internal)
+  })
+  const exit = await Effect.runPromiseExit(Effect.provide(Command.runWith(program, { version })(args), layers))
+  return end(Exit.isSuccess(exit) ? (typeof process.exitCode === "number" ? process.exitCode : codes.ok) : report(exit.cause))
+}

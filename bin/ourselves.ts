@@ -1,0 +1,62 @@
+// The copies of `aaax` and `effect` that are running, by the names under which a user's config and modules import them.
+// Handed to jiti, so that there is one instance of each, also when nothing is installed beside the user's file.
+import * as ArrayModule from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FunctionModule from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Ref from "effect/Ref"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as FsWrite from "../kernel/executor/fs-write.ts"
+import * as ProcessRun from "../kernel/executor/process-run.ts"
+import * as Granted from "../kernel/policy/granted.ts"
+import * as Hours from "../kernel/policy/hours.ts"
+import * as Open from "../kernel/policy/open.ts"
+import * as Quota from "../kernel/policy/quota.ts"
+import * as Risk from "../kernel/policy/risk.ts"
+import * as ScopeRule from "../kernel/policy/scope.ts"
+import * as Memory from "../kernel/store/memory.ts"
+import * as Sqlite from "../kernel/store/sqlite.ts"
+import * as kernel from "../kernel/index.ts"
+import * as testing from "../kernel/testing.ts"
+import * as libos from "../libos/index.ts"
+import * as libosEffect from "../libos/effect.ts"
+import * as protocol from "../protocol/index.ts"
+
+const effect: Readonly<Record<string, object>> = {
+  Array: ArrayModule, Cause, Clock, Context, Data, Deferred, Duration, Effect, Exit, Fiber, Function: FunctionModule, Layer, Option, Queue, Ref,
+  Result, Schedule, Schema, Scope, Stream
+}
+
+export const ourselves: Record<string, unknown> = {
+  aaax: libos,
+  "aaax/kernel": kernel,
+  "aaax/protocol": protocol,
+  "aaax/effect": libosEffect,
+  "aaax/testing": testing,
+  "aaax/store/memory": Memory,
+  "aaax/store/sqlite": Sqlite,
+  "aaax/policy/granted": Granted,
+  "aaax/policy/hours": Hours,
+  "aaax/policy/open": Open,
+  "aaax/policy/quota": Quota,
+  "aaax/policy/risk": Risk,
+  "aaax/policy/scope": ScopeRule,
+  "aaax/executor/fs-write": FsWrite,
+  "aaax/executor/process-run": ProcessRun,
+  effect,
+  ...Object.fromEntries(Object.entries(effect).map(([name, module]) => [`effect/${name}`, module]))
+}

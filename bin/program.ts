@@ -1,0 +1,279 @@
+// The tree of commands: names, flags, examples. What a command does is loaded when it is called.
+import * as Effect from "effect/Effect"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Option from "effect/Option"
+import { realpathSync } from "node:fs"
+import { resolve } from "node:path"
+import type { Called } from "./called.ts"
+import { UsageError } from "./failure.ts"
+
+const Json = GlobalFlag.Setting("json")({
+  flag: Flag.Boolean("json").pipe(Flag.withDescription("Bare data on stdout; one object per line for streams"), Flag.withDefault(false))
+})
+const Dir = GlobalFlag.Setting("dir")({
+  flag: Flag.String("dir").pipe(Flag.withDescription("The folder of the constellation; default: this one"), Flag.optional)
+})
+
+const called: Effect.Effect<Called, UsageError, GlobalFlag.Setting.Identifier<"json"> | GlobalFlag.Setting.Identifier<"dir">> = Effect.gen(
+  function*() {
+    const given = Option.getOrElse(yield* Dir, () => ".")
+    const directory = yield* Effect.try({
+      try: () => realpathSync(resolve(given)),
+      catch: () => new UsageError({ reason: `--dir ${given}: there is no such folder.` })
+    })
+    return { directory, json: yield* Json }
+  }
+)
+
+/** The given flags without those that were left out. */
+const given = <Flags extends Readonly<Record<string, unknown>>>(
+  flags: Flags
+): { readonly [Key in keyof Flags]?: Flags[Key] extends Option.Option<infer A> ? A : Flags[Key] } => {
+  const result: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(flags)) {
+    if (!Option.isOption(value)) result[key] = value
+    else if (Option.isSome(value)) result[key] = value.value
+  }
+  // Every key of the flags, with what an option held.
+  return result as { readonly [Key in keyof Flags]?: Flags[Key] extends Option.Option<infer A> ? A : Flags[Key] }
+}
+
+const text = (name: string, description: string) => Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
+const count = (name: string, description: string) => Flag.Int(name).pipe(Flag.withDescription(description), Flag.optional)
+const yes = (name: string, description: string) => Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
+const word = (name: string, description: string) => Argument.String(name).pipe(Argument.withDescription(description))
+
+const examples = (...list: ReadonlyArray<readonly [string, string]>) =>
+  Command.withExamples(list.map(([command, description]) => ({ command, description })))
+
+const launch = Command.make("launch", {
+  config: Argument.String("config").pipe(Argument.withDescription("A config file; default: the one in the folder, else the survey of it"), Argument.optional),
+  once: yes("once", "Boot in memory, do one step, print the snapshot and end"),
+  publish: yes("publish", "Serve the public channels over HTTP"),
+  store: text("store", "Where events are kept: a path, or :memory:")
+}, Effect.fnUntraced(function*(flags) {
+  // Before anything is looked at: the two contradict each other whatever the folder holds.
+  if (flags.once && flags.publish) return yield* new UsageError({ reason: "--once cannot be combined with --publish." })
+  if (flags.publish) {
+    return yield* new UsageError({ reason: "--publish is not offered: this version serves its operator on a loopback address and nobody else." })
+  }
+  const { launch: run } = yield* Effect.promise(() => import("./launch.ts"))
+  const { config, store, once } = given(flags)
+  yield* run(yield* called, { once: once ?? false, ...(config === undefined ? {} : { config }), ...(store === undefined ? {} : { store }) })
+})).pipe(
+  Command.withDescription("Start the constellation of a folder. Ctrl-C drains and ends it; a second Ctrl-C ends it at once."),
+  examples(
+    ["aaax launch", "the config of this folder, or a survey of it when there is none"],
+    ["aaax launch --dir ../other", "the same for another folder"],
+    ["aaax launch aaax.toml --once", "boot in memory, print the snapshot, end"],
+    ["aaax launch --store :memory:", "keep nothing"]
+  )
+)
+
+const status = Command.make("status", {}, Effect.fnUntraced(function*() {
+  const look = yield* Effect.promise(() => import("./look.ts"))
+  yield* look.status(yield* called)
+})).pipe(
+  Command.withDescription("What runs, where it keeps things, and what waits for you."),
+  examples(["aaax status", "a summary"], ["aaax status --json | jq .waiting", "how many actions wait"])
+)
+
+const ps = Command.make("ps", {}, Effect.fnUntraced(function*() {
+  const look = yield* Effect.promise(() => import("./look.ts"))
+  yield* look.ps(yield* called)
+})).pipe(Command.withDescription("Docked systems and their state."), examples(["aaax ps", "all of them"], ["aaax ps --json", "with wiring, grants and powers"]))
+
+const channels = Command.make("channels", {}, Effect.fnUntraced(function*() {
+  const look = yield* Effect.promise(() => import("./look.ts"))
+  yield* look.channels(yield* called)
+})).pipe(Command.withDescription("Channels, their heads, and what waits in queues."), examples(["aaax channels", "all of them"]))
+
+const read = Command.make("read", {
+  channel: word("channel", "Name of a channel"),
+  after: count("after", "Events behind this cursor; default 0, from the oldest"),
+  limit: count("limit", "At most so many; default 100, at most 1000"),
+  kind: text("kind", "Only events of this kind")
+}, Effect.fnUntraced(function*({ channel, ...flags }) {
+  const look = yield* Effect.promise(() => import("./look.ts"))
+  yield* look.read(yield* called, channel, given(flags))
+})).pipe(
+  Command.withDescription("A page of one channel, oldest first."),
+  examples(["aaax read repo.files --limit 20", "the first twenty"], ["aaax read repo.files --after 20 --json", "the next page, as JSON"])
+)
+
+const tail = Command.make("tail", {
+  pattern: word("pattern", "A channel, or a pattern with * for any characters"),
+  since: text("since", "Not older than: 30s, 10m, 2h, 1d, or a date"),
+  after: count("after", "Behind this cursor, in each channel"),
+  last: count("last", "The newest so many of each channel; default 100"),
+  kind: text("kind", "Only events of this kind"),
+  follow: yes("follow", "Go on with what happens from now on").pipe(Flag.withAlias("f"))
+}, Effect.fnUntraced(function*({ pattern, follow, ...flags }) {
+  const tailing = yield* Effect.promise(() => import("./tail.ts"))
+  yield* tailing.tail(yield* called, pattern, { follow, ...given(flags) })
+})).pipe(
+  Command.withDescription("Events of all channels that match, in order of time."),
+  examples(
+    ["aaax tail 'repo.*' --follow", "what happens, as it happens"],
+    ["aaax tail 'repo.*' --since 10m --kind file.changed", "what happened"],
+    ["aaax tail repo.facts --after 0 --json | wc -l", "everything, one object per line"]
+  )
+)
+
+const append = Command.make("append", {
+  channel: word("channel", "Name of a channel"),
+  data: word("data", "JSON or text; @file or - for standard input"),
+  kind: text("kind", "Kind of the event; default: message"),
+  key: text("key", "Makes it repeatable: the same key and data append once"),
+  subject: text("subject", "What it is about, for channels that keep the newest of each subject")
+}, Effect.fnUntraced(function*({ channel, data, ...flags }) {
+  const appending = yield* Effect.promise(() => import("./append.ts"))
+  yield* appending.append(yield* called, channel, data, given(flags))
+})).pipe(
+  Command.withDescription("Append one event as operator."),
+  examples(["aaax append echo.in '{\"text\":\"hi\"}' --kind note", "an event"], ["git diff | aaax append repo.notes - --key today", "standard input, once"])
+)
+
+const snapshotGet = Command.make("get", { name: word("name", "Name of a snapshot") }, Effect.fnUntraced(function*({ name }) {
+  const look = yield* Effect.promise(() => import("./look.ts"))
+  yield* look.snapshot(yield* called, name)
+})).pipe(Command.withDescription("The latest value of a name."), examples(["aaax snapshot get repo.survey", "what the survey found"]))
+const snapshot = Command.make("snapshot").pipe(Command.withDescription("Latest values of names."), Command.withSubcommands([snapshotGet]))
+
+const act = Command.make("act", {
+  executor: word("executor", "Which executor, such as fs.write or process.run"),
+  target: word("target", "What it acts on: a path, a program"),
+  payload: text("payload", "JSON, @file, or - for standard input"),
+  risk: text("risk", "low, medium, high or irreversible; never less than the executor declares"),
+  action: text("action", "A word for what is done; default: the executor's name"),
+  key: text("key", "Makes the request repeatable"),
+  wait: yes("wait", "Stay until there is a receipt, also while a human is asked"),
+  timeout: count("timeout", "Seconds to stay at most; then exit 7, the action goes on")
+}, Effect.fnUntraced(function*({ executor, target, timeout, ...flags }) {
+  const acting = yield* Effect.promise(() => import("./act.ts"))
+  const timeoutSeconds = Option.getOrUndefined(timeout)
+  const { wait, ...rest } = given(flags)
+  yield* acting.act(yield* called, executor, target, { wait: wait ?? false, ...rest, ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }) })
+})).pipe(
+  Command.withDescription("Ask the gate for an effect. What cannot be undone is parked until a human answers."),
+  examples(
+    ["aaax act fs.write .aaax/reports/note.md --payload '{\"text\":\"hi\"}'", "write a file below a declared root"],
+    ["aaax act process.run git --payload '{\"args\":[\"status\"]}' --wait", "run a program, once somebody approved it"]
+  )
+)
+
+const request = word("request", "Id of a request, or its beginning")
+const gateList = Command.make("ls", { state: text("state", "Only this state, also closed ones: escalated, started, unknown, succeeded, …") },
+  Effect.fnUntraced(function*({ state }) {
+    const gate = yield* Effect.promise(() => import("./gate.ts"))
+    yield* gate.list(yield* called, Option.getOrUndefined(state))
+  })).pipe(Command.withDescription("What waits for a human, is under way, or ended unknown."), examples(["aaax gate ls", "what is open"]))
+const gateShow = Command.make("show", { request }, Effect.fnUntraced(function*({ request: id }) {
+  const gate = yield* Effect.promise(() => import("./gate.ts"))
+  yield* gate.showOne(yield* called, id)
+})).pipe(Command.withDescription("One request with its final arguments."), examples(["aaax gate show 01993b", "by the beginning of its id"]))
+const gateApprove = Command.make("approve", {
+  request, reason: text("reason", "Why, for the journal"), digest: text("digest", "Approve only this digest")
+}, Effect.fnUntraced(function*({ request: id, ...flags }) {
+  const gate = yield* Effect.promise(() => import("./gate.ts"))
+  yield* gate.approve(yield* called, id, given(flags))
+})).pipe(Command.withDescription("Let it happen, exactly as shown."), examples(["aaax gate approve 01993b --reason 'looks right'", "once, with these arguments"]))
+const gateDeny = Command.make("deny", {
+  request, reason: Flag.String("reason").pipe(Flag.withDescription("Why; the requester is told"), Flag.withDefault("the operator said no"))
+}, Effect.fnUntraced(function*({ request: id, reason }) {
+  const gate = yield* Effect.promise(() => import("./gate.ts"))
+  yield* gate.deny(yield* called, id, reason)
+})).pipe(Command.withDescription("Refuse it."), examples(["aaax gate deny 01993b --reason 'not on a Friday'", "with a reason"]))
+const gateReconcile = Command.make("reconcile", {
+  request,
+  outcome: Argument.Literals("outcome", ["succeeded", "failed"]).pipe(Argument.withDescription("What became of it")),
+  reason: Flag.String("reason").pipe(Flag.withDescription("How you know"), Flag.withDefault("the operator looked"))
+}, Effect.fnUntraced(function*({ request: id, outcome, reason }) {
+  const gate = yield* Effect.promise(() => import("./gate.ts"))
+  yield* gate.reconcile(yield* called, id, outcome, reason)
+})).pipe(
+  Command.withDescription("Say what became of an action that nobody knows the outcome of."),
+  examples(["aaax gate reconcile 01993b succeeded --reason 'the file is there'", "after a crash in the middle of a call"])
+)
+const gate = Command.make("gate", {}, Effect.fnUntraced(function*() {
+  const listing = yield* Effect.promise(() => import("./gate.ts"))
+  yield* listing.list(yield* called, undefined)
+})).pipe(
+  Command.withDescription("What waits at the gate, and your answers."),
+  examples(["aaax gate", "what is open"]),
+  Command.withSubcommands([gateList, gateShow, gateApprove, gateDeny, gateReconcile])
+)
+
+const system = word("id", "Id of a docked system")
+const change = <const Verb extends "pause" | "resume" | "undock">(verb: Verb, description: string) =>
+  Command.make(verb, { id: system }, Effect.fnUntraced(function*({ id }) {
+    const systems = yield* Effect.promise(() => import("./systems.ts"))
+    yield* systems.change(yield* called, verb, id)
+  })).pipe(Command.withDescription(description), examples([`aaax ${verb} echo`, description]))
+const pause = change("pause", "Stop deliveries to a system and suspend it at its next kernel call.")
+const resume = change("resume", "Let a paused or quarantined system go on.")
+const undock = change("undock", "Take a system's port and grants back and stop it.")
+const drain = Command.make("drain", { id: system, timeout: count("timeout", "Seconds it may take; default 30") },
+  Effect.fnUntraced(function*({ id, timeout }) {
+    const systems = yield* Effect.promise(() => import("./systems.ts"))
+    yield* systems.drain(yield* called, id, Option.getOrUndefined(timeout))
+  })).pipe(Command.withDescription("Give a system no new work, let it finish, then stop it."), examples(["aaax drain survey --timeout 10", "within ten seconds"]))
+
+const modulesList = Command.make("list", {}, Effect.fnUntraced(function*() {
+  const systems = yield* Effect.promise(() => import("./systems.ts"))
+  yield* systems.modules(yield* called)
+})).pipe(Command.withDescription("Modules of the running kernel."), examples(["aaax modules list", "all of them"]))
+const modulesLoad = Command.make("load", { file: word("file", "A module file"), id: text("id", "Id to dock it under; default: its own") },
+  Effect.fnUntraced(function*({ file, id }) {
+    const systems = yield* Effect.promise(() => import("./systems.ts"))
+    yield* systems.load(yield* called, file, Option.getOrUndefined(id))
+  })).pipe(Command.withDescription("Load a module into the running kernel."), examples(["aaax modules load ./my-module.ts", "dock it now"]))
+const modules = Command.make("modules", {}, Effect.fnUntraced(function*() {
+  const systems = yield* Effect.promise(() => import("./systems.ts"))
+  yield* systems.modules(yield* called)
+})).pipe(
+  Command.withDescription("Modules of the running kernel."), examples(["aaax modules", "all of them"]),
+  Command.withSubcommands([modulesList, modulesLoad])
+)
+
+const auditFlags = {
+  after: count("after", "Entries behind this cursor"),
+  last: Flag.Int("last").pipe(Flag.withDescription("The newest so many"), Flag.withDefault(50))
+}
+const auditTail = Command.make("tail", auditFlags, Effect.fnUntraced(function*(flags) {
+  const audit = yield* Effect.promise(() => import("./audit.ts"))
+  yield* audit.audit(yield* called, { last: flags.last, ...given({ after: flags.after }) })
+})).pipe(Command.withDescription("Entries of the journal."), examples(["aaax audit tail --last 20", "the newest twenty"], ["aaax audit tail --after 0 --json", "all of it"]))
+const auditVerify = Command.make("verify", {}, Effect.fnUntraced(function*() {
+  const audit = yield* Effect.promise(() => import("./audit.ts"))
+  yield* audit.verify(yield* called)
+})).pipe(Command.withDescription("Check the chain of the journal from its first entry."), examples(["aaax audit verify", "exit 0 when it holds"]))
+const audit = Command.make("audit").pipe(
+  Command.withDescription("The journal: every decision of the kernel."), Command.withSubcommands([auditTail, auditVerify])
+)
+
+const doctor = Command.make("doctor", {}, Effect.fnUntraced(function*() {
+  const checking = yield* Effect.promise(() => import("./doctor.ts"))
+  yield* checking.doctor(yield* called)
+})).pipe(Command.withDescription("Check the store, the journal and every system; exit 1 when something is wrong."), examples(["aaax doctor", "all checks"]))
+
+const down = Command.make("down", {
+  timeout: Flag.Int("timeout").pipe(Flag.withDescription("Seconds to wait until it is gone"), Flag.withDefault(60))
+}, Effect.fnUntraced(function*({ timeout }) {
+  const stopping = yield* Effect.promise(() => import("./down.ts"))
+  yield* stopping.down(yield* called, timeout)
+})).pipe(Command.withDescription("Drain and stop the kernel of this folder."), examples(["aaax down", "and wait until it is gone"]))
+
+/** Every command, in the order of the help. */
+export const commands = [
+  launch, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, undock, modules
+] as const
+
+export const program = Command.make("aaax").pipe(
+  Command.withDescription("An operating system runtime for agents."),
+  Command.withSubcommands(commands),
+  Command.withGlobalFlags([Json, Dir])
+)

@@ -1,0 +1,89 @@
+// Builds `dist`: the library with tsc, the command line with rolldown. Does nothing when nothing has changed, because
+// `npm start` calls it every time. `--force` builds anyway; `npm pack` always starts from an empty `dist`.
+import { spawn } from "node:child_process"
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const dist = join(root, "dist")
+const stamp = join(dist, ".built")
+const sources = ["protocol", "kernel", "libos", "modules", "bin", "scripts", "package.json", "tsconfig.json", "tsconfig.build.json"]
+
+/** Time of the newest change below a path. A removed file changes its folder. */
+const newest = (path) => {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return 0
+  if (!found.isDirectory()) return found.mtimeMs
+  return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), found.mtimeMs)
+}
+
+const packing = process.env["npm_command"] === "pack" || process.env["npm_command"] === "publish"
+const forced = packing || process.argv.includes("--force")
+const bundleOnly = process.argv.includes("--bundle-only")
+const began = Date.now()
+if (!forced && existsSync(stamp) && Math.max(...sources.map((name) => newest(join(root, name)))) < statSync(stamp).mtimeMs) process.exit(0)
+
+if (packing) rmSync(dist, { recursive: true, force: true })
+// Until both halves are there, what is there counts as old.
+rmSync(stamp, { force: true })
+mkdirSync(dist, { recursive: true })
+
+/** Runs a program of node_modules; its output is ours. */
+const run = (program, args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(root, "node_modules", program), ...args], { cwd: root, stdio: ["ignore", 2, 2] })
+    child.on("error", reject)
+    child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`${program} ended with ${code}`))))
+  })
+
+const library = () => run("typescript/bin/tsc", ["-p", "tsconfig.build.json", "--incremental", "--tsBuildInfoFile", join(dist, ".tsbuildinfo")])
+
+/** `aaax` and its entries stand for the folders that they are built from, as in tsconfig.json. */
+const ourselves = {
+  name: "aaax",
+  resolveId: (id) => {
+    if (id === "aaax") return join(root, "libos/index.ts")
+    const [, entry, rest] = /^aaax\/([a-z]+)(?:\/(.+))?$/u.exec(id) ?? []
+    if (entry === undefined) return null
+    if (entry === "kernel" || entry === "protocol") return join(root, entry, "index.ts")
+    if (entry === "effect") return join(root, "libos/effect.ts")
+    if (entry === "testing") return join(root, "kernel/testing.ts")
+    return entry === "modules" ? join(root, "modules", rest, "index.ts") : join(root, "kernel", entry, `${rest}.ts`)
+  }
+}
+
+const commandLine = async () => {
+  const { rolldown } = await import("rolldown")
+  const bundle = await rolldown({
+    input: { aaax: join(root, "bin/aaax.ts") },
+    cwd: root,
+    platform: "node",
+    external: ["better-sqlite3", "jiti"],
+    plugins: [ourselves],
+    logLevel: "warn",
+    onLog: (level, log, handle) => {
+      // Known and harmless in a dependency.
+      if (log.code !== "EVAL" && log.code !== "CIRCULAR_DEPENDENCY") handle(level, log)
+    }
+  })
+  await bundle.write({
+    dir: join(dist, "bin"),
+    format: "esm",
+    minify: true,
+    entryFileNames: "[name].js",
+    // A kernel that runs while this is built finds its own chunks still: they are named by content.
+    chunkFileNames: "chunks/[name]-[hash].js"
+  })
+  await bundle.close()
+  chmodSync(join(dist, "bin/aaax.js"), 0o755)
+}
+
+try {
+  await Promise.all([bundleOnly ? undefined : library(), commandLine()])
+  if (!bundleOnly) writeFileSync(stamp, "")
+  console.error(`built in ${((Date.now() - began) / 1000).toFixed(1)} s`)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}
