@@ -1,6 +1,7 @@
 // The reading power: files and history below one root, and nothing above it.
 import { createHash, hash } from "node:crypto"
 import { closeSync, read as readCallback, readSync, realpathSync, statSync } from "node:fs"
+import { setImmediate as nextTurn } from "node:timers/promises"
 import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
 import type { Commit, FileBytes, FileEntry, ReadFailure, ReadingPower } from "../../protocol/power.ts"
@@ -77,16 +78,18 @@ const list = async (root: string, signal: AbortSignal): Promise<ReadonlyArray<Fi
     if (paths.size < listEntriesMax) paths.add(path)
     else isTooMany = true
   }
-  const [tracked, others] = await Promise.all([
-    // "MODE OBJECT STAGE\tPATH": a path in conflict comes once per stage.
-    git(root, ["ls-files", "-s", "-z"], signal, fields(pathBytesMax, (field) => {
-      const path = field.slice(field.indexOf("\t") + 1)
-      if (field.startsWith("160000 ")) submodules.add(path)
-      add(path)
-    })),
-    // A repository within, which is none of ours, ends with a slash.
-    git(root, ["ls-files", "-o", "--exclude-standard", "-z"], signal, fields(pathBytesMax, (field) => add(field.endsWith("/") ? field.slice(0, -1) : field)))
-  ])
+  // "MODE OBJECT STAGE\tPATH": a path in conflict comes once per stage.
+  const tracking = git(root, ["ls-files", "-s", "-z"], signal, fields(pathBytesMax, (field) => {
+    const path = field.slice(field.indexOf("\t") + 1)
+    if (field.startsWith("160000 ")) submodules.add(path)
+    add(path)
+  }))
+  // To start a process holds the event loop for some milliseconds: one at a time.
+  await nextTurn()
+  // A repository within, which is none of ours, ends with a slash.
+  const others = await git(root, ["ls-files", "-o", "--exclude-standard", "-z"], signal,
+    fields(pathBytesMax, (field) => add(field.endsWith("/") ? field.slice(0, -1) : field)))
+  const tracked = await tracking
   if (tracked.missing || isNoRepository(tracked)) return walk(root, signal)
   for (const end of [tracked, others]) {
     // In a bare repository, or in git's own folder, there is no work tree: the folder is like any other.
