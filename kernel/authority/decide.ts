@@ -175,13 +175,14 @@ export const decideAction = (
     now
   })
   if (verdict.outcome === "deny") return deny(verdict.rule, verdict.reason)
-  const replaced = verdict.outcome === "allow" && verdict.payload !== undefined
+  // Also of an escalated one: what a rule put in place is what a human approves.
+  const replaced = verdict.payload !== undefined
   const payload = replaced ? verdict.payload : original
   const refusal = callRefusal(executor, { target: request.target, payload })
   if (refusal !== undefined) return deny("executor", refusal)
-  if (verdict.outcome === "escalate") return decided("escalated", verdict.rule, verdict.reason, payload, null, verdict.to)
   const artifact = replaced ? rules.digestOf(payload) : null
   if (artifact !== null && !kept.has(artifact)) return { entries: [], answer: { replacement: { digest: artifact, payload } } }
+  if (verdict.outcome === "escalate") return decided("escalated", verdict.rule, verdict.reason, payload, artifact, verdict.to)
   return decided("started", verdict.rule, verdict.reason ?? "", payload, artifact, null)
 }
 
