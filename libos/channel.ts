@@ -11,7 +11,7 @@ import { validate } from "./payload.ts"
 /** An event whose payload was checked by the reader's schema. */
 export type Received<T> = Omit<Event, "payload"> & { readonly payload: T }
 
-export interface WriteOptions {
+export interface WriteOptions<T = unknown> {
   /** Makes the append repeatable: same key and content give the first result. */
   readonly key?: string
   readonly expectedHead?: Cursor
@@ -21,7 +21,8 @@ export interface WriteOptions {
   readonly parents?: ReadonlyArray<string>
   readonly correlationId?: string
   readonly recipient?: SystemId
-  readonly subject?: string
+  /** What it is about, or how to tell it from each payload of a batch. */
+  readonly subject?: string | ((payload: T) => string)
   readonly labels?: ReadonlyArray<string>
   readonly metadata?: Readonly<Record<string, unknown>>
   /** With a key: wait and repeat until it is kept, also while the store takes no writes. */
@@ -65,11 +66,12 @@ export interface Writer {
 export const makeWriter = (port: Port, name: ChannelId, kind?: string, schema?: StandardSchemaV1): Writer => ({
   name,
   append: (payloads, options = {}) => {
-    const { key, expectedHead, surely, parents, ...envelope } = options
+    const { key, expectedHead, surely, parents, subject, ...envelope } = options
     const draft = (payload: unknown): Draft => ({
       ...(kind === undefined ? {} : { kind }),
       ...envelope,
       ...(parents === undefined ? {} : { parentIds: parents }),
+      ...(subject === undefined ? {} : { subject: typeof subject === "string" ? subject : subject(payload) }),
       payload
     })
     const append = appendTo(port, name, payloads.map(draft), {

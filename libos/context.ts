@@ -29,7 +29,7 @@ export interface Handling<Executors extends string = string> {
   readonly key: (label: string) => string
   readonly act: Act<Executors>
   /** Appends with the event as parent and, unless one is given, a key of its own. */
-  readonly append: <T>(channel: Writes<T>, value: T, options?: WriteOptions) => Promise<Appended>
+  readonly append: <T>(channel: Writes<T>, value: T, options?: WriteOptions<T>) => Promise<Appended>
 }
 
 export type Handler<T, Executors extends string = never> = (
@@ -53,6 +53,8 @@ export interface Reads<T, Executors extends string = never> {
    * completed (the next one was not asked for) comes again.
    */
   readonly subscribe: (options?: SubscribeOptions) => AsyncGenerator<Received<T>, void, undefined>
+  /** As `subscribe`, a page at a time: all of a page comes again when the next one was not asked for. */
+  readonly batches: (options?: SubscribeOptions) => AsyncGenerator<ReadonlyArray<Received<T>>, void, undefined>
   /** Hands every event to a handler, one after the other, until the system stops. */
   readonly each: (handler: Handler<T, Executors>, options?: SubscribeOptions) => Promise<void>
   /** The newest cursor, once it is beyond `after`. */
@@ -73,8 +75,8 @@ export interface Writes<T> {
   readonly name: ChannelId
   /** Appends one value, or an array of values as one atomic batch. */
   readonly append: {
-    (values: ReadonlyArray<T>, options?: WriteOptions): Promise<ReadonlyArray<Appended>>
-    (value: T, options?: WriteOptions): Promise<Appended>
+    (values: ReadonlyArray<T>, options?: WriteOptions<T>): Promise<ReadonlyArray<Appended>>
+    (value: T, options?: WriteOptions<T>): Promise<Appended>
   }
   readonly [inside]: { readonly writer: Writer; readonly session: Session }
 }
@@ -182,10 +184,24 @@ export const makeReads = <T, X extends string>(session: Session, reader: Reader<
       await save().catch(() => undefined)
     }
   }
+  async function* batches(options: SubscribeOptions = {}): AsyncGenerator<ReadonlyArray<Received<T>>, void, undefined> {
+    const signal = either(session, options.signal)
+    const follower = reader.follow(named(options))
+    try {
+      while (!signal.aborted) {
+        const events = await bridge.run(follower.pull, signal)
+        yield events
+        await bridge.run(follower.advance(events[events.length - 1]!.cursor)) // a pulled page is never empty
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
   return {
     name: reader.name,
     read: (options) => bridge.run(reader.read(options)),
     subscribe,
+    batches,
     each: async (handler, options = {}) => {
       const signal = either(session, options.signal)
       for await (const event of subscribe(options)) await handler(event, handlingOf(session, event, 1, signal))
@@ -208,9 +224,10 @@ export const makeTakes = <T, X extends string>(session: Session, reader: Reader<
 }
 
 export const makeWrites = <T>(session: Session, writer: Writer): Writes<T> => {
-  async function append(values: ReadonlyArray<T>, options?: WriteOptions): Promise<ReadonlyArray<Appended>>
-  async function append(value: T, options?: WriteOptions): Promise<Appended>
-  async function append(value: T | ReadonlyArray<T>, options?: WriteOptions): Promise<Appended | ReadonlyArray<Appended>> {
+  async function append(values: ReadonlyArray<T>, options?: WriteOptions<T>): Promise<ReadonlyArray<Appended>>
+  async function append(value: T, options?: WriteOptions<T>): Promise<Appended>
+  async function append(value: T | ReadonlyArray<T>, given?: WriteOptions<T>): Promise<Appended | ReadonlyArray<Appended>> {
+    const options = given as WriteOptions | undefined // its functions are called with the payloads that are given here
     if (Array.isArray(value)) return session.bridge.run(writer.append(value, options))
     const [appended] = await session.bridge.run(writer.append([value], options))
     return appended! // one draft, one answer: the port promises it
@@ -229,7 +246,7 @@ const handlingOf = <X extends string>(
     act: (executor, options) => actWith(session, executor, options, keys, signal),
     append: async (channel, value, options) => {
       const [appended] = await session.bridge.run(channel[inside].writer.append([value], {
-        ...options,
+        ...options as WriteOptions | undefined, // its functions are called with the payload that is given here
         key: options?.key ?? keys.next(channel.name),
         parents: options?.parents ?? [event.id]
       }))
