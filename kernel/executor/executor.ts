@@ -44,14 +44,6 @@ export const callRefusal = (
   }
 }
 
-/** One line of what a call would do, for the human who is asked. Control characters are made visible. */
-export const describeCall = (call: { readonly executor: string; readonly action: string; readonly target: string }): string =>
-  visible(`${call.executor}${call.action === "" ? "" : ` (${call.action})`} on ${call.target}`)
-
-/** Text of strangers as one line that cannot move a terminal's cursor nor reverse its direction. */
-export const visible = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
-
 /** What a body throws when it knows that nothing happened. Anything else that it throws is a defect: nobody knows. */
 export class NotDone extends Error implements ExecutorFailure {
   readonly reason: string

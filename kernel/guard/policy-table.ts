@@ -22,7 +22,8 @@ const Table = Schema.Struct({
   defaultCapability: Schema.optionalKey(Answer),
   defaultAction: Schema.optionalKey(Schema.Struct(actionFields)),
   defaultModule: Schema.optionalKey(Answer),
-  quota: Schema.optionalKey(Schema.Struct({ actionsPerMinute: Between(0, 1_000_000) })),
+  /** The journal counts no further than this. */
+  quota: Schema.optionalKey(Schema.Struct({ actionsPerMinute: Between(0, 1_000) })),
   /** Executor -> globs that its targets must match. */
   scope: Schema.optionalKey(Schema.Record(Schema.String, Globs)),
   hours: Schema.optionalKey(Schema.Struct({
