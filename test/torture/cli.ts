@@ -1,0 +1,40 @@
+// `npm run torture -- --cycles N [--seed S] [--json]`
+import { parseArgs } from "node:util"
+import { points } from "./terms.ts"
+import { torture } from "./torture.ts"
+
+const { values } = parseArgs({
+  options: {
+    cycles: { type: "string", default: "200" },
+    seed: { type: "string", default: "1" },
+    json: { type: "boolean", default: false },
+    world: { type: "string", default: "" },
+    help: { type: "boolean", default: false }
+  }
+})
+const cycles = Number(values.cycles)
+const seed = Number(values.seed)
+if (values.help || !Number.isInteger(cycles) || cycles < 1 || !Number.isInteger(seed)) {
+  process.stderr.write("usage: npm run torture -- [--cycles N] [--seed S] [--json]\nkills a working kernel N times with -9 and checks that nothing was lost or done twice\n")
+  process.exit(values.help ? 0 : 2)
+}
+const report = await torture({
+  world: values.world,
+  cycles,
+  seed,
+  onCycle: (cycle, at) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${cycle}/${cycles} killed: ${at}          `)
+  }
+})
+if (process.stderr.isTTY) process.stderr.write("\n")
+if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+else {
+  process.stdout.write(`${report.cycles} kills in ${Math.round(report.millis / 1000)} s: ${["random", ...points].map((point) => `${point} ${report.kills[point]}`).join(", ")}\n`)
+  process.stdout.write(`${report.pieces} pieces of work, ${report.effects} effects, ${report.acknowledged.events} events and ${report.acknowledged.receipts} receipts acknowledged\n`)
+  for (const name of ["eventsLost", "effectsDoubled", "effectsUnauthorized", "receiptsWithoutEffect", "tasksLost", "factsDoubled", "repliesWrong"] as const) {
+    process.stdout.write(`${name}: ${report[name]}\n`)
+  }
+  process.stdout.write(`unknown: ${report.unknown.listed} listed, ${report.unknown.reconciled} reconciled, ${report.unknown.left} left\n`)
+  process.stdout.write(`hash chain ${report.chainVerified ? "verifies" : "IS BROKEN"}; ${report.storeProblems.length} store problems\n${report.ok ? "ok" : "FAILED"}\n`)
+}
+process.exit(report.ok ? 0 : 1)
