@@ -200,6 +200,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const serve = (): ReadonlyArray<Taker> => {
     const served: Array<Taker> = []
     for (const taker of takers) {
+      if (failure !== undefined) break
       while (taker.items.length < taker.limit) {
         const item = next()
         if (item === undefined) break
@@ -234,13 +235,6 @@ export const makeQueue = (options: QueueOptions): Queue => {
     taker.resume(Effect.succeed(taken))
   }
 
-  const failTakers = (exit: Exit.Exit<never, ReadFailure>): void => {
-    for (const taker of Array.from(takers)) {
-      leave(taker)
-      taker.resume(exit)
-    }
-  }
-
   const turn = (): void => {
     isScheduled = false
     if (isClosed || current !== undefined) return
@@ -249,7 +243,18 @@ export const makeQueue = (options: QueueOptions): Queue => {
     const served = serve()
     const recorded: Array<Taker> = []
     const unrecorded: Array<Taker> = []
-    for (const taker of served) (taker.items.length === 0 || taker.unrecorded ? unrecorded : recorded).push(taker)
+    const disappointed: Array<Taker> = []
+    for (const taker of served) (taker.items.length === 0 ? disappointed : taker.unrecorded ? unrecorded : recorded).push(taker)
+    const failed = failure
+    // Chosen before anybody is resumed: who is told of a failure may take again at once.
+    if (failed !== undefined) {
+      for (const taker of Array.from(takers)) {
+        leave(taker)
+        disappointed.push(taker)
+      }
+    }
+    // When the only taker got what was there before the failure, the next one is told.
+    if (disappointed.length > 0) failure = undefined
     if (now >= retryAt) retryAt = Infinity
     const due = retryAt === Infinity ? spent : []
     if (recorded.length > 0 || endings.length > 0 || due.length > 0) {
@@ -258,13 +263,8 @@ export const makeQueue = (options: QueueOptions): Queue => {
       if (due === spent) spent = []
       write(current)
     }
-    const failed = failure
-    failure = undefined
-    for (const taker of unrecorded) {
-      if (taker.items.length === 0) taker.resume(failed ?? nothing)
-      else handOut(taker)
-    }
-    if (failed !== undefined) failTakers(failed)
+    for (const taker of unrecorded) handOut(taker)
+    for (const taker of disappointed) taker.resume(failed ?? nothing)
     arm()
   }
 
@@ -401,7 +401,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   /** There is nothing to hand out now. */
   const isIdle = (): boolean => {
     expire(clock.now())
-    return ready.size() === 0 && fetching === 0 && pending?.isEmpty() === true
+    return ready.size() === 0 && fetching === 0 && failure === undefined && pending?.isEmpty() === true
   }
 
   const lost = (cursor: Cursor, epoch: number): LeaseLost =>
