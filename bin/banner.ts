@@ -31,7 +31,7 @@ export const banner = (kernel: Kernel, facts: BannerFacts): ReadonlyArray<string
     "",
     row("Folder", plain(status.directory)),
     row("Config", facts.configFile === null ? "none: the default constellation surveys this folder" : plain(facts.configFile)),
-    row("Store", `${status.store.path === null ? "memory" : plain(status.store.path)}: ${status.store.durability}; ${status.store.events} events`),
+    row("Store", `${status.store.path === null ? "" : `${plain(status.store.path)}: durable, `}${status.store.durability}; ${status.store.events} events`),
     row("Docked", systems.length === 0 ? "nothing yet" : systems.map(docked).join("   ")),
     row("Gate", plain(status.policy) + (status.waiting > 0 ? onErr.yellow(`; ${status.waiting} waiting: aaax gate`) : "")),
     row("Listens", `${facts.url}  for its operator only; try: aaax status${away}`),

@@ -7,6 +7,8 @@ type Loader = () => Promise<{ readonly default: unknown }>
 const loaders: Readonly<Record<string, Loader>> = {
   "aaax/modules/approvals": () => import("aaax/modules/approvals"),
   "aaax/modules/echo": () => import("aaax/modules/echo"),
+  "aaax/modules/report": () => import("aaax/modules/report"),
+  "aaax/modules/survey": () => import("aaax/modules/survey"),
   "aaax/modules/watch": () => import("aaax/modules/watch")
 }
 

@@ -31,10 +31,13 @@ export const sinceOf = (text: string, now: number): Effect.Effect<number, UsageE
     : Effect.succeed(Math.max(0, date))
 }
 
+/** So much of an id must be given; less could mean another one tomorrow. */
+const idLengthMin = 6
+
 /** The one id that was meant: all of it, or its beginning when that is enough. */
 export const idOf = (given: string, ids: ReadonlyArray<string>, what: string): Effect.Effect<string, NotFound | UsageError> => {
   if (ids.includes(given)) return Effect.succeed(given)
-  const begun = ids.filter((id) => id.startsWith(given))
+  const begun = given.length < idLengthMin ? [] : ids.filter((id) => id.startsWith(given))
   const [only] = begun
   if (begun.length === 1 && only !== undefined) return Effect.succeed(only)
   if (begun.length > 1) return Effect.fail(new UsageError({ reason: `${given} is the beginning of ${begun.length} ${what}s; give more of it.` }))

@@ -14,7 +14,8 @@ export const defaultConfig = (workers = 2): ConfigInput => ({
   modules: [
     { id: "watch", file: "aaax/modules/watch" },
     { id: "survey", file: "aaax/modules/survey" },
-    { id: "report", file: "aaax/modules/report" },
+    // Below the one root that may be written: nothing else of the folder can be changed without a human.
+    { id: "report", file: "aaax/modules/report", settings: { folder: "" } },
     { id: "approvals", file: "aaax/modules/approvals" },
     { id: "echo", file: "aaax/modules/echo" }
   ]

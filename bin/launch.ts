@@ -14,7 +14,7 @@ import { banner, surveyProgress } from "./banner.ts"
 import { type Called, show } from "./called.ts"
 import { codes } from "./exit-code.ts"
 import type { NotFound } from "./failure.ts"
-import { type LoadedConfig, loadConfig, loadModuleFile, loadModules } from "./load-config.ts"
+import { type LoadedConfig, loadConfig, loadModules, moduleSource } from "./load-config.ts"
 import { announce, makeHome, makeToken } from "./run-file.ts"
 import { snapshotLines, snapshotOf } from "./snapshot.ts"
 import { err, errNow, onErr, out, json } from "./terminal.ts"
@@ -51,7 +51,7 @@ const optionsOf = (loaded: LoadedConfig, modules: ReadonlyArray<ConfiguredModule
   directory,
   modules,
   version,
-  source: (file) => loadModuleFile(file, {}, file)
+  source: moduleSource
 })
 
 const once = Effect.fnUntraced(function*(called: Called, options: LaunchOptions): Effect.fn.Return<void, LaunchError, Scope.Scope> {
@@ -87,7 +87,7 @@ const serve = Effect.fnUntraced(function*(
 ): Effect.fn.Return<void, DoorError, Scope.Scope> {
   yield* kernel.launch
   const token = makeToken()
-  const { url } = yield* Http.door({ token, executors: kernel.executors() }).open(kernel)
+  const { url } = yield* Http.door({ token, executors: kernel.executors }).open(kernel)
   for (const door of loaded.config.doors) {
     const opened = yield* door.open(kernel)
     yield* Effect.logInfo(`door ${door.name} at ${opened.url}`)

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { dirname, extname, isAbsolute, join, resolve } from "node:path"
 import { type ConfiguredModule, decodeConfig, isSystem, type KernelConfig, moduleOf, type ModuleConfig } from "../kernel/config.ts"
 import { ConfigInvalid, ModuleRejected } from "../protocol/errors.ts"
+import type { ModuleSource } from "../kernel/dock/loader.ts"
 import type { System } from "../protocol/manifest.ts"
 import { nearest } from "../protocol/names.ts"
 import { bundledModule, bundledModules } from "./bundled.ts"
@@ -92,44 +93,64 @@ const policyFile = Effect.fnUntraced(function*(
   return { policy: inner as Readonly<Record<string, unknown>> } // an object, as was just seen
 })
 
-const systemOf = (loaded: unknown, settings: Readonly<Record<string, unknown>>): System | undefined => {
+/** What a module file gives: a system, several, or a function of settings that gives them. */
+const systemsOf = (loaded: unknown, settings: Readonly<Record<string, unknown>>): ReadonlyArray<System> => {
   const made: unknown = typeof loaded === "function" && !isSystem(loaded) ? loaded(settings) : loaded
-  return isSystem(made) ? made : undefined
+  const all: ReadonlyArray<unknown> = Array.isArray(made) ? made : [made]
+  return all.every(isSystem) ? all : []
 }
 
-const wrongExport = "its default export is no system: expected defineModule({ … }), or a function of settings that gives one"
+interface LoadedFile {
+  readonly systems: ReadonlyArray<System>
+  readonly file: string
+  readonly digest: string
+}
 
-/** Loads the file of one module. Also what `aaax modules load` goes through. */
-export const loadModuleFile = Effect.fnUntraced(function*(
+const loadFile = Effect.fnUntraced(function*(
   file: string, settings: Readonly<Record<string, unknown>>, id: string
-): Effect.fn.Return<{ readonly system: System; readonly file: string; readonly digest: string }, ModuleRejected> {
+): Effect.fn.Return<LoadedFile, ModuleRejected> {
   const rejected = (reason: string): ModuleRejected => new ModuleRejected({ module: id, reason })
+  const systemsIn = Effect.fnUntraced(function*(loaded: unknown, digest: string): Effect.fn.Return<LoadedFile, ModuleRejected> {
+    const systems = yield* Effect.try({ try: () => systemsOf(loaded, settings), catch: (error) => rejected(`${file} failed: ${sentence(error)}`) })
+    return systems.length > 0
+      ? { systems, file, digest }
+      : yield* rejected(`${file}: its default export is no system: expected defineModule({ … }), or a function of settings that gives one`)
+  })
   const bundled = bundledModule(file)
-  if (bundled !== undefined) {
-    const loaded = yield* Effect.promise(bundled.load)
-    const system = systemOf(loaded.default, settings)
-    if (system === undefined) return yield* rejected(`${file}: ${wrongExport}`)
-    return { system, file, digest: bundled.digest }
-  }
+  if (bundled !== undefined) return yield* systemsIn((yield* Effect.promise(bundled.load)).default, bundled.digest)
   if (file.startsWith("aaax/")) {
     const near = nearest(file, bundledModules)
     return yield* rejected(`there is no bundled module ${file}.${near === undefined ? "" : ` Did you mean ${near}?`}`)
   }
   const bytes = yield* Effect.try({ try: () => readFileSync(file), catch: (error) => rejected(`${file} cannot be read: ${sentence(error)}`) })
   const loaded = yield* Effect.mapError(importScript(file), (error) => rejected(error.issues.map(({ reason }) => `${file}: ${reason}`).join(" ")))
-  const system = yield* Effect.try({ try: () => systemOf(loaded, settings), catch: (error) => rejected(`${file} failed: ${sentence(error)}`) })
-  if (system === undefined) return yield* rejected(`${file}: ${wrongExport}`)
-  return { system, file, digest: createHash("sha256").update(bytes).digest("hex") }
+  return yield* systemsIn(loaded, createHash("sha256").update(bytes).digest("hex"))
 })
 
-/** Every module of a config, loaded, in order. */
+/** How the running kernel reads a module file that it is asked to load: one system. */
+export const moduleSource: ModuleSource = Effect.fnUntraced(function*(file) {
+  const { systems: [system, ...more], digest } = yield* loadFile(file, {}, file)
+  if (system === undefined || more.length > 0) {
+    return yield* new ModuleRejected({ module: file, reason: `${file} gives ${more.length + 1} systems; name it in the config to have them all` })
+  }
+  return { system, file, digest }
+})
+
+/** Every module of a config, loaded, in order. A file that gives several systems is several modules: the first has the entry's id. */
 export const loadModules = (loaded: LoadedConfig, directory: string): Effect.Effect<ReadonlyArray<ConfiguredModule>, ModuleRejected> =>
-  Effect.forEach(loaded.config.modules, Effect.fnUntraced(function*(entry: ModuleConfig) {
-    if (entry.file === undefined) return moduleOf(entry)
-    const base = loaded.file === null ? directory : dirname(loaded.file)
-    const file = entry.file.startsWith("aaax/") || isAbsolute(entry.file) ? entry.file : resolve(base, entry.file)
-    return moduleOf(entry, yield* loadModuleFile(file, settingsOf(entry, loaded.config), entry.id))
-  }))
+  Effect.map(
+    Effect.forEach(loaded.config.modules, Effect.fnUntraced(function*(entry: ModuleConfig) {
+      if (entry.file === undefined) return [moduleOf(entry)]
+      const base = loaded.file === null ? directory : dirname(loaded.file)
+      const place = entry.file.startsWith("aaax/") || isAbsolute(entry.file) ? entry.file : resolve(base, entry.file)
+      const { systems, file, digest } = yield* loadFile(place, { id: entry.id, ...settingsOf(entry, loaded.config) }, entry.id)
+      // What the entry asks for is for the first; the others ask for what their own manifests say.
+      const { manifest: _, ...plain } = entry
+      return systems.map((system, at) =>
+        moduleOf(at === 0 ? entry : { ...plain, id: system.manifest.id, executors: [], remoteChannels: [] }, { system, file, digest }))
+    })),
+    (modules) => modules.flat()
+  )
 
 /** What config says elsewhere for a bundled module is a setting of it. */
 const settingsOf = (entry: ModuleConfig, config: KernelConfig): Readonly<Record<string, unknown>> =>

@@ -26,8 +26,8 @@ import { type Handlers, operatorHandlers } from "./operator.ts"
 export interface HttpOptions {
   /** What a client must present as bearer token. */
   readonly token: string
-  /** Executors that the operator may ask for without a rule that says so. */
-  readonly executors: ReadonlyArray<string>
+  /** Executors that there are now. Those at the start the operator may ask for without a rule that says so. */
+  readonly executors: () => ReadonlyArray<string>
   /** 0, the default: any free port. */
   readonly port?: number
 }

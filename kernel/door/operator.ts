@@ -33,14 +33,14 @@ const done = {}
 
 /** Docks `operator` and `terminal`, and answers what they can do. */
 export const operatorHandlers = Effect.fnUntraced(function*(
-  kernel: Kernel, executors: ReadonlyArray<string>
+  kernel: Kernel, executors: () => ReadonlyArray<string>
 ): Effect.fn.Return<Handlers, DockError> {
   const { store } = kernel.channels
   yield* kernel.dock(
     { manifest: { ...emptyManifest(operator, "door"), description: "The person at the command line." } },
     { configured: true }
   )
-  const terminal = yield* dockTerminal(kernel, executors)
+  const terminal = yield* dockTerminal(kernel, executors())
 
   const known = (channel: string): Effect.Effect<void, ChannelNotFound> => {
     if (store.statisticsOf(channel) !== undefined) return Effect.void
@@ -86,6 +86,20 @@ export const operatorHandlers = Effect.fnUntraced(function*(
     })
   })
 
+  const act: Handlers["act"] = Effect.fnUntraced(function*({ payload, query }) {
+    const served = executors()
+    if (!served.includes(payload.executor)) {
+      const near = nearest(payload.executor, served)
+      return yield* new Denied({
+        system: "terminal", operation: "use", target: payload.executor,
+        reason: `Unknown executor: ${payload.executor}${near === undefined ? "" : `; did you mean ${near}?`}`,
+        ...(served.length === 0 ? {} : { allowed: served.join(", ") }),
+        how: "Config names executors under `executors`; a module may serve its own."
+      })
+    }
+    return yield* terminal.act(payload, query.wait ?? 0)
+  })
+
   const handlers: Handlers = {
     status: () => Effect.sync(() => kernel.status()),
     doctor: () =>
@@ -109,7 +123,7 @@ export const operatorHandlers = Effect.fnUntraced(function*(
     snapshot: ({ id }) =>
       Effect.flatMap(store.getSnapshot(id), (found) =>
         found === undefined ? Effect.fail(new SnapshotNotFound({ name: id })) : Effect.succeed(found)),
-    act: ({ payload, query }) => terminal.act(payload, query.wait ?? 0),
+    act,
     action: ({ id, query }) => terminal.progress(id, query.after ?? 0, query.wait ?? 0),
     gate: ({ query }) => kernel.gate.list(query),
     warrant: ({ id }) => kernel.gate.show(id),

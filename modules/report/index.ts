@@ -1,11 +1,11 @@
 // Report: writes the survey as Markdown and JSON, through the action gate, when there is nothing left to survey.
-import { defineModule, EffectFailed, Refused, TimedOut, type Snapshot, type System } from "aaax"
+import { defineModule, EffectFailed, IdempotencyConflict, Refused, TimedOut, type Snapshot, type System } from "aaax"
 import type { Summary } from "../survey/fold.ts"
 import { canonical, json, markdown } from "./render.ts"
 
 export interface ReportOptions {
   readonly id?: string
-  /** Folder of the reports, relative to the first root of `fs.write`. */
+  /** Folder of the reports, relative to the first root of `fs.write`; empty: that root itself. */
   readonly folder?: string
   /** Shortest time between two reports, in milliseconds. */
   readonly everyMillis?: number
@@ -18,23 +18,24 @@ const looksMax = 20
 
 export const report = (options: ReportOptions = {}): System => {
   const { everyMillis = 2_000, folder = ".aaax/reports", id = "report" } = options
+  const at = (name: string): string => (folder === "" ? name : `${folder}/${name}`)
   return defineModule({
     id,
-    description: `writes ${folder}/survey.md and survey.json through the action gate`,
+    description: `writes ${at("survey.md")} and survey.json through the action gate`,
     reads: { facts: "repo.facts" },
     takes: { tasks: "repo.tasks" },
     executors: ["fs.write"],
     run: async ({ act, log, reads, signal, snapshots, takes }) => {
       const write = async (name: string, content: string, digest: string): Promise<void> => {
         await act("fs.write", {
-          target: `${folder}/${name}`, action: "write the survey", payload: { content }, key: `${name}/${digest}`
+          target: at(name), action: "write the survey", payload: { content }, key: `${name}/${digest}`
         })
       }
       /** The survey, once it has taken in every fact and no task is left; `undefined` when it is stopped. */
       const settled = async (): Promise<Snapshot | undefined> => {
         let before = -1
         for (let looks = 0; !signal.aborted; looks++) {
-          const { head } = await reads.facts.read({ after: before < 0 ? 0 : before, limit: 1 }).catch(() => ({ head: before }))
+          const { head } = await reads.facts.read({ after: Math.max(0, before), limit: 1 })
           const snapshot = await snapshots.get("repo.survey")
           const backlog = await takes.tasks.backlog()
           const survey = snapshot === undefined ? undefined : summaryOf(snapshot)
@@ -60,14 +61,17 @@ export const report = (options: ReportOptions = {}): System => {
         try {
           await write("survey.md", markdown(content), digest)
           await write("survey.json", json(content), digest)
-          log.info(`${survey.files} files reported in ${folder}`)
+          log.info(`${survey.files} files reported in ${at("survey.md")}`)
         } catch (error) {
           // Refused or failed: said aloud, and tried again when the survey has changed.
           if (signal.aborted) return
+          // These very contents were asked for before, at another moment: they are written.
+          if (error instanceof IdempotencyConflict) continue
           if (!(error instanceof Refused) && !(error instanceof EffectFailed) && !(error instanceof TimedOut)) throw error
           log.warn(`the report was not written: ${error.message}`)
+        } finally {
+          await pause(everyMillis, signal)
         }
-        await pause(everyMillis, signal)
       }
     }
   })

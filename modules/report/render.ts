@@ -7,9 +7,11 @@ export interface Report {
   readonly survey: Summary
 }
 
+const wellFormed = (text: string): string => text.replace(/\p{Cs}/gu, "\uFFFD")
+
 /** Invisible characters, and those that reverse the direction of text, are made visible; half characters are replaced. */
 const visible = (text: string): string =>
-  text.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`) // it matched one
+  wellFormed(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`) // it matched one
 
 /** Text in a code span that it cannot leave, also inside a table. */
 export const code = (text: string): string => {
@@ -83,7 +85,7 @@ export const markdown = ({ survey, surveyedAt }: Report): string => {
 
 /** Well-formed also when a name in it is not. */
 export const json = ({ survey, surveyedAt }: Report): string =>
-  `${JSON.stringify({ ...survey, surveyedAt: new Date(surveyedAt).toISOString() }, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value), 2)}\n`
+  `${JSON.stringify({ ...survey, surveyedAt: new Date(surveyedAt).toISOString() }, (_, value: unknown) => (typeof value === "string" ? wellFormed(value) : value), 2)}\n`
 
 /** One text for one value: keys in order, nothing between them. */
 export const canonical = (value: unknown): string => {

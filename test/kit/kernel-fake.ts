@@ -133,7 +133,7 @@ export const makeFakeKernel = (options: {
       loadModule: ({ id, file }) =>
         Effect.succeed({ id: id ?? "loaded", framework: "esm", file: file ?? null, digest: null, origin: "runtime", status: "running" }),
       systems: () => [...systems.values()],
-      views: () => store.channels().map((channel) => ({ ...channel, ...store.statisticsOf(channel.name)!, backlog: null })),
+      views: Effect.sync(() => store.channels().map((channel) => ({ ...channel, ...store.statisticsOf(channel.name)!, backlog: null }))),
       status: () => ({
         id: "aaax-main", name: "Fake", version: "0", pid: process.pid, boot: 1, startedAt: 1, now: clock.now(), directory: "/", policy: "granted",
         store: { ...store.statistics(), stopped: null }, systems: systems.size, grants: 0, waiting: 0, unknown: 0, journalHead: 0, clockJump: null

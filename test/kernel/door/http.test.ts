@@ -21,7 +21,7 @@ const around = <A, E>(
 ): Promise<A> =>
   Effect.runPromise(Effect.scoped(Effect.gen(function*() {
     const kernel = yield* makeFakeKernel(options)
-    const { url } = yield* Http.door({ token, executors: ["process.run"] }).open(kernel)
+    const { url } = yield* Http.door({ token, executors: () => ["fs.write", "process.run"] }).open(kernel)
     return yield* body({ kernel, url, client: makeClient({ url, token }) })
   })))
 
@@ -172,6 +172,13 @@ describe("an action from the terminal", () => {
       const [request] = (yield* kernel.channels.store.read("aaax.action-gate", { after: 0, limit: 10 })).events
       expect(request).toMatchObject({ id: progress.request, sender: "terminal", payload: { capability: "token", executor: "fs.write", payload: { text: "hi" } } })
     }), { verdict: () => ({ kind: "action_completed", payload: { result: 1 } }) }))
+
+  it("with an executor that nobody serves is refused, with those that are", () =>
+    around(Effect.fnUntraced(function*({ client, kernel }) {
+      const error = yield* Effect.flip(client.call("act", { payload: { executor: "fs.wrte", target: "x" } }))
+      expect(error).toMatchObject({ _tag: "Denied", reason: "Unknown executor: fs.wrte; did you mean fs.write?", allowed: "fs.write, process.run" })
+      expect(kernel.channels.store.statisticsOf("aaax.action-gate")?.head).toBe(0)
+    })))
 
   it("that is parked goes on when somebody else approves it", () =>
     around(Effect.fnUntraced(function*({ client }) {
