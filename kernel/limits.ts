@@ -43,10 +43,12 @@ export const coldTextMax = 16 * 1_048_576
 export const rowTextMax = 524_288
 /** Rows of the log after which their index is packed into one row. */
 export const segmentRows = 4_096
+/** Page of the database, in bytes; that of a store which is there already stays as it is. */
+export const pageBytes = 8_192
 /** Write-ahead log after which a checkpoint is asked for, in bytes. */
 export const checkpointBytes = 8 * 1_048_576
 /** Write-ahead log beyond which the writer helps with the checkpoint, in bytes. */
-export const walBytesMax = 96 * 1_048_576
+export const walBytesMax = 64 * 1_048_576
 /** Evicted events that are deleted in one go. */
 export const sweepEventsMax = 1_000
 /** Keys that are pruned in one go. */

@@ -17,25 +17,43 @@ const refuse = (path: string, reason: string): InvalidPayload => new InvalidPayl
 let nodes = 0
 
 /* hot */
-/** Walks a value and throws a refusal when JSON could not keep it as it is, or a bound is passed. */
-const walk = (value: unknown, path: string, depth: number): void => {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return
-    case "number":
-      if (!Number.isFinite(value)) throw refuse(path, "numbers must be finite")
-      return
-    case "object":
-      break
-    default:
-      throw refuse(path, `${typeof value} is not JSON; use null, booleans, numbers, strings, arrays and plain objects`)
+/** Whether JSON keeps a value as it is, within the bounds. Says only yes or no: paths are built for mistakes alone. */
+const fits = (value: unknown, depth: number): boolean => {
+  if (typeof value === "string" || typeof value === "boolean") return true
+  if (typeof value === "number") return Number.isFinite(value)
+  if (typeof value !== "object") return false
+  if (value === null) return true
+  if (depth > payloadDepthMax) return false
+  if (Array.isArray(value)) {
+    if ((nodes += value.length) > payloadNodesMax || "toJSON" in value) return false
+    for (let i = 0; i < value.length; i++) if (!fits(value[i], depth + 1)) return false
+    return true
   }
-  if (value === null) return
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return false
+  for (const key in value) {
+    if (++nodes > payloadNodesMax || key === "__proto__") return false
+    const member = (value as Record<string, unknown>)[key]
+    if (member !== undefined && !fits(member, depth + 1)) return false
+  }
+  return true
+}
+
+/** Finds the mistake in a value that does not fit, and throws a refusal that says where it is. */
+const refuseWithin = (value: unknown, path: string, depth: number): void => {
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw refuse(path, "numbers must be finite")
+    return
+  }
+  if (typeof value !== "object") {
+    throw refuse(path, `${typeof value} is not JSON; use null, booleans, numbers, strings, arrays and plain objects`)
+  }
   if (depth > payloadDepthMax) throw refuse(path.slice(0, 200), `nested deeper than ${payloadDepthMax}`)
   if (Array.isArray(value)) {
     if ((nodes += value.length) > payloadNodesMax) throw refuse(path, `more than ${payloadNodesMax} items`)
-    for (let i = 0; i < value.length; i++) walk(value[i], `${path}[${i}]`, depth + 1)
+    if ("toJSON" in value) throw refuse(path, "a list with toJSON is not a plain list")
+    for (let i = 0; i < value.length; i++) refuseWithin(value[i], `${path}[${i}]`, depth + 1)
     return
   }
   const prototype = Object.getPrototypeOf(value)
@@ -46,26 +64,33 @@ const walk = (value: unknown, path: string, depth: number): void => {
     if (key === "__proto__") throw refuse(path, "the key __proto__ is refused")
     if (++nodes > payloadNodesMax) throw refuse(path, `more than ${payloadNodesMax} keys`)
     const member = (value as Record<string, unknown>)[key]
-    if (member === undefined) continue
-    if (typeof member === "object" && member !== null) walk(member, `${path}.${key}`, depth + 1)
-    else if (typeof member !== "string") walk(member, `${path}.${key}`, depth)
+    if (member !== undefined) refuseWithin(member, `${path}.${key}`, depth + 1)
   }
-  // `for in` does not see an own `__proto__` made by assignment, JSON.parse makes one that it does see; a getter is neither.
 }
 
 /**
  * The JSON text of a value.
  *
  * Throws `InvalidPayload` when the value is not JSON (functions, cycles, NaN, class instances, `__proto__` keys) or
- * deeper or wider than the limits. Members that are `undefined` are left out, as JSON does.
+ * deeper or wider than the limits. Members that are `undefined` are left out, as JSON does. What a getter or a proxy
+ * answers the second time may differ; then the text is JSON of that, or a refusal.
  */
 export const toText = (value: unknown, path = "payload"): string => {
   if (typeof value === "string") return JSON.stringify(value)
-  nodes = 0
-  walk(value, path, 1)
-  const text = JSON.stringify(value) as string | undefined // a lying proxy can give a toJSON that the walk did not see
-  if (text === undefined) throw refuse(path, "is not JSON")
-  return text
+  try {
+    nodes = 0
+    if (!fits(value, 1)) {
+      nodes = 0
+      refuseWithin(value, path, 1)
+      throw refuse(path, "it changes while it is read")
+    }
+    const text: string | undefined = JSON.stringify(value)
+    if (text === undefined) throw refuse(path, "it changes while it is read")
+    return text
+  } catch (failure) {
+    if (failure instanceof InvalidPayload) throw failure
+    throw refuse(path, `it cannot be read: ${failure instanceof Error ? failure.message : "it throws"}`)
+  }
 }
 
 const token = (text: unknown, path: string): string => {

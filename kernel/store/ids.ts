@@ -4,7 +4,8 @@
 //
 //   t  kernel time in milliseconds, equal to `recordedAt` of the event
 //   c  26 bits, counts the ids of one millisecond: 12 behind the version, 14 behind the variant
-//   r  48 random bits, one draw for each batch: the ids of a batch follow from the first one
+//   r  48 random bits, drawn for each commit: the ids of a batch follow from the first one, but nobody can tell, from
+//      ids that he has seen, one that is still to be minted
 import { randomUUID } from "node:crypto"
 
 export interface Minted {
@@ -32,21 +33,33 @@ export const mintedIds = (minted: Minted, count: number): Array<string> => {
   return ids
 }
 
-/** Draws the ids of one batch after another; times must not go back. */
-export const makeMint = (): (at: number, count: number) => Minted => {
+export interface Mint {
+  /** A commit begins: from now on ids are unlike those that anybody has seen. */
+  readonly draw: () => void
+  /** The ids of the next batch; times must not go back. */
+  readonly next: (at: number, count: number) => Minted
+}
+
+export const makeMint = (): Mint => {
   let millis = -1
   let counter = 0
   let time = ""
-  return (at, count) => {
-    if (at !== millis) {
-      millis = at
-      counter = 0
-      const text = hex(at, 12)
-      time = `${text.slice(0, 8)}-${text.slice(8)}-7`
+  let tail = ""
+  return {
+    draw: () => {
+      tail = randomUUID().slice(23)
+    },
+    next: (at, count) => {
+      if (at !== millis) {
+        millis = at
+        counter = 0
+        const text = hex(at, 12)
+        time = `${text.slice(0, 8)}-${text.slice(8)}-7`
+      }
+      const minted = { time, counter, tail }
+      counter += count
+      return minted
     }
-    const minted = { time, counter, tail: randomUUID().slice(23) }
-    counter += count
-    return minted
   }
 }
 

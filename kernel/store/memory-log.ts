@@ -177,7 +177,8 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
       throw new HeadConflict({ channel: name, expectedHead: appendOptions.expectedHead, head: state.head })
     }
     checkIds(batch)
-    const minted = mintedIds(mint(at, batch.length), batch.length)
+    mint.draw()
+    const minted = mintedIds(mint.next(at, batch.length), batch.length)
     const first = options.sparse === true ? ++sequence * 1024 : state.head + 1
     const appended: Array<Appended> = []
     for (let i = 0; i < batch.length; i++) {

@@ -8,24 +8,26 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Channel, Durability } from "../../protocol/channel.ts"
 import { ArtifactNotFound, SnapshotConflict, StoreCorrupt, StoreFormat, StoreLocked, StoreUnavailable } from "../../protocol/errors.ts"
+import type { Appended } from "../../protocol/event.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import type { Snapshot } from "../../protocol/snapshot.ts"
 import type { KernelClock } from "../clock.ts"
-import { channelsMax, keyRetentionMillis, pruneKeysDelayMillis, pruneKeysMax } from "../limits.ts"
+import { channelsMax, keyRetentionMillis, pageBytes, pruneKeysDelayMillis, pruneKeysMax } from "../limits.ts"
 import { checkBatch } from "./codec.ts"
 import { makeFiles } from "./files.ts"
 import { attempt, failureOf, snapshotText } from "./memory.ts"
 import { indexOf, makeMemoryLog } from "./memory-log.ts"
 import { makeCheckpointer, type Checkpointer } from "./sqlite/checkpoint.ts"
-import { exact, fieldNumbers, openDisk, packFresh, snapshotCrc, subscriptionKey, unreadable, type Disk, type SnapshotRow } from "./sqlite/disk.ts"
+import { exact, fieldNumbers, openDisk, packFresh, snapshotCrc, subscriptionKey, unreadable, type Disk } from "./sqlite/disk.ts"
 import { lockStore } from "./sqlite/lock.ts"
 import { makeDurableChannel, type DurableChannel } from "./sqlite/placement.ts"
 import { channelNotFound, eventAtCursor, findEvent, readPage } from "./sqlite/read.ts"
 import { format } from "./sqlite/schema.ts"
+import type { SnapshotRow } from "./sqlite/statements.ts"
 import { isSwept, sweep } from "./sqlite/sweep.ts"
 import { verifyDisk } from "./sqlite/verify.ts"
 import { isTagged, makeWriter, unknownAppend, type FaultHook, type Job, type PendingAppend } from "./sqlite/write.ts"
-import { Store, type StoreAppendError, type StoreService } from "./store.ts"
+import { Store, type Prepared, type StoreAppendError, type StoreAppendOptions, type StoreService } from "./store.ts"
 
 export type { FaultHook } from "./sqlite/write.ts"
 
@@ -148,7 +150,7 @@ const makeService = (
   /** Upkeep that no caller waits for. A failure stops writes as any other does. */
   const afterwards = (size: number): void => {
     try {
-      if (size > 0) checkpointer.wrote(size)
+      if (size > 0) checkpointer.wrote(size + pageBytes) // a commit rewrites the page that it begins on
       packFresh(disk)
       if (clock.monotonic() < pruneAfter) return
       const pruned = disk.statements.pruneKeys.run(pruneKeysMax, disk.highWater - keyRetentionMillis).changes
@@ -213,39 +215,39 @@ const makeService = (
     volatile.reserved = reserved
   }
 
-  const appendInMemory: StoreService["append"] = (name, batch, appendOptions) =>
-    attempt(() => {
-      checkBatch(batch)
-      if (closed) throw unavailable()
-      // Parents may be waiting for the flush of this very turn.
-      if (appends.length > 0 && batch.some((draft) => draft.parentIds.length > 0)) flush()
-      reserve(name, batch.length)
-      const before = log.statisticsOf(name)?.head
-      const appended = log.append(name, batch, appendOptions, Math.max(clock.now(), disk.highWater))
-      const head = log.statisticsOf(name)?.head
-      if (head !== undefined && head !== before) tell(name, head)
-      return appended
-    })
+  const appendInMemory = (name: ChannelId, batch: ReadonlyArray<Prepared>, appendOptions: StoreAppendOptions): ReadonlyArray<Appended> => {
+    if (closed) throw unavailable()
+    // Parents may be waiting for the flush of this very turn.
+    if (appends.length > 0 && batch.some((draft) => draft.parentIds.length > 0)) flush()
+    reserve(name, batch.length)
+    const before = log.statisticsOf(name)?.head
+    const appended = log.append(name, batch, appendOptions, Math.max(clock.now(), disk.highWater))
+    const head = log.statisticsOf(name)?.head
+    if (head !== undefined && head !== before) tell(name, head)
+    return appended
+  }
 
+  /* hot */
   const append: StoreService["append"] = (name, batch, appendOptions) =>
-    disk.volatile.has(name)
-      ? appendInMemory(name, batch, appendOptions)
-      : Effect.callback((resume) => {
-          const state = disk.durable.get(name)
-          if (state === undefined) return resume(Effect.fail(channelNotFound(disk, name)))
-          try {
-            checkBatch(batch)
-          } catch (failure) {
-            return resume(failureOf<StoreAppendError>(failure))
-          }
-          if (isStopped()) return resume(Effect.fail(unavailable()))
-          const strict = state.channel.durability === "strict" && (appendOptions.durability ?? "strict") === "strict"
-          appends.push({
-            state, batch, options: appendOptions, strict, digest: "", first: 0, minted: undefined, appended: undefined,
-            failure: undefined, twin: undefined, definite: false, resume
-          })
-          scheduled ??= setImmediate(flush)
+    Effect.callback((resume) => {
+      try {
+        checkBatch(batch)
+        const state = disk.durable.get(name)
+        if (state === undefined) {
+          if (!disk.volatile.has(name)) throw channelNotFound(disk, name)
+          return resume(Effect.succeed(appendInMemory(name, batch, appendOptions)))
+        }
+        if (isStopped()) throw unavailable()
+        const strict = state.channel.durability === "strict" && (appendOptions.durability ?? "strict") === "strict"
+        appends.push({
+          state, batch, options: appendOptions, strict, digest: "", first: 0, minted: undefined, appended: undefined,
+          failure: undefined, twin: undefined, definite: false, resume
         })
+        scheduled ??= setImmediate(flush)
+      } catch (failure) {
+        resume(failureOf<StoreAppendError>(failure))
+      }
+    })
 
   const redefine = (state: DurableChannel, channel: Channel): void => {
     const { statements } = disk

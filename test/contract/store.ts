@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeEach, describe, expect } from "vitest"
 import type { Channel } from "../../protocol/channel.ts"
-import type { Appended } from "../../protocol/event.ts"
+import { forEveryone, type Appended } from "../../protocol/event.ts"
 import { makeClock, type KernelClock } from "../../kernel/clock.ts"
 import { batchEventsMax, batchTextMax, keyRetentionMillis } from "../../kernel/limits.ts"
 import { mintedAt } from "../../kernel/store/ids.ts"
@@ -353,6 +353,7 @@ export const storeContract = (name: string, maker: StoreMaker): void => {
         const where = (test: (at: number) => boolean) => Array.from({ length: 40 }, (_, at) => at).filter(test)
         expect(yield* payloads({ kind: "k1" })).toEqual(where((at) => at % 2 === 1))
         expect(yield* payloads({ recipient: "r3" })).toEqual(where((at) => at % 4 === 3))
+        expect(yield* payloads({ recipient: forEveryone })).toEqual([null])
         expect(yield* payloads({ correlationId: "c2", kind: "k0" })).toEqual(where((at) => at % 5 === 2 && at % 2 === 0))
         expect(yield* payloads({ subject: "s7" })).toEqual(where((at) => at % 8 === 7))
         expect(yield* payloads({ parentId: parent!.id })).toEqual([0, 10, 20, 30])
@@ -370,12 +371,13 @@ export const storeContract = (name: string, maker: StoreMaker): void => {
     }
 
     effect("works on events from before the channel was indexed", () => session((store) => Effect.gen(function*() {
-      yield* surely(store, log, prepared(log, { subject: "a", payload: 1 }, { subject: "b", payload: 2 }, { subject: "a", payload: 3 }))
-      const redefined = channel("log", { indexes: ["subject"] })
+      yield* surely(store, log, prepared(log, { subject: "a", payload: 1 }, { subject: "b", payload: 2, recipient: "r" }, { subject: "a", payload: 3 }))
+      const redefined = channel("log", { indexes: ["subject", "recipient"] })
       yield* store.putChannel(redefined)
       yield* surely(store, redefined, prepared(redefined, { subject: "a", payload: 4 }))
       expect((yield* everything(store, log, { filter: { subject: "a" } })).map((event) => event.payload)).toEqual([1, 3, 4])
       expect((yield* everything(store, log, { newestBySubject: true })).map((event) => event.payload)).toEqual([2, 4])
+      expect((yield* everything(store, log, { filter: { recipient: forEveryone } })).map((event) => event.payload)).toEqual([1, 3, 4])
     }), log))
 
     effect("drops what was evicted", () => session((store) => Effect.gen(function*() {

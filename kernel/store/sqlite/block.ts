@@ -202,8 +202,7 @@ export const makeBlockBuilder = (): BlockBuilder => {
       endRun()
       const crcOfHead = headCrc(off, at, new Uint8Array(words.buffer, 0, length * 4))
       words[length++] = crcOfHead
-      // SQLite copies what it is given, so the words can be used again.
-      const head = Buffer.from(words.buffer, 0, length * 4)
+      const head = new Uint8Array(words.buffer.slice(0, length * 4)) // the words are used again for the next block
       const finished = {
         block: { off, at, body, runs, weight: body.length + blockOverhead }, head, crc: crc32(body, crcOfHead), events
       }

@@ -1,10 +1,9 @@
 // Checkpoints: what moves the write-ahead log into the database. Done by SQLite on the writer's thread they stall the
 // event loop for 17 to 60 ms; done here, in a worker with a connection of its own, for less than one.
 import { createRequire } from "node:module"
-import { statSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import type Database from "better-sqlite3"
-import { checkpointBytes, walBytesMax } from "../../limits.ts"
+import { checkpointBytes, pageBytes, walBytesMax } from "../../limits.ts"
 
 export interface Checkpointer {
   /** So many bytes, about, went to the write-ahead log. */
@@ -27,14 +26,15 @@ parentPort.on("message", (word) => {
   }
   try {
     const [result] = db.pragma("wal_checkpoint(PASSIVE)")
-    parentPort.postMessage({ left: result.log - result.checkpointed })
+    parentPort.postMessage({ frames: result.log })
   } catch (failure) {
-    parentPort.postMessage({ left: -1, failure: String(failure) })
+    parentPort.postMessage({ frames: 0, failure: String(failure) })
   }
 })
 `
 
-const library = createRequire(import.meta.url).resolve("better-sqlite3")
+/** Where a worker finds better-sqlite3. */
+export const library = createRequire(import.meta.url).resolve("better-sqlite3")
 
 /** Starts a worker once it is needed. `db` is the writer's connection. */
 export const makeCheckpointer = (path: string, db: Database.Database): Checkpointer => {
@@ -44,18 +44,28 @@ export const makeCheckpointer = (path: string, db: Database.Database): Checkpoin
   let running = false
   let failed = false
 
-  const walBytes = (): number => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
-  const own = (): void => void db.pragma("wal_checkpoint(PASSIVE)")
+  const own = (): void => {
+    try {
+      db.pragma("wal_checkpoint(PASSIVE)")
+    } catch {
+      // Everything is in the log and stays there; a disk that fails shows at the next commit, where somebody is told.
+    }
+  }
 
   const start = (): Worker => {
     const started = new Worker(code, { eval: true, workerData: { library, path }, execArgv: [], env: {} })
     started.unref()
     ended = new Promise((resolve) => started.once("exit", resolve))
-    started.on("message", () => {
+    started.on("message", ({ frames }: { readonly frames: number }) => {
       running = false
-      // A writer that never rests leaves frames behind each passive checkpoint, and the log would grow for ever:
-      // beyond the bound the rest is moved here, after which the next commit starts the log anew.
-      if (db.open && walBytes() > walBytesMax) own()
+      // The log starts anew only when a commit begins while nothing is left in it. A writer that never rests would let
+      // it grow for ever (and a sync is slow while the file grows), so what is left is moved here: soon while it is
+      // little, and at the latest when the log is large.
+      const used = frames * pageBytes
+      if (db.open && used > checkpointBytes * 1.5 && (written < checkpointBytes / 4 || used > walBytesMax)) {
+        written = 0
+        own()
+      }
     })
     started.on("error", () => {
       failed = true // from now on the writer does it

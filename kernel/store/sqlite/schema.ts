@@ -20,6 +20,7 @@
 import { existsSync, closeSync, mkdirSync, openSync } from "node:fs"
 import { dirname } from "node:path"
 import Database from "better-sqlite3"
+import { pageBytes } from "../../limits.ts"
 import { StoreCorrupt, StoreFormat } from "../../../protocol/errors.ts"
 
 export type Migration = (db: Database.Database) => void
@@ -88,7 +89,7 @@ export const openDatabase = (path: string): Database.Database => {
   makeFile(path)
   const db = new Database(path, { timeout: 5_000 })
   try {
-    db.pragma("page_size = 8192")
+    db.pragma(`page_size = ${pageBytes}`)
     db.pragma("journal_mode = WAL")
     db.pragma("synchronous = NORMAL")
     db.pragma("wal_autocheckpoint = 0")

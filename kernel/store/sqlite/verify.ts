@@ -1,8 +1,11 @@
 // Reads everything that lies in the database and says what is not as it was written.
+import { Worker } from "node:worker_threads"
 import { StoreCorrupt } from "../../../protocol/errors.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import { decodeBlock } from "./block.ts"
-import { snapshotCrc, type Disk, type SnapshotRow } from "./disk.ts"
+import { library } from "./checkpoint.ts"
+import { snapshotCrc, type Disk } from "./disk.ts"
+import type { SnapshotRow } from "./statements.ts"
 
 /** Rows that are checked before others get their turn. */
 const rowsPerTurn = 64
@@ -11,9 +14,7 @@ export const verifyDisk = async (disk: Disk): Promise<ReadonlyArray<string>> => 
   const problems = [...disk.problems]
   const say = (failure: unknown): void => void problems.push(failure instanceof Error ? failure.message : String(failure))
   try {
-    for (const line of disk.db.pragma("quick_check(10)", { simple: false }) as ReadonlyArray<{ quick_check: string }>) { // its one column
-      if (line.quick_check !== "ok") problems.push(`SQLite: ${line.quick_check}`)
-    }
+    for (const line of await quickCheck(disk.db.name)) if (line !== "ok") problems.push(`SQLite: ${line}`)
     await verifyLog(disk, say)
     verifySnapshots(disk, say)
   } catch (failure) {
@@ -21,6 +22,21 @@ export const verifyDisk = async (disk: Disk): Promise<ReadonlyArray<string>> => 
   }
   return problems
 }
+
+// It reads the whole database in one call, which takes seconds when that is large.
+const quickCheckCode = `
+const { parentPort, workerData } = require("node:worker_threads")
+const db = new (require(workerData.library))(workerData.path, { readonly: true })
+parentPort.postMessage(db.pragma("quick_check(10)").map((line) => line.quick_check))
+db.close()
+`
+
+const quickCheck = (path: string): Promise<ReadonlyArray<string>> =>
+  new Promise((resolve, reject) => {
+    const worker = new Worker(quickCheckCode, { eval: true, workerData: { library, path }, execArgv: [], env: {} })
+    worker.once("message", resolve)
+    worker.once("error", reject)
+  })
 
 /** Checksums of all rows, and that the cursors of each channel are consecutive from its floor to its head. */
 const verifyLog = async (disk: Disk, say: (failure: unknown) => void): Promise<void> => {

@@ -10,7 +10,8 @@ import { rowTextMax } from "../../limits.ts"
 import { digestOf } from "../content.ts"
 import { makeMint, mintedFrom, mintedIds } from "../ids.ts"
 import { makeBlockBuilder, type Block } from "./block.ts"
-import { exact, fieldNumbers, noteFresh, type Disk, type KeyRow } from "./disk.ts"
+import { exact, fieldNumbers, noteFresh, type Disk } from "./disk.ts"
+import type { KeyRow } from "./statements.ts"
 import { place, type Accepted, type DurableChannel } from "./placement.ts"
 import { findEvent } from "./read.ts"
 
@@ -164,7 +165,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
     if (state.building.length === 0) touched.push(state)
     state.building.push(append)
     append.first = first
-    append.minted = mint(at, batch.length)
+    append.minted = mint.next(at, batch.length)
     state.pending += batch.length
   }
 
@@ -295,6 +296,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
       let refusedJobs = noJobs
       try {
         let strict = false
+        mint.draw()
         for (const append of appends) {
           decide(disk, append, at)
           if (append.strict && append.minted !== undefined) strict = true
