@@ -86,14 +86,29 @@ const field = (reply: Event, name: string): unknown =>
     ? (reply.payload as Readonly<Record<string, unknown>>)[name] // an object that is no array is a record of unknowns
     : undefined
 
-const grantOf = (reply: Event, access: Access): Effect.Effect<Capability, Refused | InvalidPayload> | undefined => {
+interface Granted {
+  readonly capability: Capability
+  /** How long it lives from its reply on; kernel time and ours may differ, so no time of day is compared. */
+  readonly lifeMillis: number
+}
+
+interface Held {
+  readonly capability: Capability
+  /** By our clock. */
+  readonly until: number
+}
+
+const grantOf = (reply: Event, access: Access): Effect.Effect<Granted, Refused | InvalidPayload> | undefined => {
   if (reply.kind === replyKinds.refusedCapability) {
     return Effect.fail(new Refused({ request: reply.correlationId ?? "", kind: "denied", reason: reasonOf(reply) }))
   }
   if (reply.kind !== replyKinds.granted) return undefined
   const decoded = decodeGrant(reply.payload)
   return Exit.isSuccess(decoded)
-    ? Effect.succeed({ ...decoded.value, access })
+    ? Effect.succeed({
+        capability: { ...decoded.value, access },
+        lifeMillis: decoded.value.expires === null ? Number.POSITIVE_INFINITY : decoded.value.expires * 1_000 - reply.recordedAt
+      })
     : Effect.fail(new InvalidPayload({ what: "capability reply", path: "", reason: "it has no token" }))
 }
 
@@ -130,9 +145,9 @@ const requestId = (port: Port, key: string): Effect.Effect<string> =>
 export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope> =>
   Effect.gen(function*() {
     const replies = yield* makeReplies(port, kernelReplies)
-    const held = new Map<string, Effect.Effect<Capability, ActError>>()
+    const held = new Map<string, Effect.Effect<Held, ActError>>()
 
-    const requestCapability: Authority["requestCapability"] = (resource, access, options = {}) =>
+    const askFor = (resource: string, access: Access, options: CapabilityOptions = {}): Effect.Effect<Granted, Refused | AppendError | ReadError | TimedOut | InvalidPayload> =>
       replies.ask({
         send: appendOne(port, capabilityRequest, {
           kind: "capability_request",
@@ -143,26 +158,31 @@ export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope
         timeoutMillis: options.timeoutMillis ?? askMillisDefault,
         what: `The request for ${access} on ${resource}`
       })
+    const requestCapability: Authority["requestCapability"] = (resource, access, options) =>
+      Effect.map(askFor(resource, access, options), ({ capability }) => capability)
 
     /** The execute grant of an executor: asked for once, shared by all who act, until it ends or is refused. */
     const executeGrant = (executor: string): Effect.Effect<Capability, ActError> =>
       Effect.gen(function*() {
         const known = held.get(executor)
         if (known !== undefined) {
-          const capability = yield* known
-          if (capability.expires === null || capability.expires * 1_000 > (yield* Clock.currentTimeMillis)) return capability
+          const { capability, until } = yield* known
+          if (until > (yield* Clock.currentTimeMillis)) return capability
           if (held.get(executor) === known) held.delete(executor)
         }
         const again = held.get(executor)
-        if (again !== undefined) return yield* again
+        if (again !== undefined) return (yield* again).capability
         const asked = yield* Effect.cached(
-          Effect.onExit(requestCapability(executor, "execute"), (exit) =>
-            Effect.sync(() => {
-              if (Exit.isFailure(exit)) held.delete(executor)
-            }))
+          Effect.onExit(
+            Effect.zipWith(askFor(executor, "execute"), Clock.currentTimeMillis, ({ capability, lifeMillis }, now) => ({ capability, until: now + lifeMillis })),
+            (exit) =>
+              Effect.sync(() => {
+                if (Exit.isFailure(exit)) held.delete(executor)
+              })
+          )
         )
         held.set(executor, asked)
-        return yield* asked
+        return (yield* asked).capability
       })
 
     const act: Authority["act"] = (executor, options, keys) =>

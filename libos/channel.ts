@@ -138,7 +138,12 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
     let after: Cursor | undefined
 
     const start: Effect.Effect<Cursor, ReadError> = Effect.suspend((): Effect.Effect<Cursor, ReadError> => {
-      if (durable !== undefined) return Effect.map(port.subscription(durable, name, options.after ?? 0), (subscription) => subscription.cursor)
+      if (durable !== undefined) {
+        return Effect.catchTag(
+          Effect.map(port.subscription(durable, name, options.after ?? 0), (subscription) => subscription.cursor),
+          "StoreUnavailable", () => Effect.andThen(Effect.sleep(retryMillisMax), start)
+        )
+      }
       if (options.after !== undefined) return Effect.succeed(options.after)
       return options.from === "now" ? headOf(port, name) : Effect.succeed(0)
     })
@@ -168,7 +173,10 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
       }
     })
     const advance = (cursor: Cursor): Effect.Effect<void, ReadError> =>
-      durable === undefined ? Effect.void : port.advance(durable, name, cursor)
+      durable === undefined
+        ? Effect.void
+        // A position that cannot be kept now is kept with a later one; until then events would come again, not be lost.
+        : Effect.catchTag(port.advance(durable, name, cursor), "StoreUnavailable", () => Effect.void)
     return { pull, advance }
   }
 

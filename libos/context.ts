@@ -204,7 +204,8 @@ export const makeReads = <T, X extends string>(session: Session, reader: Reader<
     batches,
     each: async (handler, options = {}) => {
       const signal = either(session, options.signal)
-      for await (const event of subscribe(options)) await handler(event, handlingOf(session, event, 1, signal))
+      // Asked to stop, the handler may complete what it has begun: only the signal tells it, its calls go on.
+      for await (const event of subscribe(options)) await handler(event, handlingOf(session, event, 1, signal, undefined))
     },
     awaitBeyond: (after, signal) => bridge.run(port.awaitBeyond(reader.name, after), either(session, signal)),
     [inside]: { reader, session }
@@ -236,14 +237,14 @@ export const makeWrites = <T>(session: Session, writer: Writer): Writes<T> => {
 }
 
 const handlingOf = <X extends string>(
-  session: Session, event: Event | Received<unknown>, attempt: number, signal: AbortSignal
+  session: Session, event: Event | Received<unknown>, attempt: number, signal: AbortSignal, ends: AbortSignal | undefined
 ): Handling<X> => {
   const keys: Keys = keysOf(event)
   return {
     signal,
     attempt,
     key: keys.next,
-    act: (executor, options) => actWith(session, executor, options, keys, signal),
+    act: (executor, options) => actWith(session, executor, options, keys, ends),
     append: async (channel, value, options) => {
       const [appended] = await session.bridge.run(channel[inside].writer.append([value], {
         ...options as WriteOptions | undefined, // its functions are called with the payload that is given here
@@ -322,7 +323,7 @@ export const work = async <T, X extends string>(
   await session.bridge.run(workEffect(
     session.port,
     reader,
-    ({ attempt, event }) => fromAsync((signal) => handler(event, handlingOf(session, event, attempt, signal)), handlerGraceMillis),
+    ({ attempt, event }) => fromAsync((signal) => handler(event, handlingOf(session, event, attempt, signal, signal)), handlerGraceMillis),
     aborted(either(session, options.signal)),
     options
   ))
@@ -341,7 +342,7 @@ export const answer = <T, R, X extends string>(
 ): Promise<void> =>
   channel.each(async (event, on) => {
     const reply = await handler(event, on)
-    if (reply !== undefined) await on.append(to, reply, { correlationId: event.id, recipient: event.sender })
+    if (reply !== undefined) await on.append(to, reply, { correlationId: event.id, recipient: event.sender, surely: true })
   }, options)
 
 /** Folds a channel until the system stops or `signal` is aborted: see `FoldOptions`. */

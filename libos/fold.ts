@@ -47,10 +47,11 @@ export const runFold = <State, T>(
 ): Effect.Effect<void, ReadError | AppendUnknown | StoreUnavailable> =>
   Effect.gen(function*() {
     const every = options.every ?? everyDefault
+    const views = Object.entries(options.views ?? {})
     let { state, cursor, revision } = yield* resume(port, fold, options)
     let last: Event["id"] | null = null
     let unsaved = 0
-    let viewed: Cursor = -1
+    let viewed: Cursor = cursor
 
     const put = (name: string, value: unknown, expectedRevision?: number): Effect.Effect<Snapshot | "conflict" | "refused", ReadError | AppendUnknown | StoreUnavailable> =>
       port.putSnapshot(
@@ -74,8 +75,14 @@ export const runFold = <State, T>(
       } else if (kept !== "refused") revision = kept.revision
       if (viewed === cursor) return
       viewed = cursor
-      for (const [name, view] of Object.entries(options.views ?? {})) yield* put(name, view(state))
+      for (const [name, view] of views) yield* put(name, view(state))
     })
+
+    // A view may be behind its state: a crash came between the two.
+    for (const [name, view] of views) {
+      const kept = yield* Effect.catchTag(port.getSnapshot(name), "SnapshotNotFound", () => Effect.succeed(undefined))
+      if (cursor > 0 && kept?.cursor !== cursor) yield* put(name, view(state))
+    }
 
     for (;;) {
       const page = yield* Effect.catchTag(reader.read({ after: cursor, limit: pageEvents }), "Gap", (gap) =>

@@ -157,7 +157,8 @@ export const work = <T, E>(
       const now = yield* Clock.currentTimeMillis
       if (takenItems >= limit) limit = now - takenAt < batchMillis ? Math.min(batch, limit * 2) : Math.max(concurrency, limit >> 1)
       const free = Math.max(1, limit - running)
-      const items = yield* Effect.catchTag(port.take(channel, { limit: free, wait: true }), "StoreUnavailable", () =>
+      // Not kept, or not known to be: nothing was handed over, and the next take sees what is there.
+      const items = yield* Effect.catchTag(port.take(channel, { limit: free, wait: true }), ["StoreUnavailable", "AppendUnknown"], () =>
         Effect.as(Effect.sleep(retryMillis), []))
       takenAt = yield* Clock.currentTimeMillis
       takenItems = items.length + running

@@ -41,14 +41,14 @@ export const approvals = (options: { readonly id?: string } = {}): System =>
         if (waiting?._tag === "Success") {
           const { action, executor, id, risk, system, target } = waiting.value
           log.warn(`${visible(system)} waits to ${visible(action)}: ${visible(executor)} on ${visible(target)} (${risk}). aaax gate show ${id}`)
-          await on.append(writes.waiting, { state: "waiting", ...waiting.value }, { kind: "waiting", subject: id })
+          await on.append(writes.waiting, { state: "waiting", ...waiting.value }, { kind: "waiting", subject: id, surely: true })
           return
         }
         const answered = asAnswered(event.payload)
         if (answered._tag === "Failure") return log.warn(`${event.channel}#${event.cursor} is not understood`, { kind: event.kind })
         const state = answered.value.outcome ?? (event.kind === "approval.expired" ? "expired" : "answered")
         log.info(`${answered.value.id} ${state}${answered.value.by === undefined ? "" : ` by ${visible(answered.value.by)}`}`)
-        await on.append(writes.waiting, { state, ...answered.value }, { kind: "closed", subject: answered.value.id })
+        await on.append(writes.waiting, { state, ...answered.value }, { kind: "closed", subject: answered.value.id, surely: true })
       }, { gap: "continue" })
   })
 

@@ -1,5 +1,5 @@
 // Report: writes the survey as Markdown and JSON, through the action gate, when there is nothing left to survey.
-import { defineModule, EffectFailed, IdempotencyConflict, Refused, TimedOut, type Snapshot, type System } from "aaax"
+import { defineModule, EffectFailed, IdempotencyConflict, Refused, StoreUnavailable, TimedOut, type Snapshot, type System } from "aaax"
 import type { Summary } from "../survey/fold.ts"
 import { canonical, json, markdown } from "./render.ts"
 
@@ -63,12 +63,15 @@ export const report = (options: ReportOptions = {}): System => {
           await write("survey.json", json(content), digest)
           log.info(`${survey.files} files reported in ${at("survey.md")}`)
         } catch (error) {
-          // Refused or failed: said aloud, and tried again when the survey has changed.
+          // Refused or failed, it is tried again when the survey has changed; without an answer, soon.
           if (signal.aborted) return
           // These very contents were asked for before, at another moment: they are written.
           if (error instanceof IdempotencyConflict) continue
-          if (!(error instanceof Refused) && !(error instanceof EffectFailed) && !(error instanceof TimedOut)) throw error
+          const isVerdict = error instanceof Refused || error instanceof EffectFailed
+          const isForNow = error instanceof TimedOut || error instanceof StoreUnavailable
+          if (!isVerdict && !isForNow) throw error
           log.warn(`the report was not written: ${error.message}`)
+          if (isForNow) written = -1
         } finally {
           await pause(everyMillis, signal)
         }

@@ -1,11 +1,11 @@
 // The language of a file, by its name, its extension, or the interpreter that its first line names.
-const byName: Readonly<Record<string, string>> = {
+const byName: ReadonlyMap<string, string> = new Map(Object.entries({
   makefile: "Makefile", gnumakefile: "Makefile", dockerfile: "Dockerfile", containerfile: "Dockerfile", rakefile: "Ruby", gemfile: "Ruby",
   jenkinsfile: "Groovy", vagrantfile: "Ruby", "cmakelists.txt": "CMake", "go.mod": "Go module", "go.sum": "Go module", justfile: "Just",
   ".gitignore": "Ignore list", ".gitattributes": "Git attributes", ".dockerignore": "Ignore list", ".npmignore": "Ignore list",
   ".editorconfig": "EditorConfig", ".npmrc": "INI", ".bashrc": "Shell", ".zshrc": "Shell", ".profile": "Shell", license: "Text", copying: "Text",
   notice: "Text", authors: "Text", readme: "Text", changelog: "Text", "cargo.lock": "TOML", "poetry.lock": "TOML", "yarn.lock": "YAML"
-}
+}))
 
 const groups: Readonly<Record<string, string>> = {
   TypeScript: "ts mts cts tsx", JavaScript: "js mjs cjs jsx", Python: "py pyi pyw", Go: "go", Rust: "rs", Java: "java", Kotlin: "kt kts", Scala: "scala sc",
@@ -23,11 +23,11 @@ const byExtension: ReadonlyMap<string, string> = new Map(
   Object.entries(groups).flatMap(([language, extensions]) => extensions.split(" ").map((extension) => [extension, language] as const))
 )
 
-const byInterpreter: Readonly<Record<string, string>> = {
+const byInterpreter: ReadonlyMap<string, string> = new Map(Object.entries({
   sh: "Shell", bash: "Shell", zsh: "Shell", dash: "Shell", ksh: "Shell", fish: "Shell", node: "JavaScript", nodejs: "JavaScript", deno: "TypeScript",
   bun: "TypeScript", "ts-node": "TypeScript", tsx: "TypeScript", python: "Python", pypy: "Python", ruby: "Ruby", perl: "Perl", php: "PHP", lua: "Lua", awk: "Awk", make: "Makefile",
   Rscript: "R", julia: "Julia", pwsh: "PowerShell", elixir: "Elixir", escript: "Erlang"
-}
+}))
 
 /** `#!/usr/bin/env -S python3.12 -u` names Python. */
 const ofShebang = (firstLine: string): string | undefined => {
@@ -35,13 +35,13 @@ const ofShebang = (firstLine: string): string | undefined => {
   const words = firstLine.slice(2, 300).trim().split(/\s+/u)
   const first = words[0]?.split("/").at(-1)
   const program = first === "env" ? words.slice(1).find((word) => !word.startsWith("-") && !word.includes("="))?.split("/").at(-1) : first
-  return program === undefined ? undefined : byInterpreter[program] ?? byInterpreter[program.replace(/[\d.]+$/u, "")]
+  return program === undefined ? undefined : byInterpreter.get(program) ?? byInterpreter.get(program.replace(/[\d.]+$/u, ""))
 }
 
 /** `null` when nothing tells. */
 export const languageOf = (path: string, firstLine = ""): string | null => {
   const name = path.slice(path.lastIndexOf("/") + 1).toLowerCase()
-  const known = Object.hasOwn(byName, name) ? byName[name] : undefined
+  const known = byName.get(name)
   if (known !== undefined) return known
   const dot = name.lastIndexOf(".")
   const extension = dot <= 0 ? undefined : byExtension.get(name.slice(dot + 1))

@@ -230,7 +230,10 @@ export const makeWorld = (): FakeWorld => {
             return wrong === undefined ? Effect.succeed(now() + log.channel.leaseMillis) : Effect.fail(wrong)
           }),
         backlog: (channel) =>
-          Effect.map(find(channel), (log) => [...log.items.values()].filter((item) => !item.settled).length),
+          Effect.map(find(channel), (log) => {
+            world.calls.push(`backlog ${channel}`)
+            return [...log.items.values()].filter((item) => !item.settled).length
+          }),
         subscription: (name, channel, from = 0) =>
           Effect.map(find(channel), () => {
             const key = `${system}\n${name}\n${channel}`

@@ -144,6 +144,29 @@ describe("act", () => {
   })
 })
 
+describe("a drain", () => {
+  it("lets a handler that acts have its receipt", async () => {
+    const gate = makeGate(() => "silent")
+    const handled: Array<unknown> = []
+    const system = defineModule({
+      id: "actor", provides: [{ name: "notes" }], reads: { notes: "notes" }, executors: ["fs.write"],
+      run: ({ reads }) => reads.notes.each(async (_, on) => void handled.push(await on.act("fs.write", write)))
+    })
+    const port = gate.world.dock(system)
+    await Effect.runPromise(port.append("notes", [{ payload: 1 }, { payload: 2 }]))
+    const running = start(system, port)
+    await until(() => gate.actions.length === 1)
+    const release = (): void => void Effect.runPromise(gate.world.port("aaax").append("aaax.kernel-replies", [{
+      kind: "action_completed", payload: { request_id: "r", executor: "fs.write", result: "late" }, recipient: "actor", correlationId: gate.actions[0]!.id
+    }]))
+    const drained = running.drain()
+    release()
+    await drained
+    expect(handled).toEqual(["late"])
+    await running.stop()
+  })
+})
+
 describe("request", () => {
   it("gives a typed capability", async () => {
     const gate = makeGate(completed)

@@ -50,6 +50,18 @@ describe("a fold", () => {
     await again.stop()
   })
 
+  it("makes up for a view that a crash left behind", async () => {
+    const world = makeWorld()
+    const { system } = folding()
+    const port = world.dock(system)
+    await add(world, [1, 2])
+    await Effect.runPromise(port.putSnapshot({ name: "sum.state", value: { version: 1, state: 3 }, cursor: 2, channel: "numbers" }))
+    const running = start(system, port)
+    await until(() => world.snapshots.has("sum"))
+    expect(world.snapshots.get("sum")).toMatchObject({ value: { total: 3 }, cursor: 2 })
+    await running.stop()
+  })
+
   it("of another version is made anew", async () => {
     const world = makeWorld()
     const first = folding()
