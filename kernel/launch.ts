@@ -74,6 +74,8 @@ const executorsOf = (config: KernelConfig, directory: string): Effect.Effect<Rea
         made.push(ProcessRun.executor({
           programs: run.programs,
           root: directory,
+          // What programs need to find each other and their settings; nothing else of the kernel's environment.
+          env: ["PATH", "HOME", "LANG", "TZ"],
           ...(run.timeoutMillis === undefined ? {} : { timeoutMillis: run.timeoutMillis }),
           ...(run.outputBytesMax === undefined ? {} : { outputBytesMax: run.outputBytesMax })
         }))
