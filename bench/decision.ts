@@ -1,0 +1,63 @@
+// A gate decision without I/O: a warm grant among many, the default policy, and the digest that binds the warrant.
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Grant } from "../protocol/authority.ts"
+import { decideAction, type Rules } from "../kernel/authority/decide.ts"
+import { fold, type AuthorityState } from "../kernel/authority/state.ts"
+import { canonical } from "../kernel/guard/canonical.ts"
+import { policyFromConfig } from "../kernel/guard/policy.ts"
+import { sha256Hex } from "../kernel/power/digest.ts"
+import { inTurns, medianOf, timed } from "./measure.ts"
+import { row, type Row } from "./row.ts"
+import type { Sized } from "./size.ts"
+
+const now = 1_750_000_000_000
+const executor = { name: "bench.nothing", description: "does nothing", risk: "low", recovery: "none", perform: () => Effect.succeed({}) } as const
+
+const rules: Rules = {
+  policy: Result.getOrThrow(policyFromConfig(undefined)),
+  digestOf: (value) => sha256Hex(canonical(value)),
+  executor: (name) => (name === executor.name ? executor : undefined)
+}
+
+const holderOf = (n: number): string => `bench-agent-${n}`
+const tokenOf = (n: number): string => `grant:${n}`
+
+const grantOf = (n: number): Grant => ({
+  id: tokenOf(n), holder: holderOf(n), resource: executor.name, access: "execute", caveats: { expiresAt: now + 3_600_000 }, parent: null,
+  issuedAt: now, origin: `request-${n}`, scope: {}
+})
+
+const stateWith = (grants: number): AuthorityState => {
+  let state = fold.initial
+  for (let n = 0; n < grants; n++) {
+    state = fold.step(state, { cursor: n + 1, hash: "", entry: { kind: "grant.issued", at: now, grant: grantOf(n) } })
+  }
+  return state
+}
+
+export const decision = Effect.fnUntraced(function*({ count, rounds }: Sized): Effect.fn.Return<ReadonlyArray<Row>, unknown> {
+  const decisions = count(100_000, 100)
+  const rows: Array<Row> = []
+  for (const grants of [1, 1_000, 10_000]) {
+    const state = stateWith(grants)
+    const { ours } = yield* inTurns(rounds, {
+      ours: timed(decisions, Effect.sync(() => {
+        for (let at = 0; at < decisions; at++) {
+          const n = (at * 7_919) % grants
+          const reference = { request: `request-${at}`, requestCursor: at, channel: "aaax.action-gate", system: holderOf(n), floor: 0 }
+          const { entries } = decideAction(rules, reference, {
+            action: "write", executor: executor.name, target: `reports/${n}.md`, payload: { n, text: "a line of text" }, capability: tokenOf(n), risk_level: "low"
+          })(state, now)
+          const entry = entries[0]
+          if (entry?.kind !== "action.decided" || entry.warrant.state !== "started") throw new Error("expected that it is allowed")
+        }
+      }))
+    })
+    rows.push(row({
+      id: `decision/${grants} grants`, what: `gate decision, no I/O, ${grants.toLocaleString("en")} grants`, unit: "us", lowerIsBetter: true,
+      figure: 1e6 / medianOf(ours, "rate"), cpuMicros: medianOf(ours, "cpuMicros"), floor: { of: null, bar: 5 }
+    }))
+  }
+  return rows
+})

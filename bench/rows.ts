@@ -1,0 +1,20 @@
+// All rows, in groups: what one group does to a process (its heap, its compiled code) is not done to the next.
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { relaxed, strict } from "./append.ts"
+import { command } from "./command.ts"
+import { decision } from "./decision.ts"
+import { fanOut } from "./fan-out.ts"
+import { neighbour } from "./flood.ts"
+import { queue } from "./queue.ts"
+import { request } from "./request.ts"
+import { restart } from "./restart.ts"
+import type { Row } from "./row.ts"
+import type { Sized } from "./size.ts"
+import { steady } from "./steady.ts"
+
+export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
+
+export const groups: Readonly<Record<string, Group>> = {
+  relaxed, strict, steady, "fan-out": fanOut, queue, request, decision, restart, command, neighbour
+}
