@@ -8,12 +8,14 @@
 //
 // A snapshot of the fold is `{ foldVersion, state }`; its sha-256 is itself an entry (`snapshot.taken`), and a snapshot
 // without a matching entry is ignored.
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Event } from "../../protocol/event.ts"
 import { channelOf, type Durability } from "../../protocol/channel.ts"
-import { StoreCorrupt, type ChannelExists, type StoreUnavailable } from "../../protocol/errors.ts"
+import { StoreCorrupt, TooLarge, type ChannelExists, type StoreUnavailable } from "../../protocol/errors.ts"
 import { kernelSystem, type Cursor } from "../../protocol/names.ts"
 import { journal } from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
@@ -43,7 +45,10 @@ export interface Submitted<A> {
 export interface Journal {
   /** The committed state. */
   readonly state: () => AuthorityState
-  /** Decides, keeps what was decided, and answers. */
+  /**
+   * Decides, keeps what was decided, and answers. A decision that throws, or whose entries can never be kept, dies alone:
+   * nothing of it is kept, and those beside it go on.
+   */
   readonly submit: <A>(decision: Decision<A>) => Effect.Effect<Submitted<A>>
   /** Called after each commit with what was committed, in order; synchronously. */
   readonly onCommitted: (listener: (entries: ReadonlyArray<Placed>) => void) => void
@@ -54,6 +59,9 @@ export interface Journal {
   readonly read: (after: Cursor, limit: number) => Effect.Effect<ReadonlyArray<Event>, StoreCorrupt>
   readonly hashOf: (previous: string, entry: Pick<Event, "kind" | "payload">) => string
 }
+
+/** What an event takes beside its payload, in UTF-16 code units: two hashes, names and the sender. */
+const entryOverhead = 600
 
 interface Pending {
   readonly decision: Decision<unknown>
@@ -119,6 +127,7 @@ export const make = Effect.fnUntraced(function*(
     // Sound when the hash is found below: the value is what a kernel of this fold version wrote.
     const frozen = snapshot.value as unknown as Frozen
     if (frozen === null || typeof frozen !== "object" || frozen.foldVersion !== foldVersion) return initial
+    if (typeof frozen.state?.cursor !== "number") return initial
     const sha = sha256(canonical(snapshot.value))
     for (let after = frozen.state.cursor; ; ) {
       const events = yield* page(after)
@@ -146,49 +155,97 @@ export const make = Effect.fnUntraced(function*(
     correlationId: correlationOf(entry)
   })
 
+  interface Answer {
+    readonly exit: Exit.Exit<unknown>
+    /** Entries of the batch up to the last one of this decision; 0 when it made none. */
+    readonly upTo: number
+  }
+  interface Chained {
+    readonly entry: Entry
+    readonly hash: string
+  }
+  interface Tried {
+    readonly answer: unknown
+    readonly chained: ReadonlyArray<Chained>
+    readonly next: AuthorityState
+    readonly size: number
+  }
+
+  /** One decision on top of what was decided before it in the batch. Throws what it throws. */
+  const tryOne = (decision: Decision<unknown>, before: AuthorityState, now: number): Tried => {
+    const decided = decision(before, now)
+    if (decided.entries.length > journalBatchMax) {
+      throw new TooLarge({ what: "The decision", size: decided.entries.length, sizeMax: journalBatchMax, unit: "entries" })
+    }
+    const chained: Array<Chained> = []
+    let next = before
+    let size = 0
+    for (const entry of decided.entries) {
+      const payload = canonical(payloadOf(entry))
+      const hash = sha256(`${next.chain}\n${entry.kind}\n${payload}`)
+      size += payload.length + entryOverhead
+      chained.push({ entry, hash })
+      // The cursor of an entry that is not kept yet is not known; nothing decided in this batch depends on it.
+      next = step(next, { cursor: before.cursor, hash, entry })
+    }
+    return { answer: decided.answer, chained, next, size }
+  }
+
   let batches = 0
   /** Decides, appends and publishes; decides anew when somebody else moved the head. */
   const commit = Effect.fnUntraced(function*(commands: ReadonlyArray<Pending>) {
+    let atOnce = commands.length
     for (;;) {
       const now = clock.now()
       let next = state
-      const entries: Array<Entry> = []
-      const hashes: Array<string> = []
-      const answers: Array<{ readonly answer: unknown; readonly upTo: number }> = []
-      let text = 0
-      for (const command of commands) {
-        if (entries.length >= journalBatchMax || text >= journalBatchTextMax) break
-        const decided = command.decision(next, now)
-        for (const entry of decided.entries) {
-          const payload = canonical(payloadOf(entry))
-          const hash = sha256(`${next.chain}\n${entry.kind}\n${payload}`)
-          text += payload.length
-          entries.push(entry)
-          hashes.push(hash)
-          // The cursor of an entry that is not kept yet is not known; nothing decided in this batch depends on it.
-          next = step(next, { cursor: state.cursor, hash, entry })
+      const chained: Array<Chained> = []
+      const answers: Array<Answer> = []
+      let size = 0
+      for (const command of commands.slice(0, atOnce)) {
+        let tried: Tried
+        try {
+          tried = tryOne(command.decision, next, now)
+        } catch (thrown) {
+          answers.push({ exit: Exit.die(thrown), upTo: 0 })
+          continue
         }
-        answers.push({ answer: decided.answer, upTo: decided.entries.length === 0 ? 0 : entries.length })
+        // What does not fit beside those before it is the first of the next batch.
+        const fits = chained.length + tried.chained.length <= journalBatchMax && size + tried.size <= journalBatchTextMax
+        if (chained.length > 0 && !fits) break
+        chained.push(...tried.chained)
+        size += tried.size
+        next = tried.next
+        answers.push({ exit: Exit.succeed(tried.answer), upTo: tried.chained.length === 0 ? 0 : chained.length })
       }
-      if (entries.length === 0) return { answers, cursors: [] as ReadonlyArray<Cursor> }
+      if (chained.length === 0) return { answers, cursors: [] as ReadonlyArray<Cursor> }
       let previous = state.chain
-      const drafts = entries.map((entry, at) => {
-        const draft = draftOf(entry, previous, hashes[at]!)
-        previous = hashes[at]!
+      const drafts = chained.map(({ entry, hash }) => {
+        const draft = draftOf(entry, previous, hash)
+        previous = hash
         return draft
       })
       const appended = yield* channels.appendSurely(kernelSystem, journal, drafts, {
         expectedHead: state.cursor,
-        key: `${hashes[hashes.length - 1]!}/${++batches}`
-      }).pipe(Effect.catchTag("HeadConflict", () => Effect.succeed(undefined)), Effect.orDie)
-      if (appended === undefined) {
+        key: `${previous}/${++batches}`
+      }).pipe(
+        Effect.catchTag("HeadConflict", () => Effect.succeed("moved" as const)),
+        Effect.catchTag(["InvalidPayload", "TooLarge"], (refusal) => Effect.succeed(refusal)),
+        Effect.orDie
+      )
+      if (appended === "moved") {
         state = yield* foldTail(state).pipe(Effect.orDie)
+        continue
+      }
+      if ("_tag" in appended) {
+        // An entry that the store can never take must not take its neighbours along: find it by deciding one at a time.
+        if (answers.length === 1) return { answers: [{ exit: Exit.die(appended), upTo: 0 }], cursors: [] }
+        atOnce = 1
         continue
       }
       const committed: Array<Placed> = []
       let published = state
-      for (let at = 0; at < entries.length; at++) {
-        const place = { cursor: appended[at]!.cursor, hash: hashes[at]!, entry: entries[at]! }
+      for (let at = 0; at < chained.length; at++) {
+        const place = { cursor: appended[at]!.cursor, ...chained[at]! }
         published = step(published, place)
         committed.push(place)
       }
@@ -209,15 +266,29 @@ export const make = Effect.fnUntraced(function*(
       const commands = pending.slice(0, answers.length)
       pending = pending.slice(answers.length)
       for (let at = 0; at < commands.length; at++) {
-        const { answer, upTo } = answers[at]!
-        Deferred.doneUnsafe(commands[at]!.done, Effect.succeed({ answer, cursor: upTo === 0 ? 0 : cursors[upTo - 1]! }))
+        const { exit, upTo } = answers[at]!
+        const cursor = upTo === 0 ? 0 : cursors[upTo - 1]!
+        Deferred.doneUnsafe(commands[at]!.done, Exit.map(exit, (answer) => ({ answer, cursor })))
       }
       if (state.cursor - snapshotAt >= journalSnapshotEvery) yield* takeSnapshot()
     }
   })
 
+  /** Set when the decider has ended: nothing is decided any more, and nobody waits for it. */
+  let ended: Exit.Exit<never> | undefined
+  const end = Effect.fnUntraced(function*(exit: Exit.Exit<never>) {
+    ended = exit
+    const left = pending
+    pending = []
+    for (const { done } of left) Deferred.doneUnsafe(done, exit)
+    if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+      yield* Effect.logError("the journal cannot go on; nothing is decided until the kernel is started again", exit.cause)
+    }
+  })
+
   const submit = <A>(decision: Decision<A>): Effect.Effect<Submitted<A>> =>
     Effect.suspend(() => {
+      if (ended !== undefined) return ended
       const done = Deferred.makeUnsafe<Submitted<unknown>>()
       pending.push({ decision, done })
       if (wake !== undefined) {
@@ -247,7 +318,7 @@ export const make = Effect.fnUntraced(function*(
     }])
   })
 
-  yield* Effect.forkScoped(run())
+  yield* Effect.forkScoped(Effect.onExit(run(), end))
 
   const self: Journal = {
     state: () => state,
