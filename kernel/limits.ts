@@ -36,7 +36,7 @@ export const channelsMax = 100_000
 /** Docked systems in one constellation. */
 export const systemsMax = 10_000
 /** JSON text of the newest events of all channels together that live readers get from memory, in UTF-16 code units. */
-export const tailTextMax = 64 * 1_048_576
+export const tailTextMax = 32 * 1_048_576
 /** JSON text of blocks that were read from disk and are held for the next reader, in UTF-16 code units. */
 export const coldTextMax = 16 * 1_048_576
 /** JSON text of one row of the log, in UTF-16 code units, unless one event alone is longer. */
@@ -63,6 +63,17 @@ export const appendsInFlightTextMax = 4 * 1_048_576
 export const appendsPerSecondMax = 1_000_000
 /** Requests to one service that one system may have unanswered. */
 export const requestsPendingMax = 1_000
+/** Grants that one system may hold. */
+export const grantsMax = 10_000
+/** Actions of one system that wait for a human, are under way, or have an unknown outcome. */
+export const warrantsOpenMax = 10_000
+/** Warrants and grants that expire in one decision; the rest with the next. */
+export const expiriesAtOnceMax = 200
+/** Subscriptions of one system. */
+export const subscriptionsMax = 10_000
+/** Names in one manifest, in all its lists together, and its text in UTF-16 code units. */
+export const manifestNamesMax = 400
+export const manifestTextMax = 131_072
 /** Result of an executor that is kept in the journal, in UTF-16 code units; a larger one becomes an artifact. */
 export const resultTextMax = 65_536
 /** Entries in one journal batch. */
@@ -138,3 +149,5 @@ export const readBytesMax = 64 * 1_048_576
 export const commitsMax = 100_000
 /** Time that one run of git may take. */
 export const gitMillisMax = 120_000
+/** Longest delay of an item that was given back. */
+export const nackDelayMillisMax = 30 * 24 * 3600 * 1000

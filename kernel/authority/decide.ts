@@ -9,9 +9,9 @@ import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { SystemId } from "../../protocol/names.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 import { callRefusal, defaults, effectiveRisk } from "../executor/executor.ts"
-import { approvalMillisDefault } from "../limits.ts"
+import { approvalMillisDefault, expiriesAtOnceMax, grantsMax, warrantsOpenMax } from "../limits.ts"
 import type { Entry, RequestReference, WarrantFinished } from "./entry.ts"
-import { lookup, subtree, type AuthorityState, type KnownRequest } from "./state.ts"
+import { grantsOf, heldBy, lookup, subtree, type AuthorityState, type KnownRequest } from "./state.ts"
 import { allows } from "./verify.ts"
 
 /** A decision over the folded head. `now` is kernel time. */
@@ -54,6 +54,8 @@ export const refuseRequest = (reference: RequestReference, reply: string, reason
 export const firstGrantId = (system: SystemId, manifest: string, access: Access, resource: string): string =>
   `first:${manifest.slice(0, 16)}:${system}:${access}:${resource}`
 
+const firstGrantOrigin = "manifest:"
+
 /** A first grant lives for the longest time and is renewed at docking when a day or less of it is left. */
 const firstGrantRenewMillis = 24 * 3600 * 1000
 
@@ -88,6 +90,9 @@ export const decideCapability = (
     if (first !== undefined && allows(state, { token: first.grant.id, holder: system, resource: request.resource, access: request.access, risk: "low", target: "" }, now)) {
       return decided("granted", verdict.reason ?? "", verdict.rule, first.grant)
     }
+  }
+  if (heldBy(state, system).grants >= grantsMax) {
+    return decided("denied", `${system} holds ${grantsMax} grants, the most that one system may hold; let some expire`, "kernel", null)
   }
   const { ttl: _, ...labels } = scope
   return decided("granted", verdict.reason ?? "", verdict.rule, {
@@ -161,6 +166,9 @@ export const decideAction = (
   const asked = { token: request.capability, holder: system, resource: request.executor, access: "execute", target: request.target, risk } as const
   if (!allows(state, asked, now)) return deny("capability", "Invalid or expired capability token")
   if (executor === undefined) return deny("kernel", `Unknown executor: ${request.executor}`)
+  if (heldBy(state, system).warrants >= warrantsOpenMax) {
+    return deny("kernel", `${system} has ${warrantsOpenMax} open actions, the most that one system may have; let some end`)
+  }
 
   const recent = lookup(state.recent, system) ?? []
   const verdict = rules.policy.ask({
@@ -243,14 +251,25 @@ export const decideFinish = (id: string, attempt: number, finish: Finish): Decis
   return { entries: [entry], answer: true }
 }
 
-/** Starts once more what its executor declared harmless to repeat, or was found not to have happened. */
-export const decideRestart = (id: string): Decision<boolean> => (state, now) => {
+/**
+ * Starts once more what its executor declared harmless to repeat (`happened: "perhaps"`), or was found not to have
+ * happened (`"no"`). When its authority has ended meanwhile it is not started again.
+ */
+export const decideRestart = (id: string, happened: "no" | "perhaps"): Decision<boolean> => (state, now) => {
   const warrant = lookup(state.warrants, id)
   if (warrant === undefined || warrant.state !== "started" || warrant.kernelEpoch === state.boot || warrant.recovery === "none") {
     return { entries: [], answer: false }
   }
+  const { attempt, executor, grant, risk, system, target } = warrant
+  const asked = { token: grant ?? "", holder: system, resource: executor, access: "execute", target, risk, isCharged: true } as const
+  if (!allows(state, asked, now)) {
+    const reason = "the kernel ended while it was under way, and its capability has ended since"
+    return happened === "no"
+      ? decideFinish(id, attempt, { outcome: "failed", reason: `${reason}; it did not happen`, result: null, resultArtifact: null })(state, now)
+      : decideFinish(id, attempt, { outcome: "unknown", reason, result: null, resultArtifact: null })(state, now)
+  }
   return {
-    entries: [{ kind: "warrant.started", at: now, warrant: id, attempt: warrant.attempt + 1, kernelEpoch: state.boot }],
+    entries: [{ kind: "warrant.started", at: now, warrant: id, attempt: attempt + 1, kernelEpoch: state.boot }],
     answer: true
   }
 }
@@ -270,16 +289,18 @@ export const decideReconcile = (id: string, by: SystemId, outcome: "succeeded" |
 
 // --- time -------------------------------------------------------------------------------------------------------------
 
-/** Escalations that expire to a refusal, and grants that are over. */
+/** Escalations that expire to a refusal, and grants that are over: so many at once that one batch can hold them. */
 export const decideExpiry: Decision<void> = (state, now) => {
   const entries: Array<Entry> = []
   for (const warrant of HashMap.values(state.warrants)) {
+    if (entries.length >= expiriesAtOnceMax) break
     if (warrant.state === "escalated" && warrant.expiresAt !== null && now >= warrant.expiresAt) {
       entries.push({ kind: "warrant.expired", at: now, warrant: warrant.id, system: warrant.system })
     }
   }
   const over = [...HashMap.values(state.grants)]
     .filter(({ grant }) => grant.caveats.expiresAt !== undefined && now >= grant.caveats.expiresAt)
+    .slice(0, expiriesAtOnceMax)
     .map(({ grant }) => grant.id)
   if (over.length > 0) entries.push({ kind: "grants.ended", at: now, holder: null, grants: subtree(state, over), reason: "expired" })
   return { entries, answer: undefined }
@@ -330,28 +351,36 @@ export const decideDock = (rules: Rules, docking: Docking): Decision<DockAnswer>
   const before = lookup(state.systems, docking.system)
   const status = before !== undefined && ["paused", "quarantined", "revoked"].includes(before.status) ? before.status : "docked"
   const grants: Array<Grant> = []
+  const issued: Array<Entry> = []
   const wanted: ReadonlyArray<readonly [string, Access]> = [
     ...docking.executors.map((name) => [name, "execute"] as const),
     ...docking.remoteChannels.map((name) => [name, "read"] as const)
   ]
   for (const [resource, access] of status === "revoked" ? [] : wanted) {
     const id = firstGrantId(docking.system, docking.manifest, access, resource)
+    const verdict = rules.policy.ask({
+      kind: "capability", system: docking.system, resource, access, context: {}, declared: docking.configured
+    })
+    if (verdict.outcome !== "allow") continue
     const held = lookup(state.grants, id)?.grant
     if (held !== undefined && (held.caveats.expiresAt ?? Infinity) - now > firstGrantRenewMillis) {
       grants.push(held)
       continue
     }
-    const verdict = rules.policy.ask({
-      kind: "capability", system: docking.system, resource, access, context: {}, declared: docking.configured
-    })
-    if (verdict.outcome !== "allow") continue
     const grant: Grant = {
       id, holder: docking.system, resource, access, caveats: { expiresAt: now + grantSecondsMax * 1000 }, parent: null,
-      issuedAt: now, origin: `manifest:${docking.manifest}`, scope: { issued_by: "module_loader" }
+      issuedAt: now, origin: `${firstGrantOrigin}${docking.manifest}`, scope: { issued_by: "module_loader" }
     }
-    entries.push({ kind: "grant.issued", at: now, grant })
+    issued.push({ kind: "grant.issued", at: now, grant })
     grants.push(grant)
   }
+  // What an earlier manifest declared and this one does not, or policy allows no longer, is not kept for old times' sake.
+  const kept = new Set(grants.map(({ id }) => id))
+  const stale = grantsOf(state, docking.system).filter(({ id, origin }) => origin.startsWith(firstGrantOrigin) && !kept.has(id))
+  if (stale.length > 0) {
+    entries.push({ kind: "grants.ended", at: now, holder: docking.system, grants: subtree(state, stale.map(({ id }) => id)), reason: "revoked" })
+  }
+  entries.push(...issued)
   return { entries, answer: { status, grants } }
 }
 
@@ -368,11 +397,14 @@ export const decideUndock = (system: SystemId, module: string | undefined, reaso
   return { entries, answer: undefined }
 }
 
-/** Changes a system's status; revoking also ends its grants. Answers whether there is such a system. */
+/**
+ * Changes a system's status; revoking also ends its grants, and is final: only undocking and docking anew ends it.
+ * Answers whether there is such a system.
+ */
 export const decideStatus = (system: SystemId, status: SystemStatus, reason: string): Decision<boolean> => (state, now) => {
   const record = lookup(state.systems, system)
   if (record === undefined) return { entries: [], answer: false }
-  if (record.status === status) return { entries: [], answer: true }
+  if (record.status === status || record.status === "revoked") return { entries: [], answer: true }
   const change: Entry = { kind: "system.changed", at: now, system, status, reason }
   return { entries: status === "revoked" ? [...ending(state, now, system, "revoked"), change] : [change], answer: true }
 }

@@ -59,9 +59,19 @@ export interface AuthorityState {
   /** Warrants that are escalated, started or unknown. */
   readonly warrants: HashMap.HashMap<string, Warrant>
   readonly modules: HashMap.HashMap<string, ModuleRecord>
+  /** How many grants and open warrants each system has: what its bounds are held against. Follows from the maps above. */
+  readonly held: HashMap.HashMap<SystemId, Held>
   /** Start times of each system's actions within the last minute before `time`. */
   readonly recent: HashMap.HashMap<SystemId, ReadonlyArray<number>>
 }
+
+export interface Held {
+  readonly grants: number
+  readonly warrants: number
+}
+
+const nothingHeld: Held = { grants: 0, warrants: 0 }
+export const heldBy = (state: AuthorityState, system: SystemId): Held => lookup(state.held, system) ?? nothingHeld
 
 export const foldVersion = 1
 const recentMax = 1_000
@@ -78,6 +88,7 @@ export const initial: AuthorityState = {
   floors: HashMap.empty(),
   warrants: HashMap.empty(),
   modules: HashMap.empty(),
+  held: HashMap.empty(),
   recent: HashMap.empty()
 }
 
@@ -125,6 +136,38 @@ const changeWarrant = (state: AuthorityState, id: string, change: Partial<Warran
 
 const isOpen = (warrant: Warrant): boolean =>
   warrant.state === "escalated" || warrant.state === "started" || warrant.state === "unknown"
+
+const count = (state: AuthorityState, system: SystemId, grants: number, warrants: number): AuthorityState["held"] => {
+  const before = heldBy(state, system)
+  const after = { grants: before.grants + grants, warrants: before.warrants + warrants }
+  return after.grants === 0 && after.warrants === 0 ? HashMap.remove(state.held, system) : HashMap.set(state.held, system, after)
+}
+
+const addGrant = (state: AuthorityState, grant: Grant): AuthorityState => {
+  const before = lookup(state.grants, grant.id)?.grant
+  const dropped = before === undefined ? state : dropGrant(state, grant.id)
+  return { ...dropped, grants: HashMap.set(dropped.grants, grant.id, { grant, uses: 0 }), held: count(dropped, grant.holder, 1, 0) }
+}
+
+const dropGrant = (state: AuthorityState, id: string): AuthorityState => {
+  const before = lookup(state.grants, id)
+  return before === undefined
+    ? state
+    : { ...state, grants: HashMap.remove(state.grants, id), held: count(state, before.grant.holder, -1, 0) }
+}
+
+const openWarrant = (state: AuthorityState, warrant: Warrant): AuthorityState => ({
+  ...state,
+  warrants: HashMap.set(state.warrants, warrant.id, warrant),
+  held: HashMap.has(state.warrants, warrant.id) ? state.held : count(state, warrant.system, 0, 1)
+})
+
+const closeWarrant = (state: AuthorityState, id: string): AuthorityState => {
+  const warrant = lookup(state.warrants, id)
+  return warrant === undefined
+    ? state
+    : { ...state, warrants: HashMap.remove(state.warrants, id), held: count(state, warrant.system, 0, -1) }
+}
 
 /** Charges one use on every link of a grant's chain. */
 const charge = (grants: AuthorityState["grants"], id: string | null): AuthorityState["grants"] => {
@@ -182,13 +225,12 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "module.unloaded":
       return { ...state, modules: HashMap.remove(state.modules, entry.module) }
     case "grant.issued":
-      return { ...state, grants: HashMap.set(state.grants, entry.grant.id, { grant: entry.grant, uses: 0 }) }
+      return addGrant(state, entry.grant)
     case "grants.ended":
-      return { ...state, grants: entry.grants.reduce((grants, id) => HashMap.remove(grants, id), state.grants) }
+      return entry.grants.reduce(dropGrant, state)
     case "capability.decided": {
       const next = known(state, entry, cursor)
-      const isNew = entry.grant !== null && !HashMap.has(state.grants, entry.grant.id)
-      return isNew ? { ...next, grants: HashMap.set(next.grants, entry.grant.id, { grant: entry.grant, uses: 0 }) } : next
+      return entry.grant !== null && !HashMap.has(state.grants, entry.grant.id) ? addGrant(next, entry.grant) : next
     }
     case "request.refused":
     case "module.decided":
@@ -197,15 +239,15 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "action.decided": {
       const next = known(state, entry, cursor)
       if (!isOpen(entry.warrant)) return next
-      const held = { ...next, warrants: HashMap.set(next.warrants, entry.warrant.id, entry.warrant) }
-      return entry.warrant.state === "started" ? started(held, entry.warrant, entry.at) : held
+      const opened = openWarrant(next, entry.warrant)
+      return entry.warrant.state === "started" ? started(opened, entry.warrant, entry.at) : opened
     }
     case "warrant.answered":
       return entry.outcome === "approved"
         ? changeWarrant(state, entry.warrant, { approvedBy: entry.by })
-        : { ...state, warrants: HashMap.remove(state.warrants, entry.warrant) }
+        : closeWarrant(state, entry.warrant)
     case "warrant.expired":
-      return { ...state, warrants: HashMap.remove(state.warrants, entry.warrant) }
+      return closeWarrant(state, entry.warrant)
     case "warrant.started": {
       const warrant = lookup(state.warrants, entry.warrant)
       if (warrant === undefined) return state
@@ -215,7 +257,7 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "warrant.finished":
       return entry.outcome === "unknown"
         ? changeWarrant(state, entry.warrant, { state: "unknown", reason: entry.reason })
-        : { ...state, warrants: HashMap.remove(state.warrants, entry.warrant) }
+        : closeWarrant(state, entry.warrant)
     case "power.granted":
     case "clock.jumped":
     case "clock.confirmed":
@@ -262,6 +304,18 @@ export const freeze = (state: AuthorityState): FrozenState => ({
   recent: [...HashMap.entries(state.recent)]
 })
 
+const heldIn = ({ grants, warrants }: FrozenState): AuthorityState["held"] => {
+  const held = new Map<SystemId, { grants: number; warrants: number }>()
+  const of = (system: SystemId): { grants: number; warrants: number } => {
+    const found = held.get(system) ?? { grants: 0, warrants: 0 }
+    held.set(system, found)
+    return found
+  }
+  for (const { grant } of grants) of(grant.holder).grants++
+  for (const warrant of warrants) of(warrant.system).warrants++
+  return HashMap.fromIterable(held)
+}
+
 export const thaw = (frozen: FrozenState): AuthorityState => ({
   cursor: frozen.cursor,
   chain: frozen.chain,
@@ -274,6 +328,7 @@ export const thaw = (frozen: FrozenState): AuthorityState => ({
   floors: HashMap.fromIterable(frozen.floors),
   warrants: HashMap.fromIterable(frozen.warrants.map((warrant) => [warrant.id, warrant] as const)),
   modules: HashMap.fromIterable(frozen.modules.map((module) => [module.id, module] as const)),
+  held: heldIn(frozen),
   recent: HashMap.fromIterable(frozen.recent)
 })
 

@@ -12,6 +12,8 @@ export interface Asked {
   /** For an action: what it touches, and how risky it is. */
   readonly target?: string
   readonly risk?: Risk
+  /** Its use was charged when it was started; it goes on, and is not counted again. */
+  readonly isCharged?: boolean
 }
 
 /** Longest chain of delegations that is walked. */
@@ -32,7 +34,7 @@ export const allows = (state: AuthorityState, asked: Asked, now: number): boolea
     if (resource !== asked.resource || !covers(access, asked.access)) return false
     for (const caveat in caveats) if (!knownCaveats.has(caveat)) return false
     if (caveats.expiresAt !== undefined && now >= caveats.expiresAt) return false
-    if (caveats.usesMax !== undefined && held.uses >= caveats.usesMax) return false
+    if (caveats.usesMax !== undefined && asked.isCharged !== true && held.uses >= caveats.usesMax) return false
     if (caveats.riskMax !== undefined && (asked.risk === undefined || !riskAtMost(asked.risk, caveats.riskMax))) return false
     const target = asked.target
     if (caveats.targets !== undefined && (target === undefined || !caveats.targets.some((glob) => matchesGlob(glob, target)))) {

@@ -15,6 +15,7 @@ import type { Warrant } from "../../protocol/warrant.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { executorCallsMax, executorMillisDefault, resultTextMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
+import { inWords } from "../executor/executor.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide.ts"
 import type { Placed } from "./state.ts"
 import { lookup } from "./state.ts"
@@ -50,7 +51,8 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   const calls = yield* FiberMap.make<string, unknown, never>()
   const run = yield* FiberMap.runtime(calls)()
   const places = yield* Semaphore.make(executorCallsMax)
-  const revoked = new Map<string, { readonly grant: string | null; readonly stop: Deferred.Deferred<never, string> }>()
+  /** Calls that wait for a place or are under way, so that a revocation finds them all. */
+  const dispatched = new Map<string, { readonly grant: string | null; readonly stop: Deferred.Deferred<never, string> }>()
 
   const payloadOf = (warrant: Warrant): Effect.Effect<unknown> =>
     (warrant.payloadArtifact === null
@@ -115,7 +117,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     return status.value === undefined ? failed(`${reason}; it did not happen`) : yield* succeeded(status.value)
   })
 
-  const perform = Effect.fnUntraced(function*(warrant: Warrant): Effect.fn.Return<Finish> {
+  const perform = Effect.fnUntraced(function*(warrant: Warrant, stop: Deferred.Deferred<never, string>): Effect.fn.Return<Finish> {
     const executor = executorOf(warrant.executor)
     if (executor === undefined) return failed(`nobody serves ${warrant.executor}`)
     const payload = yield* payloadOf(warrant)
@@ -123,8 +125,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const fence = yield* fenceOf(warrant)
     if (fence !== undefined && !(yield* holds(fence))) return failed(`the fence ${fence.channel}/${fence.key} has moved on from epoch ${fence.epoch}`)
     const call = callOf(warrant, payload)
-    const stop = Deferred.makeUnsafe<never, string>()
-    revoked.set(warrant.id, { grant: warrant.grant, stop })
+    if (Deferred.isDoneUnsafe(stop)) return failed("its capability was revoked before it began")
     const millis = executor.timeoutMillis ?? executorMillisDefault
     // A typed failure is the executor's word that nothing happened; every other end leaves the question open.
     const exit = yield* Effect.suspend(() => {
@@ -132,25 +133,35 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       return executor.perform(call)
     }).pipe(
       Effect.map((result) => ({ tag: "done", result }) as const),
-      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: failure.reason } as const)),
+      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: inWords(failure?.reason) } as const)),
       Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.succeed({ tag: "open", reason: `it took longer than ${millis} ms` } as const) }),
       Effect.raceFirst(Deferred.await(stop).pipe(Effect.catch((reason) => Effect.succeed({ tag: "open", reason } as const)))),
-      Effect.exit,
-      Effect.ensuring(Effect.sync(() => revoked.delete(warrant.id)))
+      Effect.exit
     )
     if (Exit.isFailure(exit)) {
       if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
-      return yield* askedWhat(executor, call, `the executor broke off: ${String(Cause.squash(exit.cause)).slice(0, 1000)}`)
+      return yield* askedWhat(executor, call, `the executor broke off: ${inWords(Cause.squash(exit.cause))}`)
     }
     if (exit.value.tag === "done") return yield* succeeded(exit.value.result)
     return exit.value.tag === "failed" ? failed(exit.value.reason) : yield* askedWhat(executor, call, exit.value.reason)
   })
 
+  /** The outcome always gets its entry, if need be without a result that no entry can hold. */
+  const finished = (warrant: Warrant, finish: Finish): Effect.Effect<unknown> =>
+    journal.submit(decideFinish(warrant.id, warrant.attempt, finish)).pipe(
+      Effect.catchDefect(() => journal.submit(decideFinish(warrant.id, warrant.attempt, {
+        ...finish, result: null, reason: finish.reason === "" ? "its result could not be kept" : finish.reason.slice(0, 1_000)
+      })))
+    )
+
   const dispatch = (warrant: Warrant): void => {
+    const call = { grant: warrant.grant, stop: Deferred.makeUnsafe<never, string>() }
+    dispatched.set(warrant.id, call)
     run(
       warrant.id,
-      places.withPermit(perform(warrant)).pipe(
-        Effect.flatMap((finish) => journal.submit(decideFinish(warrant.id, warrant.attempt, finish)))
+      places.withPermit(perform(warrant, call.stop)).pipe(
+        Effect.ensuring(Effect.sync(() => dispatched.get(warrant.id) === call && dispatched.delete(warrant.id))),
+        Effect.flatMap((finish) => finished(warrant, finish))
       )
     )
   }
@@ -162,9 +173,10 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
         const warrant = lookup(journal.state().warrants, entry.warrant)
         if (warrant !== undefined) dispatch(warrant)
       }
-      if (entry.kind === "grants.ended" && entry.reason !== "expired") {
-        for (const call of revoked.values()) {
-          if (call.grant !== null && entry.grants.includes(call.grant)) {
+      if (entry.kind === "grants.ended" && entry.reason !== "expired" && dispatched.size > 0) {
+        const ended = new Set(entry.grants)
+        for (const call of dispatched.values()) {
+          if (call.grant !== null && ended.has(call.grant)) {
             Deferred.doneUnsafe(call.stop, Effect.fail("its capability was revoked while it was under way"))
           }
         }
@@ -179,7 +191,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     }
     const executor = executorOf(warrant.executor)
     if (executor === undefined) return
-    if (warrant.recovery === "idempotent") return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id)))
+    if (warrant.recovery === "idempotent") return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id, "perhaps")))
     const payload = yield* payloadOf(warrant)
     const status = executor.status === undefined
       ? undefined
@@ -187,7 +199,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     if (status === undefined || Exit.isFailure(status)) {
       return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, unknown(broken))))
     }
-    if (status.value === undefined) return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id)))
+    if (status.value === undefined) return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id, "no")))
     const finish = yield* succeeded(status.value)
     return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, finish)))
   })
@@ -201,7 +213,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
         return Effect.forEach(broken, recoverOne, { concurrency: 16, discard: true })
       }),
     payloadOf,
-    underWay: () => revoked.size,
+    underWay: () => dispatched.size,
     settled: FiberMap.awaitEmpty(calls)
   }
 })

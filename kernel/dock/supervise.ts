@@ -3,6 +3,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { inWords } from "../executor/executor.ts"
 import { restartBackoffMaxMillis, restartBackoffMillis, restartsMax, restartWindowMillis } from "../limits.ts"
 
 export interface Failures {
@@ -34,20 +35,17 @@ export interface Supervised {
 }
 
 /** A failure in words: the error's message, or that of the defect. */
-export const reasonOf = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  const text = error instanceof Error ? `${error.name === "Error" ? "" : `${error.name}: `}${error.message}` : String(error)
-  return text.slice(0, 1_000)
-}
+export const reasonOf = (cause: Cause.Cause<unknown>): string =>
+  Cause.hasInterruptsOnly(cause) ? "it interrupted itself" : inWords(Cause.squash(cause))
 
-/** Runs it until it ends, is interrupted, or is given up. */
+/** Runs it until it ends, is interrupted from outside, or is given up. */
 export const supervise = Effect.fnUntraced(function*(system: Supervised) {
   let failures = noFailures
   for (;;) {
     yield* system.onStart()
     const exit = yield* Effect.exit(system.run)
     if (Exit.isSuccess(exit)) return yield* system.onEnd()
-    if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+    // Who is stopped from outside does not get here: an interruption that does is the system's own, a failure as any other.
     const reason = reasonOf(exit.cause)
     const after = afterFailure(failures, system.monotonic())
     if (after.next === "quarantine") return yield* system.onQuarantine(reason)

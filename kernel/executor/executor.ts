@@ -44,6 +44,16 @@ export const callRefusal = (
   }
 }
 
+/** Anything that code of others threw or failed with, as a sentence of bounded length. Never throws itself. */
+export const inWords = (thrown: unknown): string => {
+  try {
+    const text = thrown instanceof Error ? `${thrown.name === "Error" ? "" : `${thrown.name}: `}${thrown.message}` : String(thrown)
+    return text.slice(0, 1_000)
+  } catch {
+    return "something that cannot be told"
+  }
+}
+
 /** What a body throws when it knows that nothing happened. Anything else that it throws is a defect: nobody knows. */
 export class NotDone extends Error implements ExecutorFailure {
   readonly reason: string
