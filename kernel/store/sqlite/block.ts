@@ -14,6 +14,7 @@ import { StoreCorrupt } from "../../../protocol/errors.ts"
 import type { Event } from "../../../protocol/event.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import { parseEvent } from "../codec.ts"
+import type { Slabs } from "./slabs.ts"
 
 export interface Run {
   readonly channel: number
@@ -27,7 +28,9 @@ export interface Run {
 export interface Block {
   readonly off: number
   readonly at: number
-  readonly body: string
+  /** The body outside the JavaScript heap, until somebody reads it; then `text`. */
+  encoded: { readonly bytes: Uint8Array; readonly giveUp: () => void } | undefined
+  text: string | undefined
   readonly runs: ReadonlyArray<Run>
   /** Memory that it takes, about, in UTF-16 units. Grows when its events are parsed. */
   weight: number
@@ -49,7 +52,20 @@ export const runOf = (block: Block, channel: number): Run | undefined => {
   return undefined
 }
 
-export const textOf = (block: Block, run: Run, at: number): string => block.body.slice(run.starts[at], run.starts[at + 1]! - 1)
+/** The body of a block. Bytes become text once, when the first reader comes. */
+const bodyOf = (block: Block): string => {
+  if (block.text !== undefined) return block.text
+  const { bytes } = block.encoded! // a block has one of the two
+  block.text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
+  giveUp(block)
+  return block.text
+}
+
+/** The block's bytes are not needed any more. */
+export const giveUp = (block: Block): void => {
+  block.encoded?.giveUp()
+  block.encoded = undefined
+}
 
 /* hot */
 /** The event at a position of a run; parsed when it is asked for first. */
@@ -57,7 +73,7 @@ export const eventAt = (block: Block, run: Run, at: number, channel: string): Ev
   const events = (run.events ??= [])
   const known = events[at]
   if (known !== undefined) return known
-  const text = textOf(block, run, at)
+  const text = bodyOf(block).slice(run.starts[at], run.starts[at + 1]! - 1)
   block.weight += text.length * parsedFactor
   return (events[at] = parseEvent(text, channel, run.first + at, block.at))
 }
@@ -65,19 +81,20 @@ export const eventAt = (block: Block, run: Run, at: number, channel: string): Ev
 /** Where the event with this id lies. Minted ids are in order within a run, unless some were given between them. */
 export const findId = (block: Block, id: string): { readonly run: Run; readonly at: number } | undefined => {
   const start = `{"id":${JSON.stringify(id)},`
+  const body = bodyOf(block)
   for (const run of block.runs) {
     let from = 0
     let to = run.count
     while (from < to) {
       const middle = (from + to) >>> 1
-      const text = block.body.slice(run.starts[middle], run.starts[middle]! + start.length)
+      const text = body.slice(run.starts[middle], run.starts[middle]! + start.length)
       if (text === start) return { run, at: middle }
       if (text < start) from = middle + 1
       else to = middle
     }
   }
   for (const run of block.runs) {
-    for (let at = 0; at < run.count; at++) if (block.body.startsWith(start, run.starts[at])) return { run, at }
+    for (let at = 0; at < run.count; at++) if (body.startsWith(start, run.starts[at])) return { run, at }
   }
   return undefined
 }
@@ -126,7 +143,7 @@ export const decodeBlock = (row: LogRow): Block => {
     starts[count] = position
     runs.push({ channel, first, count, starts, events: undefined })
   })
-  return { off: row.off, at: row.ts, body: row.body, runs, weight: row.body.length + blockOverhead }
+  return { off: row.off, at: row.ts, encoded: undefined, text: row.body, runs, weight: row.body.length + blockOverhead }
 }
 
 /** Collects the runs of one block. One builder serves all blocks, one after another. */
@@ -138,10 +155,18 @@ export interface BlockBuilder {
   /** Ends the block; answers it with what goes to disk beside its body, and is empty again. */
   /** Drops what was collected. */
   readonly reset: () => void
-  readonly finish: (off: number, at: number) => { readonly block: Block; readonly head: Uint8Array; readonly crc: number; readonly events: number }
+  readonly finish: (off: number, at: number) => FinishedBlock
 }
 
-export const makeBlockBuilder = (): BlockBuilder => {
+export interface FinishedBlock {
+  readonly block: Block
+  readonly head: Uint8Array
+  readonly body: Uint8Array
+  readonly crc: number
+  readonly events: number
+}
+
+export const makeBlockBuilder = (slabs: Slabs): BlockBuilder => {
   let words = new Uint32Array(8_192)
   let length = 0
   let body = ""
@@ -151,7 +176,6 @@ export const makeBlockBuilder = (): BlockBuilder => {
   let channel = 0
   let starts: Array<number> = []
   let runs: Array<Run> = []
-
   const endRun = (): void => {
     if (runAt < 0) return
     const count = length - runAt - runWords
@@ -203,8 +227,11 @@ export const makeBlockBuilder = (): BlockBuilder => {
       const crcOfHead = headCrc(off, at, new Uint8Array(words.buffer, 0, length * 4))
       words[length++] = crcOfHead
       const head = new Uint8Array(words.buffer.slice(0, length * 4)) // the words are used again for the next block
+      const { bytes, slab } = slabs.write(body)
+      const giveUp = (): void => slabs.release(slab)
       const finished = {
-        block: { off, at, body, runs, weight: body.length + blockOverhead }, head, crc: crc32(body, crcOfHead), events
+        block: { off, at, encoded: { bytes, giveUp }, text: undefined, runs, weight: bytes.length + blockOverhead },
+        head, body: bytes, crc: crc32(bytes, crcOfHead), events
       }
       reset()
       return finished

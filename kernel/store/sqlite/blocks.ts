@@ -1,7 +1,7 @@
 // The blocks that are held in memory: the newest ones as they were committed (the tail, which live readers read
 // without touching SQLite), and some that were read from disk.
 import { coldTextMax, tailTextMax } from "../../limits.ts"
-import type { Block } from "./block.ts"
+import { giveUp, type Block } from "./block.ts"
 
 export interface Blocks {
   /** The block that was committed just now. Rows must come in order. */
@@ -27,8 +27,11 @@ export const makeBlocks = (): Blocks => {
 
   const shrinkTail = (): void => {
     while (tailWeight > tailTextMax && start < tail.length) {
-      tailWeight -= tail[start]?.weight ?? 0
+      const oldest = tail[start]
       tail[start++] = undefined
+      if (oldest === undefined) continue
+      tailWeight -= oldest.weight
+      giveUp(oldest)
     }
     if (start > 1_024 && start > tail.length / 2) {
       tail = tail.slice(start)

@@ -36,6 +36,8 @@ parentPort.on("message", (word) => {
 /** Where a worker finds better-sqlite3. */
 export const library = createRequire(import.meta.url).resolve("better-sqlite3")
 
+const roundsMax = 50
+
 /** Starts a worker once it is needed. `db` is the writer's connection. */
 export const makeCheckpointer = (path: string, db: Database.Database): Checkpointer => {
   let worker: Worker | undefined
@@ -43,6 +45,7 @@ export const makeCheckpointer = (path: string, db: Database.Database): Checkpoin
   let written = 0
   let running = false
   let failed = false
+  let rounds = 0
 
   const own = (): void => {
     try {
@@ -58,14 +61,17 @@ export const makeCheckpointer = (path: string, db: Database.Database): Checkpoin
     ended = new Promise((resolve) => started.once("exit", resolve))
     started.on("message", ({ frames }: { readonly frames: number }) => {
       running = false
-      // The log starts anew only when a commit begins while nothing is left in it. A writer that never rests would let
-      // it grow for ever (and a sync is slow while the file grows), so what is left is moved here: soon while it is
-      // little, and at the latest when the log is large.
-      const used = frames * pageBytes
-      if (db.open && used > checkpointBytes * 1.5 && (written < checkpointBytes / 4 || used > walBytesMax)) {
+      if (!db.open) return
+      // The log starts anew only when a commit begins while nothing is left in it. So rounds follow each other, each
+      // shorter than the one before, until one ends between two commits. A writer that never rests would let the log
+      // grow for ever, and a sync is slow while the file grows: then what little is left is moved here.
+      const size = frames * pageBytes
+      if (size <= checkpointBytes * 1.5) rounds = 0
+      else if ((++rounds > roundsMax && written < pageBytes * 32) || size > walBytesMax) {
+        rounds = 0
         written = 0
         own()
-      }
+      } else round()
     })
     started.on("error", () => {
       failed = true // from now on the writer does it
@@ -74,18 +80,22 @@ export const makeCheckpointer = (path: string, db: Database.Database): Checkpoin
     return started
   }
 
+  const round = (): void => {
+    written = 0
+    if (failed) return own()
+    running = true
+    worker ??= start()
+    worker.postMessage("checkpoint")
+  }
+
   return {
     wrote: (bytes) => {
       written += bytes
-      if (written < checkpointBytes || running) return
-      written = 0
-      if (failed) return own()
-      running = true
-      worker ??= start()
-      worker.postMessage("checkpoint")
+      if (written >= checkpointBytes && !running) round()
     },
     close: async () => {
       if (worker !== undefined && !failed) {
+        worker.ref() // or a process with nothing else to do would end before its store is closed
         worker.postMessage("end")
         await ended
       }

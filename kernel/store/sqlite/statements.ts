@@ -21,7 +21,7 @@ export interface SnapshotRow {
 
 /** Everything that is asked of the database again and again, prepared once. */
 export interface Statements {
-  readonly insertBlock: Database.Statement<[number, number, number, number, Uint8Array, string]>
+  readonly insertBlock: Database.Statement<[number, number, number, number, Uint8Array, Uint8Array]>
   readonly block: Database.Statement<[number], LogRow>
   readonly blocks: Database.Statement<[number, number], LogRow>
   readonly head: Database.Statement<[number], { readonly ts: number; readonly head: Uint8Array }>
@@ -57,7 +57,7 @@ export interface Statements {
 }
 
 export const prepareStatements = (db: Database.Database): Statements => ({
-  insertBlock: db.prepare<[number, number, number, number, Uint8Array, string]>("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)"),
+  insertBlock: db.prepare<[number, number, number, number, Uint8Array, Uint8Array]>("INSERT INTO log VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT))"),
   block: db.prepare<[number], LogRow>("SELECT off, ts, crc, head, body FROM log WHERE off = ?"),
   blocks: db.prepare<[number, number], LogRow>("SELECT off, ts, crc, head, body FROM log WHERE off BETWEEN ? AND ?"),
   head: db.prepare<[number], { readonly ts: number; readonly head: Uint8Array }>("SELECT ts, head FROM log WHERE off = ?"),

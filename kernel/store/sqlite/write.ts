@@ -9,11 +9,12 @@ import type { Cursor } from "../../../protocol/names.ts"
 import { rowTextMax } from "../../limits.ts"
 import { digestOf } from "../content.ts"
 import { makeMint, mintedFrom, mintedIds } from "../ids.ts"
-import { makeBlockBuilder, type Block } from "./block.ts"
+import { giveUp, makeBlockBuilder, type FinishedBlock } from "./block.ts"
 import { exact, fieldNumbers, noteFresh, type Disk } from "./disk.ts"
 import type { KeyRow } from "./statements.ts"
 import { place, type Accepted, type DurableChannel } from "./placement.ts"
 import { findEvent } from "./read.ts"
+import { makeSlabs } from "./slabs.ts"
 
 /** Called before rows are written, before the commit and after it; a throw is what SQLite's own error would be. */
 export type FaultHook = (moment: "write" | "commit" | "committed") => void
@@ -48,7 +49,7 @@ export interface Flush {
 export interface Committed {
   readonly touched: ReadonlyArray<DurableChannel>
   readonly refusedJobs: ReadonlyMap<Job, unknown>
-  /** Text that went to disk. */
+  /** Bytes of text that went to disk. */
   readonly size: number
 }
 
@@ -61,13 +62,6 @@ interface Placed {
   readonly state: DurableChannel
   readonly off: number
   readonly first: Cursor
-}
-
-interface BuiltRow {
-  readonly block: Block
-  readonly head: Uint8Array
-  readonly crc: number
-  readonly events: number
 }
 
 export const isTagged = (failure: unknown): failure is { readonly _tag: string } =>
@@ -88,7 +82,7 @@ const answered = (row: KeyRow): ReadonlyArray<Appended> => {
 
 export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: string) => boolean): Writer => {
   const mint = makeMint()
-  const builder = makeBlockBuilder()
+  const builder = makeBlockBuilder(makeSlabs())
 
   /** Keys and given ids of the flush that is being decided. */
   let keys = new Map<string, PendingAppend>()
@@ -170,8 +164,8 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
   }
 
   /* hot */
-  const build = (disk: Disk, at: number, placed: Array<Placed>): Array<BuiltRow> => {
-    const rows: Array<BuiltRow> = []
+  const build = (disk: Disk, at: number, placed: Array<Placed>): Array<FinishedBlock> => {
+    const rows: Array<FinishedBlock> = []
     let off = disk.lastOff + 1
     for (const state of touched) {
       let open = false
@@ -233,10 +227,10 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
     }
   }
 
-  const insert = (disk: Disk, row: BuiltRow, at: number): void =>
-    void disk.statements.insertBlock.run(row.block.off, row.events, at, row.crc, row.head, row.block.body)
+  const insert = (disk: Disk, row: FinishedBlock, at: number): void =>
+    void disk.statements.insertBlock.run(row.block.off, row.events, at, row.crc, row.head, row.body)
 
-  const writeAll = (disk: Disk, rows: ReadonlyArray<BuiltRow>, jobs: ReadonlyArray<Job>, at: number): ReadonlyMap<Job, unknown> => {
+  const writeAll = (disk: Disk, rows: ReadonlyArray<FinishedBlock>, jobs: ReadonlyArray<Job>, at: number): ReadonlyMap<Job, unknown> => {
     const refused = new Map<Job, unknown>()
     disk.statements.begin.run()
     faults?.("write")
@@ -276,7 +270,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
     }
   }
 
-  const publish = (disk: Disk, rows: ReadonlyArray<BuiltRow>, placed: ReadonlyArray<Placed>, at: number): void => {
+  const publish = (disk: Disk, rows: ReadonlyArray<FinishedBlock>, placed: ReadonlyArray<Placed>, at: number): void => {
     for (const row of rows) disk.blocks.push(row.block)
     if (rows.length > 0) disk.lastOff = rows[rows.length - 1]!.block.off
     for (const { state, off, first } of placed) {
@@ -293,6 +287,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
   return {
     commit: (disk, { appends, jobs }, at) => {
       const placed: Array<Placed> = []
+      let rows: ReadonlyArray<FinishedBlock> = []
       let refusedJobs = noJobs
       try {
         let strict = false
@@ -302,7 +297,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
           if (append.strict && append.minted !== undefined) strict = true
         }
         for (const job of jobs) if (job.strict) strict = true
-        const rows = touched.length === 0 ? [] : build(disk, at, placed)
+        if (touched.length > 0) rows = build(disk, at, placed)
         if (rows.length > 0 || jobs.length > 0) disk.setFull(strict)
         if (rows.length === 1 && !sides && jobs.length === 0) {
           // One row and nothing beside it: the statement is the transaction.
@@ -315,10 +310,11 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
           faults?.("committed")
         }
         publish(disk, rows, placed, at)
-        const committed = { touched, refusedJobs, size: rows.reduce((sum, row) => sum + row.block.body.length, 0) }
+        const committed = { touched, refusedJobs, size: rows.reduce((sum, row) => sum + row.body.length, 0) }
         forget()
         return committed
       } catch (failure) {
+        for (const row of rows) giveUp(row.block)
         builder.reset()
         abandon(disk)
         throw failure

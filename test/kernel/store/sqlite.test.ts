@@ -7,7 +7,7 @@ import { dirname, join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect } from "vitest"
 import type { Channel } from "../../../protocol/channel.ts"
 import { makeClock } from "../../../kernel/clock.ts"
-import { keyRetentionMillis, pruneKeysDelayMillis, segmentRows } from "../../../kernel/limits.ts"
+import { keyRetentionMillis, pruneKeysDelayMillis, segmentRows, tailTextMax } from "../../../kernel/limits.ts"
 import { prepare } from "../../../kernel/store/codec.ts"
 import * as Sqlite from "../../../kernel/store/sqlite.ts"
 import { format, migrate, migrations, openDatabase } from "../../../kernel/store/sqlite/schema.ts"
@@ -105,6 +105,29 @@ describe("a store on disk", () => {
       "synchronous = NORMAL", "synchronous = FULL", "synchronous", "synchronous = NORMAL", "synchronous = FULL", "synchronous"
     ])
   }))
+
+  effect("gives every reader the same events, whether they come from memory or from disk", () => session((store) => Effect.gen(function*() {
+    // Three times the text that is held in memory, so that its memory is used again while readers are everywhere.
+    const relaxed = channel("relaxed", { durability: "relaxed" })
+    yield* store.putChannel(relaxed)
+    const filler = "ü".repeat(2_000)
+    const batch = (from: number) => prepared(relaxed, ...upTo(400).map((at) => ({ payload: { at: from + at, filler } })))
+    const total = 3 * tailTextMax / 2_000
+    let slow = 0
+    const read = (after: number) => Effect.map(store.read("relaxed", { after, limit: 50 }), (page) => {
+      for (const [at, event] of page.events.entries()) expect(event.payload).toEqual({ at: after + at, filler })
+      return page.next
+    })
+    for (let from = 0; from < total; from += 400) {
+      yield* surely(store, relaxed, batch(from))
+      const head = store.statisticsOf("relaxed")!.head
+      yield* read(Math.max(0, head - 60))
+      yield* read((from * 7919) % head)
+      slow = yield* read(slow)
+    }
+    for (let after = slow; after < total; after += 5_000) yield* read(after)
+    expect(yield* store.verify).toEqual([])
+  })))
 
   effect("finds events again through packed indexes", () => Effect.gen(function*() {
     const other = channel("other", { durability: "relaxed" })
