@@ -1,5 +1,6 @@
 // Builds `dist`: the library with tsc, the command line with rolldown. Does nothing when nothing has changed, because
-// `npm start` calls it every time. `--force` builds anyway; `npm pack` always starts from an empty `dist`.
+// `npm start` calls it every time. `--force` builds anyway, `--bundle-only` only the command line; `npm pack` always
+// starts from an empty `dist`.
 import { spawn } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -26,7 +27,7 @@ if (!forced && existsSync(stamp) && Math.max(...sources.map((name) => newest(joi
 
 if (packing) rmSync(dist, { recursive: true, force: true })
 // Until both halves are there, what is there counts as old.
-rmSync(stamp, { force: true })
+if (!bundleOnly) rmSync(stamp, { force: true })
 mkdirSync(dist, { recursive: true })
 
 /** Runs a program of node_modules; its output is ours. */

@@ -1,0 +1,282 @@
+// The command line as its users meet it: the built program, in processes of its own.
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { groups } from "../../bin/help.ts"
+import { commands } from "../../bin/program.ts"
+import { ancestral } from "../../protocol/well-known.ts"
+import { build, type Folder, makeFolder, runFileOf, type Running } from "../kit/command-line.ts"
+
+beforeAll(build, 60_000)
+
+/** The words of a warning or a banner are for people; what is tested is the data and the code. */
+const config = JSON.stringify({
+  id: "test", store: ".aaax/kernel.db",
+  executors: { "fs.write": { roots: ["out"] }, "process.run": { programs: ["echo"] } },
+  modules: [{ id: "echo", file: "aaax/modules/echo" }]
+})
+
+describe("the command line without a kernel", () => {
+  let folder: Folder
+  beforeEach(() => (folder = makeFolder()))
+  afterEach(() => folder.remove())
+
+  it("says its version and its help", async () => {
+    expect((await folder.aaax("--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/u)
+    const help = await folder.aaax("--help")
+    expect(help.code).toBe(0)
+    for (const { name } of commands) expect(help.stdout).toContain(`  ${name}`)
+    const told = groups.flatMap(([, rows]) => rows.map(([usage]) => usage.split(" ")[0]))
+    expect(new Set(told)).toEqual(new Set(commands.map(({ name }) => name)))
+  })
+
+  it("says a mistake in two lines, with the nearest command, and ends with 2", async () => {
+    const ran = await folder.aaax("statsu")
+    expect(ran).toMatchObject({ code: 2, stdout: "" })
+    expect(ran.stderr.trim().split("\n")).toHaveLength(2)
+    expect(ran.stderr).toContain("status")
+    expect((await folder.aaax("read")).code).toBe(2)
+  })
+
+  it("puts examples first in the help of a command", async () => {
+    const { stdout } = await folder.aaax("tail", "--help")
+    expect(stdout.indexOf("EXAMPLES")).toBe(0)
+    expect(stdout).toContain("--follow")
+  })
+
+  it("completes for a shell", async () => {
+    expect((await folder.aaax("--completions", "bash")).stdout).toContain("launch")
+  })
+
+  it("ends with 6 when no kernel runs, and says how to start one", async () => {
+    const ran = await folder.aaax("status")
+    expect(ran).toMatchObject({ code: 6, stdout: "" })
+    expect(ran.stderr).toContain("aaax launch")
+  })
+
+  it("ends with 6 when the kernel of the run file is gone", async () => {
+    mkdirSync(join(folder.path, ".aaax/run"), { recursive: true })
+    const tokenFile = join(folder.path, ".aaax/run/token")
+    // No process has this number: it is above the largest that Linux gives.
+    writeFileSync(join(folder.path, ".aaax/run/kernel.json"), JSON.stringify({ pid: 99_999_999, version: "0", url: "http://127.0.0.1:9", tokenFile }))
+    const ran = await folder.aaax("status")
+    expect(ran.code).toBe(6)
+    expect(ran.stderr).toContain("is gone")
+  })
+
+  it("does not follow a run file that names another machine or another token file", async () => {
+    mkdirSync(join(folder.path, ".aaax/run"), { recursive: true })
+    for (const run of [
+      { url: "http://evil.example:80", tokenFile: join(folder.path, ".aaax/run/token") },
+      { url: "http://127.0.0.1:9", tokenFile: "/etc/hostname" }
+    ]) {
+      writeFileSync(join(folder.path, ".aaax/run/kernel.json"), JSON.stringify({ pid: process.pid, version: "0", ...run }))
+      const ran = await folder.aaax("status")
+      expect(ran.stderr).toContain("no kernel runs")
+    }
+  })
+})
+
+describe("launch --once", () => {
+  let folder: Folder
+  beforeEach(() => (folder = makeFolder()))
+  afterEach(() => folder.remove())
+  const toml = "[aaax]\nid = \"aaax-cli-test\"\npolicy = \"default\"\n[[aaax.modules]]\nid = \"example-agent\"\nframework = \"custom\"\n"
+
+  it("prints the ancestor's snapshot to the letter", async () => {
+    folder.write("aaax.toml", toml)
+    const ran = await folder.aaax("launch", "aaax.toml", "--once")
+    expect(ran.stdout).toBe(
+      ["kernel_id=aaax-cli-test", "docked_systems=['example-agent']", "channels:", ...ancestral.map((name) => `  - ${name}`), ""].join("\n")
+    )
+    expect(ran.code).toBe(0)
+    expect(existsSync(join(folder.path, ".aaax"))).toBe(false)
+  })
+
+  it("prints the same as one object, with all channels", async () => {
+    folder.write("aaax.toml", toml)
+    const object = JSON.parse((await folder.aaax("launch", "--once", "--json")).stdout) as { channels: Array<string>; docked_systems: Array<string> }
+    expect(object).toMatchObject({ kernel_id: "aaax-cli-test", docked_systems: ["example-agent"] })
+    expect(object.channels.slice(0, 9)).toEqual(ancestral)
+    expect(object.channels).toContain("aaax.journal")
+  })
+
+  it("cannot be combined with --publish", async () => {
+    const ran = await folder.aaax("launch", "--once", "--publish")
+    expect(ran.code).toBe(2)
+    expect(ran.stderr).toContain("--once cannot be combined with --publish.")
+  })
+
+  it("names every mistake of a config and starts nothing", async () => {
+    folder.write("aaax.config.json", JSON.stringify({ stor: 1, modules: [{ id: "a", fil: "x" }] }))
+    const ran = await folder.aaax("launch")
+    expect(ran.code).toBe(2)
+    expect(ran.stderr).toContain("aaax.config.json: stor: 'stor' is not a key that is known here. Did you mean store?")
+    expect(ran.stderr).toContain("modules[0].fil")
+    expect(existsSync(join(folder.path, ".aaax"))).toBe(false)
+  })
+
+  it("loads a TypeScript config and module in a folder where nothing is installed, with the running copy of aaax", async () => {
+    folder.write("mine.ts", "import { defineModule } from \"aaax\"\nexport default defineModule({ id: \"mine\", description: \"mine\" })\n")
+    folder.write("aaax.config.ts", [
+      "import { defineConfig } from \"aaax/kernel\"", "import * as Effect from \"effect/Effect\"", "import { Effect as Barrel } from \"effect\"",
+      "const one: boolean = Effect.succeed === Barrel.succeed",
+      "export default defineConfig({ id: one ? \"one\" : \"two\", modules: [{ id: \"mine\", file: \"./mine.ts\" }] })"
+    ].join("\n"))
+    expect((await folder.aaax("launch", "--once")).stdout).toContain("kernel_id=one\ndocked_systems=['mine']\n")
+  })
+
+  it("says why a module file cannot be used", async () => {
+    folder.write("mine.ts", "export default 42\n")
+    folder.write("aaax.config.json", JSON.stringify({ modules: [{ id: "mine", file: "./mine.ts" }] }))
+    const ran = await folder.aaax("launch", "--once")
+    expect(ran.code).toBe(4)
+    expect(ran.stderr).toContain("its default export is no system")
+  })
+})
+
+describe("a running kernel", () => {
+  let folder: Folder
+  let kernel: Running
+  beforeAll(async () => {
+    folder = makeFolder()
+    folder.write("aaax.config.json", config)
+    kernel = await folder.launch()
+  }, 60_000)
+  afterAll(() => folder.remove())
+
+  it("keeps its folder, run file and token to its owner, and out of git", () => {
+    const mode = (path: string): number => statSync(join(folder.path, path)).mode & 0o777
+    expect([mode(".aaax"), mode(".aaax/run"), mode(".aaax/run/kernel.json"), mode(".aaax/run/token")]).toEqual([0o700, 0o700, 0o600, 0o600])
+    expect(readFileSync(join(folder.path, ".aaax/.gitignore"), "utf8")).toBe("*\n")
+  })
+
+  it("is found from a folder below, and says its state as bare JSON", async () => {
+    mkdirSync(join(folder.path, "a/b"), { recursive: true })
+    const ran = await folder.aaax("status", "--json", "--dir", "a/b")
+    expect(JSON.parse(ran.stdout)).toMatchObject({ id: "test", pid: kernel.child.pid })
+    expect(ran.stderr).toBe("")
+  })
+
+  it("lists systems, channels and modules", async () => {
+    expect((JSON.parse((await folder.aaax("ps", "--json")).stdout) as Array<{ id: string }>).map(({ id }) => id)).toEqual(["echo", "operator", "terminal"])
+    expect((await folder.aaax("channels")).stdout).toContain("echo.in")
+    expect((await folder.aaax("modules", "list")).stdout).toContain("aaax/modules/echo")
+  })
+
+  it("takes an event, once for a key, and shows it again on one line without what a terminal would obey", async () => {
+    const append = (...data: ReadonlyArray<string>) => folder.aaax("append", "echo.in", ...data, "--kind", "note", "--key", "k1")
+    const first = await append("\u001b[31mred\u202e")
+    expect(first.code).toBe(0)
+    expect((await append("\u001b[31mred\u202e")).stdout).toBe(first.stdout)
+    expect((await append("other")).code).toBe(5)
+    const { stdout } = await folder.aaax("read", "echo.in", "--kind", "note")
+    expect(stdout.trimEnd().split("\n")).toHaveLength(1)
+    expect(stdout).not.toContain("\u001b")
+    expect(stdout).not.toContain("\u202e")
+    expect(stdout).toContain("·[31mred·")
+    const tail = await folder.aaax("tail", "echo.*", "--json", "--kind", "note")
+    expect((JSON.parse(tail.stdout.trim()) as { payload: string }).payload).toBe("\u001b[31mred\u202e")
+  })
+
+  it("ends with 3 for what is not there, with the nearest name", async () => {
+    const ran = await folder.aaax("read", "echo.inn")
+    expect(ran.code).toBe(3)
+    expect(ran.stderr).toContain("Did you mean echo.in?")
+    expect((await folder.aaax("snapshot", "get", "none")).code).toBe(3)
+    expect((await folder.aaax("pause", "ecko")).code).toBe(3)
+  })
+
+  it("writes through the gate below its root, and nowhere else", async () => {
+    const ran = await folder.aaax("act", "fs.write", "note.md", "--payload", "{\"content\":\"hi\"}", "--json")
+    expect(JSON.parse(ran.stdout)).toMatchObject({ state: "succeeded", result: { path: "note.md" } })
+    expect(readFileSync(join(folder.path, "out/note.md"), "utf8")).toBe("hi")
+    expect((await folder.aaax("act", "fs.write", "../note.md", "--payload", "{\"content\":\"hi\"}")).code).toBe(4)
+    expect((await folder.aaax("act", "fs.wrte", "x")).stderr).toContain("did you mean fs.write?")
+    expect((await folder.aaax("act", "fs.write", "x", "--payload", "not json")).code).toBe(2)
+  })
+
+  it("parks what cannot be undone until it is approved, and then does it once", async () => {
+    const waiting = folder.aaax("act", "process.run", "echo", "--payload", "{\"args\":[\"hello\"]}", "--wait", "--json")
+    let open: Array<{ id: string; payload: unknown }> = []
+    while (open.length === 0) open = JSON.parse((await folder.aaax("gate", "--json")).stdout) as typeof open
+    expect(open[0]?.payload).toEqual({ args: ["hello"] })
+    expect((await folder.aaax("gate", "approve", open[0]!.id, "--digest", "0".repeat(64))).code).not.toBe(0)
+    expect((await folder.aaax("gate", "approve", open[0]!.id)).code).toBe(0)
+    expect(JSON.parse((await waiting).stdout)).toMatchObject({ state: "succeeded", result: { exitCode: 0, stdout: "hello\n" } })
+  })
+
+  it("ends the asking command with 4 when it is denied, and with 7 when nobody answers in time", async () => {
+    expect((await folder.aaax("act", "process.run", "echo", "--wait", "--timeout", "1")).code).toBe(7)
+    const [open] = JSON.parse((await folder.aaax("gate", "--json")).stdout) as Array<{ id: string }>
+    expect((await folder.aaax("gate", "deny", open!.id, "--reason", "no")).stdout).toContain("refused")
+    expect((await folder.aaax("gate", "show", "no-such-request")).code).toBe(3)
+  })
+
+  it("loads a module while it runs", async () => {
+    folder.write("late.ts", "import { defineModule } from \"aaax\"\nexport default defineModule({ id: \"late\", description: \"late\" })\n")
+    expect((await folder.aaax("modules", "load", "late.ts")).code).toBe(0)
+    expect((await folder.aaax("ps")).stdout).toContain("late")
+  })
+
+  it("shows and verifies its journal, and is healthy", async () => {
+    expect((await folder.aaax("audit", "tail", "--last", "1", "--json")).stdout.trim().split("\n")).toHaveLength(1)
+    expect((await folder.aaax("audit", "verify")).stdout).toMatch(/^ok {2}\d+ entries/u)
+    expect((await folder.aaax("doctor")).code).toBe(0)
+  })
+
+  it("refuses a second kernel on its store, while --once works beside it", async () => {
+    const second = await folder.aaax("launch")
+    expect(second.code).toBe(5)
+    expect(second.stderr).toContain(`pid ${kernel.child.pid}`)
+    expect((await folder.aaax("launch", "--once")).code).toBe(0)
+    expect(runFileOf(folder)?.pid).toBe(kernel.child.pid)
+  })
+
+  it("goes down when it is told to, and takes its run file along", async () => {
+    expect((await folder.aaax("down")).code).toBe(0)
+    expect(await kernel.ended).toBe(0)
+    expect(runFileOf(folder)).toBeUndefined()
+  })
+})
+
+describe("a launch", () => {
+  let folder: Folder
+  beforeEach(() => {
+    folder = makeFolder()
+    folder.write("aaax.config.json", config)
+  })
+  afterEach(() => folder.remove())
+
+  it("ends with 0 after SIGTERM and after Ctrl-C", async () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const kernel = await folder.launch()
+      kernel.child.kill(signal)
+      expect(await kernel.ended).toBe(0)
+      expect(runFileOf(folder)).toBeUndefined()
+    }
+  })
+
+  it("keeps a parked action through kill -9, to be approved afterwards and done once", async () => {
+    const first = await folder.launch()
+    const parked = await folder.aaax("act", "process.run", "echo", "--payload", "{\"args\":[\"after\"]}", "--json")
+    const { request } = JSON.parse(parked.stdout) as { request: string }
+    first.child.kill("SIGKILL")
+    await first.ended
+    const second = await folder.launch()
+    expect((await folder.aaax("gate", "approve", request)).code).toBe(0)
+    let state = ""
+    while (state !== "succeeded") state = (JSON.parse((await folder.aaax("gate", "show", request, "--json")).stdout) as { state: string }).state
+    second.child.kill("SIGTERM")
+    expect(await second.ended).toBe(0)
+  })
+
+  it("says where it is, what it keeps and how to stop", async () => {
+    const kernel = await folder.launch("--store", ":memory:")
+    expect(kernel.stderr()).toMatch(/ready in \d+ ms/u)
+    expect(kernel.stderr()).toContain("in memory: nothing survives the process")
+    expect(kernel.stderr()).toContain(runFileOf(folder)?.url)
+    kernel.child.kill("SIGTERM")
+    await kernel.ended
+  })
+})
