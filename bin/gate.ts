@@ -4,7 +4,7 @@ import type { Client, ClientError } from "../libos/http.ts"
 import type { GateView } from "../protocol/view.ts"
 import { type WarrantState, WarrantState as States } from "../protocol/warrant.ts"
 import { type Called, idOf, show } from "./called.ts"
-import { NotFound, UsageError } from "./failure.ts"
+import { type NotFound, UsageError } from "./failure.ts"
 import { connect } from "./run-file.ts"
 import { ago, brief, err, onErr, onOut, plain, table } from "./terminal.ts"
 

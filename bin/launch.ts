@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { mkdirSync } from "node:fs"
 import { isAbsolute, resolve } from "node:path"
 import * as Http from "../kernel/door/http.ts"

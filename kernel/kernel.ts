@@ -1,7 +1,7 @@
 // The kernel, as hosts, doors and the command line see it. Composes the rooms; the only file that knows them all.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type { Policy } from "../protocol/authority.ts"
 import { channelOf, type ChannelSpec, type Durability } from "../protocol/channel.ts"
 import {

@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Context from "effect/Context"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { isAbsolute, join, resolve } from "node:path"
 import {
-  ConfigInvalid, ModuleRejected, StoreUnavailable, type ChannelExists, type StoreCorrupt, type StoreFormat, type StoreLocked
+  ConfigInvalid, type ModuleRejected, StoreUnavailable, type ChannelExists, type StoreCorrupt, type StoreFormat, type StoreLocked
 } from "../protocol/errors.ts"
 import type { Executor } from "../protocol/executor.ts"
 import type { SystemId } from "../protocol/names.ts"

@@ -2,7 +2,7 @@
 // per entry, so that a crash redoes them without doubling them.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type { Draft } from "../../protocol/event.ts"
 import { kernelSystem, type ChannelId, type Cursor } from "../../protocol/names.ts"
 import { replyKinds, type Warrant } from "../../protocol/warrant.ts"

@@ -2,13 +2,13 @@
 // operator decided of a system (paused, quarantined, revoked) is in the journal and holds across restarts.
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { channelOf } from "../../protocol/channel.ts"
 import { DockRefused, SystemExists, SystemNotFound, type ChannelExists, type StoreUnavailable } from "../../protocol/errors.ts"
 import type { Executor } from "../../protocol/executor.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { Manifest, System } from "../../protocol/manifest.ts"
-import { nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
+import { nameLengthMax, nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { ReadingPower, ReadFailure } from "../../protocol/power.ts"
 import type { SystemView } from "../../protocol/view.ts"
 import { decideDock, decideStatus, decideUndock, type Rules } from "../authority/decide.ts"
@@ -18,6 +18,7 @@ import type { ChannelsService } from "../channel/channels.ts"
 import type { PendingRequests } from "../guard/admission.ts"
 import { wiringOf, type Wiring } from "../guard/wiring.ts"
 import { systemsMax } from "../limits.ts"
+import { keptSystem } from "./manifest.ts"
 import { makePort, type PortControl } from "./port.ts"
 import { supervise } from "./supervise.ts"
 
@@ -78,6 +79,14 @@ export interface Constellation {
   readonly view: (docked: Docked) => SystemView
 }
 
+const nameOf = (system: System): string => {
+  try {
+    return String(system.manifest.id).slice(0, nameLengthMax)
+  } catch {
+    return ""
+  }
+}
+
 /** Systems in these states are not started. */
 const resting: ReadonlySet<SystemStatus> = new Set(["paused", "quarantined", "revoked"])
 
@@ -116,23 +125,25 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       }),
       monotonic: channels.clock.monotonic,
       onStart: () => Effect.sync(() => {
-        if (docked.status !== "paused") docked.status = "running"
+        if (docked.status === "failed") docked.status = "running"
       }),
       onFailure: Effect.fnUntraced(function*(reason, delayMillis) {
         docked.restarts++
         docked.lastError = reason
-        docked.status = "failed"
+        // A paused system that fails is started again, and stays paused at its first call.
+        if (docked.status !== "paused") docked.status = "failed"
         yield* channels.release(id)
         yield* Effect.logWarning(`${id} failed and starts again in ${delayMillis} ms: ${reason}`)
       }),
       onQuarantine: Effect.fnUntraced(function*(reason) {
         docked.lastError = reason
+        control.close("it is quarantined")
         yield* channels.release(id)
         yield* Effect.logError(`${id} fails too often and is quarantined: ${reason}. Start it again with: aaax resume ${id}`)
         yield* change(docked, "quarantined", reason)
       }),
       onEnd: () => Effect.sync(() => {
-        docked.status = "stopped"
+        if (docked.status !== "paused") docked.status = "stopped"
       })
     }).pipe(Effect.annotateLogs({ system: id }), Effect.forkIn(scope, { startImmediately: true }))
   })
@@ -169,7 +180,8 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     const clash = yield* options.register(manifest.id, system.executors ?? [])
     if (clash !== undefined) return yield* refuse(`Executor '${clash}' is already served.`)
     for (const spec of manifest.provides) {
-      yield* channels.open(channelOf(spec, manifest.id), system.schemas?.[spec.name], { adopt: true })
+      const schema = Object.hasOwn(system.schemas ?? {}, spec.name) ? system.schemas?.[spec.name] : undefined
+      yield* channels.open(channelOf(spec, manifest.id), schema, { adopt: true })
     }
     const control = makePort({
       system: manifest.id, wiring, snapshots: manifest.snapshots, powers, channels, pending: options.pending, entered: options.entered
@@ -195,6 +207,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     }
     if (answer.status === "paused") control.pause()
     if (answer.status === "revoked") control.close("it was revoked")
+    if (answer.status === "quarantined") control.close("it is quarantined")
     table.set(manifest.id, docked)
     if (started && !resting.has(docked.status)) yield* begin(docked)
     return docked
@@ -210,9 +223,11 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
   const resumeOne = Effect.fnUntraced(function*(id: SystemId) {
     const docked = yield* found(id)
     if (docked.status === "revoked") return
-    const runs = docked.fiber !== undefined && docked.fiber.pollUnsafe() === undefined
+    if (docked.status === "quarantined") docked.control.reopen()
     yield* change(docked, "running", "resumed by an operator")
     docked.control.resume()
+    // Looked at last: whoever resumed it in the meantime has started it already.
+    const runs = docked.fiber !== undefined && docked.fiber.pollUnsafe() === undefined
     if (!runs && started) {
       docked.restarts = 0
       yield* begin(docked)
@@ -221,6 +236,8 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
 
   const drainOne = Effect.fnUntraced(function*(id: SystemId, timeoutMillis: number) {
     const docked = yield* found(id)
+    // There is nothing left to end, and neither word may be washed away by another one.
+    if (docked.status === "revoked" || docked.status === "quarantined") return
     yield* change(docked, "draining", "")
     docked.control.refuseWork()
     const { drain } = docked.system
@@ -231,8 +248,11 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       )
     }
     yield* halt(docked)
-    yield* change(docked, "drained", "")
+    if (isDraining(docked)) yield* change(docked, "drained", "")
   })
+
+  /** Somebody may have revoked or resumed it while it drained. */
+  const isDraining = (docked: Docked): boolean => docked.status === "draining"
 
   const revokeOne = Effect.fnUntraced(function*(id: SystemId) {
     const docked = yield* found(id)
@@ -242,8 +262,10 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
   })
 
   return {
-    dock: (system, request) =>
+    dock: (given, request) =>
       Effect.suspend((): Effect.Effect<Docked, DockFailure> => {
+        const system = keptSystem(given, options.host)
+        if (typeof system === "string") return Effect.fail(new DockRefused({ system: nameOf(given), reason: system }))
         const { id } = system.manifest
         if (table.has(id) || docking.has(id)) return Effect.fail(new SystemExists({ system: id }))
         if (table.size >= systemsMax) return Effect.fail(new DockRefused({ system: id, reason: `At most ${systemsMax} systems can be docked.` }))
@@ -276,7 +298,9 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     revoke: revokeOne,
     quarantine: Effect.fnUntraced(function*(id, reason) {
       const docked = yield* found(id)
+      if (docked.status === "revoked") return
       docked.lastError = reason
+      docked.control.close("it is quarantined")
       yield* halt(docked)
       yield* change(docked, "quarantined", reason)
     }),

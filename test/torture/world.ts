@@ -15,7 +15,7 @@ import { sha256Hex } from "../../kernel/power/digest.ts"
 import * as Sqlite from "../../kernel/store/sqlite.ts"
 import type { StoreService } from "../../kernel/store/store.ts"
 import * as Result from "effect/Result"
-import { type Instructions, type Told, expectation, points } from "./terms.ts"
+import { type Instructions, type Told, expectation, type points } from "./terms.ts"
 
 /** To the parent, in one synchronous write: what was said before a kill was said. */
 const tell = (told: Told): void => void writeSync(1, `${JSON.stringify(told)}\n`)
