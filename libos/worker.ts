@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { WrongDelivery, type AppendUnknown, type ChannelNotFound, type Denied, type ReadError, type StoreUnavailable } from "../protocol/errors.ts"
 import type { Cursor } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
@@ -128,7 +128,7 @@ export const work = <T, E>(
     // One loop renews whatever is held.
     const renew = Effect.gen(function*() {
       yield* Effect.sleep(Math.max(1, Math.floor((spec?.leaseMillis ?? 300_000) / 3)))
-      for (const item of [...held.values()]) {
+      for (const item of held.values()) {
         yield* Effect.catch(port.renew(channel, item.taken.event.cursor, item.taken.epoch), (error) => {
           if (error._tag !== "LeaseLost") return Effect.void
           item.lost = true

@@ -45,5 +45,5 @@ export const languageOf = (path: string, firstLine = ""): string | null => {
   if (known !== undefined) return known
   const dot = name.lastIndexOf(".")
   const extension = dot <= 0 ? undefined : byExtension.get(name.slice(dot + 1))
-  return extension ?? ofShebang(firstLine) ?? (/^dockerfile\./u.test(name) ? "Dockerfile" : null)
+  return extension ?? ofShebang(firstLine) ?? (name.startsWith("dockerfile.") ? "Dockerfile" : null)
 }

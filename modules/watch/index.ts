@@ -265,7 +265,7 @@ const isReadFailure = (error: unknown): error is ReadFailure =>
 
 /** In the order of the items, at most `limit` at once. */
 const inParallel = async <A, B>(items: ReadonlyArray<A>, limit: number, body: (item: A) => Promise<B>): Promise<ReadonlyArray<B>> => {
-  const results = new Array<B>(items.length)
+  const results: Array<B> = []
   let next = 0
   const lane = async (): Promise<void> => {
     for (let at = next++; at < items.length; at = next++) results[at] = await body(items[at]!) // below the length

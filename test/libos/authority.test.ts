@@ -1,5 +1,6 @@
 import { defineModule, EffectFailed, Refused, TimedOut, type ActOptions, type Event, type ModuleContext } from "aaax"
 import * as Effect from "effect/Effect"
+import { makeReplies } from "aaax/effect"
 import { describe, expect, it } from "vitest"
 import { makeWorld, start, until } from "../kit/port-fake.ts"
 
@@ -141,6 +142,25 @@ describe("act", () => {
     expect(handled).toEqual([{ wrote: "a.md" }, { wrote: "second" }, { wrote: "a.md" }, { wrote: "second" }])
     expect(gate.actions.map((event) => (event.payload as { readonly target: string }).target)).toEqual(["a.md", "second"])
     expect(gate.actions[0]!.parentIds).toEqual(["e1"])
+  })
+})
+
+describe("ask", () => {
+  it("does not miss an answer that comes before the append was acknowledged", async () => {
+    const world = makeWorld()
+    const port = world.port("asker")
+    const answer = await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const replies = yield* makeReplies(port, "aaax.kernel-replies")
+      const reply = (id: string) => world.port("aaax").append("aaax.kernel-replies", [{ payload: "early", recipient: "asker", correlationId: id }])
+      const send = Effect.gen(function*() {
+        const [appended] = yield* port.append("aaax.action-gate", [{}])
+        yield* reply(appended!.id)
+        yield* Effect.sleep(20)
+        return appended!
+      })
+      return yield* replies.ask({ send, accept: (event) => Effect.succeed(event.payload), repeated: false, timeoutMillis: 1_000, what: "it" })
+    })))
+    expect(answer).toBe("early")
   })
 })
 

@@ -1,6 +1,8 @@
 import { defineModule, NotDone, Schema, defineExecutor, InvalidPayload, type Call, type Reads } from "aaax"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import { makeReader, toStandard } from "aaax/effect"
 import { describe, expect, it } from "vitest"
 import firstModule from "../../examples/first-module.ts"
 import { makeWorld, start, until } from "../kit/port-fake.ts"
@@ -235,6 +237,31 @@ describe("a subscription of a module", () => {
       expect(failure).toBeInstanceOf(InvalidPayload)
       expect(failure).toMatchObject({ what: "payload of own#1" })
     }
+  })
+})
+
+describe("a follower", () => {
+  it("does not pass over an event that its schema refuses, however often it is asked", async () => {
+    const world = makeWorld()
+    world.open("own")
+    const port = world.port("x")
+    await Effect.runPromise(port.append("own", [{ payload: "text" }]))
+    const { pull } = makeReader<number>(port, "own", toStandard(Schema.Number)).follow({ from: "start" })
+    for (const _ of [1, 2]) expect(await Effect.runPromise(Effect.flip(pull))).toBeInstanceOf(InvalidPayload)
+  })
+
+  it("as a stream remembers a page when the next one is asked for", async () => {
+    const world = makeWorld()
+    world.open("own")
+    const port = world.port("x")
+    await Effect.runPromise(port.append("own", [1, 2, 3].map((payload) => ({ payload }))))
+    const take = (count: number) =>
+      Effect.runPromise(Stream.runCollect(Stream.take(makeReader<number>(port, "own").stream({ from: "mine" }), count)))
+    expect((await take(3)).map((event) => event.payload)).toEqual([1, 2, 3])
+    expect((await take(3)).map((event) => event.payload)).toEqual([1, 2, 3])
+    setTimeout(() => void Effect.runPromise(port.append("own", [{ payload: 4 }])), 1)
+    expect((await take(4)).map((event) => event.payload)).toEqual([1, 2, 3, 4])
+    expect(world.calls).toContain("advance mine 3")
   })
 })
 

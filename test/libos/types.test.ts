@@ -30,7 +30,7 @@ describe("a module's types", () => {
           // @ts-expect-error -- a risk that does not exist
           await act("github.comment", { target: "PR-7", risk: "enormous" })
           // @ts-expect-error -- without a schema a payload is unknown
-          event.payload.length
+          void event.payload.length
           // @ts-expect-error -- a snapshot that was not declared
           await snapshots.put("own.newest", 1)
           await snapshots.put("own.latest", 1)

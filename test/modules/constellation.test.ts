@@ -1,5 +1,6 @@
 // The default constellation on a real folder, under a real kernel in memory.
 import { execFileSync } from "node:child_process"
+import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -148,6 +149,42 @@ describe("the default constellation", () => {
         expect((await events(kernel, "repo.facts")).filter((event) => event.kind === "facts").length).toBe(3)
       }, { store }))
     })))
+  })
+
+  it("asks again for a content that was not there when its task was done", async () => {
+    const root = folder({ "a.md": "not what was told\n" })
+    const content = "what was told\nand more\n"
+    const digest = createHash("sha256").update(content).digest("hex")
+    await Effect.runPromise(Effect.provide(Effect.scoped(Effect.gen(function*() {
+      const kernel = yield* makeKernel({ directory: root, time: realTime, channels: [{ name: "repo.files" }] })
+      for (const system of survey({ root, workers: 2 })) yield* kernel.dock(system, { configured: true })
+      yield* kernel.channels.append("test", "repo.files", [{ kind: "file", payload: { path: "a.md", kind: "file", digest, sizeBytes: content.length, changedAt: 1 } }])
+      const facts = async (kind: string) => (await events(kernel, "repo.facts")).filter((event) => event.kind === kind)
+      // The first task gives up; the second one, which has another key, finds what it looks for.
+      yield* Effect.promise(async () => {
+        while ((await facts("superseded")).length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+        put(root, "a.md", content)
+        const found = await surveyed(kernel, ({ files }) => files === 1)
+        expect(found.lines).toBe(2)
+        expect((await events(kernel, "repo.tasks")).length).toBe(2)
+      })
+    })), Logger.layer([])))
+  })
+
+  it("plans one task for a content that comes back before its task was done", async () => {
+    const root = folder({})
+    await Effect.runPromise(Effect.provide(Effect.scoped(Effect.gen(function*() {
+      const kernel = yield* makeKernel({ directory: root, time: realTime, channels: [{ name: "repo.files" }] })
+      for (const system of survey({ root, workers: 0 })) yield* kernel.dock(system, { configured: true })
+      const tell = (path: string, digest: string) =>
+        kernel.channels.append("test", "repo.files", [{ kind: "file", payload: { path, kind: "file", digest, sizeBytes: 1, changedAt: 1 } }])
+      for (const digest of ["A", "B", "A"]) yield* tell("a.md", digest)
+      yield* tell("last.md", "C")
+      yield* kernel.channels.awaitBeyond("repo.tasks", 2)
+      const tasks = yield* Effect.promise(() => events(kernel, "repo.tasks"))
+      expect(tasks.map(({ payload }) => (payload as { readonly digest: string }).digest).sort()).toEqual(["A", "B", "C"])
+      expect(kernel.systems().map(({ restarts }) => restarts)).toEqual([0])
+    })), Logger.layer([])))
   })
 
   it("comes to the same on a store that fails as a replicated log does", async () => {

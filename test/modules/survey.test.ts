@@ -95,6 +95,7 @@ describe("the survey's fold", () => {
 
   it("is not changed by what was told before and comes again", () => {
     const events = [seen("a", "A", 1), fact("a", "A", "1\n"), { is: "gone", path: "a", at: 2 } as const, seen("b", "B", 3)]
+    expect(lines(run([seen("a", "A", 1)], run(events)))).toEqual([0, 0, 1])
     expect(lines(run([seen("a", "A", 1), { is: "gone", path: "a", at: 2 }, seen("b", "B", 3)], run(events)))).toEqual([0, 0, 1])
   })
 
