@@ -22,7 +22,7 @@ import { definite, surely } from "./definite.ts"
 import { deliveries } from "./delivery.ts"
 import { check, isLater, refusalOf } from "./drafts.ts"
 import { makeQueue, type Queue, type Timer } from "./queue.ts"
-import { awaitBeyond, makeRoom, retain, serve, type Room } from "./room.ts"
+import { awaitBeyond, isConcerned, makeRoom, retain, serve, type Room } from "./room.ts"
 
 export interface ChannelsService {
   readonly store: StoreService
@@ -112,6 +112,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         timer: options.timer ?? platformTimer,
         nextEpoch: () => options.boot() * 4_294_967_296 + ++epochs,
         channel: () => room.channel,
+        letters: () => (isReserved(room.channel.name) ? undefined : rooms.get(deadLettersOf(room.channel.name))?.channel),
         onSettled: () => mark(room)
       })
 
@@ -138,7 +139,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       const isQueue = deliveries[channel.delivery].isQueue
       if (isQueue) room.queue ??= newQueue(room)
       else {
-        room.queue?.close()
+        room.queue?.close(wrongDelivery(channel, "take"))
         room.queue = undefined
       }
       return room
@@ -148,7 +149,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
     yield* Effect.acquireRelease(
       Effect.sync(() => store.onCommit((name) => {
         const room = rooms.get(name)
-        if (room !== undefined) mark(room)
+        if (room !== undefined && isConcerned(room)) mark(room)
       })),
       (stop) => Effect.sync(() => {
         stop()
@@ -232,7 +233,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         const room = rooms.get(name)
         if (room === undefined) return Effect.fail(notFound(name))
         if (room.queue !== undefined) return use(room.queue)
-        return Effect.fail(new WrongDelivery({ channel: name, delivery: room.channel.delivery, operation, instead: "read" }))
+        return Effect.fail(wrongDelivery(room.channel, operation))
       })
 
     return {
@@ -269,13 +270,13 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         Effect.sync(() => {
           for (const room of rooms.values()) room.queue?.release(holder)
         }),
-      backlog: (name) =>
-        withQueue(name, "backlog", (queue) =>
-          // What cannot be read cannot be handed out either; the next take says so.
-          Effect.catchTag(queue.backlog, ["Gap", "StoreCorrupt"], () => Effect.succeed(0))),
+      backlog: (name) => withQueue(name, "backlog", (queue) => queue.backlog),
       settledFloor: (name) => rooms.get(name)?.queue?.settledFloor() ?? 0
     }
   })
+
+const wrongDelivery = ({ name, delivery }: Channel, operation: string): WrongDelivery =>
+  new WrongDelivery({ channel: name, delivery, operation, instead: "read" })
 
 /** Throws a refusal when a key or a head is not one. */
 const checkOptions = ({ key, expectedHead }: Options): void => {

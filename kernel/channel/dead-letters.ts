@@ -1,12 +1,12 @@
 // The dead letters of an exclusive channel: a shared log of the items that nobody could handle, each with its reason.
 import * as Effect from "effect/Effect"
 import type { Channel } from "../../protocol/channel.ts"
-import type { AppendUnknown, StoreUnavailable } from "../../protocol/errors.ts"
+import { StoreUnavailable, type AppendUnknown } from "../../protocol/errors.ts"
 import type { Event } from "../../protocol/event.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import { batchTextMax } from "../limits.ts"
 import { prepare } from "../store/codec.ts"
-import type { StoreAppendError, StoreService } from "../store/store.ts"
+import type { StoreService } from "../store/store.ts"
 import { definite } from "./definite.ts"
 import type { Item } from "./items.ts"
 
@@ -20,18 +20,17 @@ const letterTextMax = 16_384
 export const bury = (
   store: StoreService, letters: Channel, item: Item, event: Event | undefined
 ): Effect.Effect<void, AppendUnknown | StoreUnavailable> => {
-  const reason = (item.reason ?? "not settled").slice(0, 1_000)
   const payload = JSON.stringify(event?.payload ?? null)
   const text = JSON.stringify({
-    event: event?.id ?? null, cursor: item.cursor, kind: event?.kind ?? null, sender: event?.sender ?? null, reason,
-    attempts: item.attempts
+    event: event?.id ?? null, cursor: item.cursor, kind: event?.kind ?? null, sender: event?.sender ?? null,
+    reason: (item.reason ?? "not settled").slice(0, 1_000), attempts: item.attempts
   })
   // The item was within the bounds; with the members of the letter around it, it may not be: then its id must do.
   const kept = payload.length + letterTextMax > batchTextMax ? "null" : payload
   const draft = { kind: "dead", payload: null, ...(event === undefined ? {} : { parentIds: [event.id] }) }
   const letter = prepare(draft, kernelSystem, letters, `${text.slice(0, -1)},"payload":${kept}}`)
   const append = store.append(letters.name, [letter], { sender: kernelSystem, key: `dead/${item.cursor}` })
-  return Effect.catch(definite(append), (failure: StoreAppendError) => {
+  return Effect.catch(definite(Effect.asVoid(append)), (failure) => {
     switch (failure._tag) {
       case "AppendUnknown":
       case "StoreUnavailable":
@@ -39,8 +38,11 @@ export const bury = (
       // Buried before a crash, when another attempt or another reason was the last one.
       case "IdempotencyConflict":
         return Effect.void
+      // Evicted since it was read: the letter stands for itself.
+      case "EventNotFound":
+        return event === undefined ? Effect.die(failure) : bury(store, letters, { ...item, reason: `${item.reason ?? ""} (evicted)` }, undefined)
       default:
-        return Effect.die(failure)
+        return Effect.fail(new StoreUnavailable({ reason: failure.message }))
     }
   })
 }

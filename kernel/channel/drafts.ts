@@ -25,6 +25,14 @@ const at = (index: number, batch: ReadonlyArray<Draft>, refusal: Refusal): Refus
     ? refusal
     : refuse(`[${index}]${refusal.path === "" ? "" : `.${refusal.path}`}`, refusal.reason)
 
+const validate = (schema: StandardSchemaV1, value: unknown): StandardResult<unknown> | Promise<StandardResult<unknown>> => {
+  try {
+    return schema["~standard"].validate(value)
+  } catch (thrown) {
+    throw refuse("payload", `the channel's schema failed: ${refusalOf(thrown).message}`)
+  }
+}
+
 /** Why a payload is refused, or nothing. */
 const verdictOf = (result: StandardResult<unknown>): Refusal | undefined => {
   if (result.issues === undefined) return undefined
@@ -57,7 +65,7 @@ export const check = (
       if (schema === undefined) prepared = prepare(draft, sender, channel)
       else {
         const text = draft.payload === undefined ? "null" : toText(draft.payload)
-        const result = schema["~standard"].validate(JSON.parse(text))
+        const result = validate(schema, JSON.parse(text))
         if (result instanceof Promise) (later ??= []).push(result.then(verdictOf, refusalOf).then((late) => late && at(i, drafts, late)))
         else {
           const verdict = verdictOf(result)

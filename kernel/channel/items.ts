@@ -63,6 +63,9 @@ export const makeItems = (floor: Cursor): Items => {
     previous.next = item.next
     if (item.next === undefined) tail = previous
     else item.next.previous = previous
+    // An item that is done keeps no others alive: without this the collector carries the whole chain along.
+    item.previous = undefined
+    item.next = undefined
     size--
   }
 

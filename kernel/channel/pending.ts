@@ -60,7 +60,6 @@ export const makePending = (options: PendingOptions): Pending => {
     at = 0
     let skipTo = readTo
     for (const event of page.events) {
-      if (event.cursor <= skipTo) continue
       const run = runAt(settled.runs, event.cursor)
       if (run !== undefined) {
         items.addRun(event.cursor, run[1])

@@ -8,17 +8,17 @@
 //
 // Leases are memory. Losing them in a crash is a redelivery, never a loss.
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
 import type { Channel } from "../../protocol/channel.ts"
-import { LeaseLost, type AppendUnknown, type StoreUnavailable } from "../../protocol/errors.ts"
+import { LeaseLost, StoreUnavailable, type AppendUnknown, type WrongDelivery } from "../../protocol/errors.ts"
 import type { Cursor, SystemId } from "../../protocol/names.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import type { TakeOptions } from "../../protocol/port.ts"
 import type { Settlement, Taken } from "../../protocol/subscription.ts"
-import { deadLettersOf, isReserved, settlementOf } from "../../protocol/well-known.ts"
+import { settlementOf } from "../../protocol/well-known.ts"
 import type { KernelClock } from "../clock.ts"
-import { batchTextMax, deadLetterRetryMillis, pageEventsMax, settlementRecordsMax, takeItemsMax } from "../limits.ts"
+import { batchTextMax, deadLetterRetryMillis, nackDelayMillisMax, pageEventsMax, settlementRecordsMax, takeItemsMax } from "../limits.ts"
 import { prepare } from "../store/codec.ts"
 import type { StoreAppendError, StoreService } from "../store/store.ts"
 import { bury } from "./dead-letters.ts"
@@ -40,25 +40,28 @@ export interface QueueOptions {
   readonly timer: Timer
   readonly nextEpoch: () => number
   readonly channel: () => Channel
+  /** Where its dead letters go; nothing: nowhere. */
+  readonly letters: () => Channel | undefined
   /** The settled floor may have moved. */
   readonly onSettled: () => void
 }
 
+/** Each call looks at the queue when it is made, and answers what is to be waited for: call it inside an effect. */
 export interface Queue {
   readonly take: (
     holder: SystemId, options: TakeOptions & { readonly unrecorded?: boolean }
-  ) => Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure>
+  ) => Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure | WrongDelivery>
   readonly settle: (holder: SystemId, settlements: ReadonlyArray<Settlement>) => Effect.Effect<void, LeaseLost | WriteFailure>
   readonly renew: (holder: SystemId, cursor: Cursor, epoch: number) => Effect.Effect<number, LeaseLost>
   readonly release: (holder: SystemId) => void
-  readonly backlog: Effect.Effect<number, ReadFailure>
+  readonly backlog: Effect.Effect<number>
   readonly settledFloor: () => Cursor
   /** Reads what was settled before this boot; done once, and by the first call that needs it. */
   readonly restore: Effect.Effect<void, ReadFailure>
   /** The channel's head moved. */
   readonly onHead: () => void
-  /** Ends timers and answers those who wait with nothing. */
-  readonly close: () => void
+  /** Ends timers. When the channel is no queue any more, those who wait for it are told so. */
+  readonly close: (reason?: WrongDelivery) => void
 }
 
 interface Taker {
@@ -66,7 +69,7 @@ interface Taker {
   readonly limit: number
   readonly wait: boolean
   readonly unrecorded: boolean
-  readonly resume: (effect: Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure>) => void
+  readonly resume: (effect: Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure | WrongDelivery>) => void
   readonly items: Array<Item>
   /** Nobody is there any more to take what was set aside. */
   isGone: boolean
@@ -85,6 +88,7 @@ interface Turn {
   readonly spent: ReadonlyArray<Item>
 }
 
+const closed = new StoreUnavailable({ reason: "the channel was closed" })
 const nothing: Effect.Effect<ReadonlyArray<Taken>> = Effect.succeed([])
 const byCursor = (a: Item, b: Item): number => a.cursor - b.cursor
 /** So many turns in a row run before other work of the event loop gets its chance. */
@@ -94,9 +98,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const { store, clock, channel } = options
   const name = channel().name
   const companion = settlementOf(name)
-  const keepsLetters = !isReserved(name)
   const unindexed: Channel = { ...channel(), indexes: [] }
-  const letters: Channel = { ...unindexed, name: deadLettersOf(name) }
   const leases = makeLeases<Item>()
   const restoring = Semaphore.makeUnsafe(1)
   const ready = makeHeap<Item>((a, b) => a.cursor < b.cursor)
@@ -218,12 +220,13 @@ export const makeQueue = (options: QueueOptions): Queue => {
     return served
   }
 
-  const handOut = (taker: Taker): void => {
+  /* hot */
+  const handOut = (taker: Taker, now: number): void => {
     if (taker.isGone) {
       for (const item of taker.items) giveBack(item, 0)
       return taker.resume(nothing)
     }
-    const expiresAt = clock.now() + channel().leaseMillis
+    const expiresAt = now + channel().leaseMillis
     const taken: Array<Taken> = []
     for (const item of taker.items) {
       const epoch = options.nextEpoch()
@@ -263,7 +266,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       if (due === spent) spent = []
       write(current)
     }
-    for (const taker of unrecorded) handOut(taker)
+    for (const taker of unrecorded) handOut(taker, now)
     for (const taker of disappointed) taker.resume(failed ?? nothing)
     arm()
   }
@@ -293,9 +296,10 @@ export const makeQueue = (options: QueueOptions): Queue => {
       sender: kernelSystem,
       durability: ending.length === 0 && durability === "strict" ? "relaxed" : durability
     }))
-    const recorded = dead.length === 0 || !keepsLetters
+    const letters = options.letters()
+    const recorded = dead.length === 0 || letters === undefined
       ? append
-      : Effect.flatMap(Effect.forEach(dead, buryItem, { discard: true }), () => append)
+      : Effect.flatMap(Effect.forEach(dead, (item) => buryItem(letters, item), { discard: true }), () => append)
     run(recorded, (exit) => {
       current = undefined
       if (exit._tag === "Success") {
@@ -317,7 +321,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   /** Earlier records are superfluous. When this fails, the next whole record makes up for it. */
   const forget = (floor: Cursor): void => run(store.evict(companion, floor), () => undefined)
 
-  const buryItem = (item: Item): Effect.Effect<void, WriteFailure> =>
+  const buryItem = (letters: Channel, item: Item): Effect.Effect<void, WriteFailure> =>
     Effect.flatMap(
       // Damaged or evicted: the letter says which item it was, without its payload.
       item.event === undefined ? Effect.catch(eventOf(item.cursor), () => Effect.succeed(undefined)) : Effect.succeed(item.event),
@@ -327,7 +331,8 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const conclude = (turn: Turn, ending: ReadonlyArray<Item>): void => {
     for (const item of ending) items.settle(item)
     if (ending.length > 0) options.onSettled()
-    for (const taker of turn.takers) handOut(taker)
+    const now = clock.now()
+    for (const taker of turn.takers) handOut(taker, now)
     for (const request of turn.endings) request.resume(request.lost === undefined ? Effect.void : Effect.fail(request.lost))
   }
 
@@ -380,23 +385,22 @@ export const makeQueue = (options: QueueOptions): Queue => {
     })
   }))
 
-  const take = (holder: SystemId, { limit, wait, unrecorded }: TakeOptions & { readonly unrecorded?: boolean }) =>
-    Effect.suspend((): Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure> => {
-      if (wait !== true && takers.size === 0 && isIdle()) return nothing
-      return Effect.callback((resume) => {
-        const taker: Taker = {
-          holder, limit: Math.min(Math.max(1, Math.floor(limit ?? 1) || 1), takeItemsMax), wait: wait === true,
-          unrecorded: unrecorded === true, resume, items: [], isGone: false
-        }
-        takers.add(taker)
-        if (wait !== true) impatient++
-        schedule()
-        return Effect.sync(() => {
-          taker.isGone = true
-          leave(taker)
-        })
+  const take: Queue["take"] = (holder, { limit, wait, unrecorded }) => {
+    if (wait !== true && takers.size === 0 && isIdle()) return nothing
+    return Effect.callback((resume) => {
+      const taker: Taker = {
+        holder, limit: Math.min(Math.max(1, Math.floor(limit ?? 1) || 1), takeItemsMax), wait: wait === true,
+        unrecorded: unrecorded === true, resume, items: [], isGone: false
+      }
+      takers.add(taker)
+      if (wait !== true) impatient++
+      schedule()
+      return Effect.sync(() => {
+        taker.isGone = true
+        leave(taker)
       })
     })
+  }
 
   /** There is nothing to hand out now. */
   const isIdle = (): boolean => {
@@ -407,45 +411,45 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const lost = (cursor: Cursor, epoch: number): LeaseLost =>
     new LeaseLost({ channel: name, cursor, epoch, newestEpoch: leases.newestEpoch(cursor) })
 
-  const settle: Queue["settle"] = (holder, settlements) =>
-    Effect.suspend(() => {
-      const now = clock.now()
-      expire(now)
-      const ended: Array<Item> = []
-      let firstLost: LeaseLost | undefined
-      for (const { cursor, epoch, outcome, reason, delayMillis } of settlements) {
-        const item = leases.find(cursor, holder, epoch)
-        if (item === undefined) {
-          firstLost ??= lost(cursor, epoch)
-          continue
-        }
-        leases.end(item)
-        if (reason !== undefined) item.reason = reason
-        if (outcome === "ack" || outcome === "dead") {
-          item.ending = outcome
-          ended.push(item)
-        } else giveBack(item, delayMillis !== undefined && delayMillis > 0 ? now + delayMillis : 0)
+  /* hot */
+  const settle: Queue["settle"] = (holder, settlements) => {
+    if (isClosed) return Effect.fail(closed)
+    const now = clock.now()
+    expire(now)
+    const ended: Array<Item> = []
+    let firstLost: LeaseLost | undefined
+    for (const { cursor, epoch, outcome, reason, delayMillis } of read(settlements)) {
+      const item = leases.find(cursor, holder, epoch)
+      if (item === undefined) {
+        firstLost ??= lost(cursor, epoch)
+        continue
       }
-      if (ended.length === 0) return firstLost === undefined ? Effect.void : Effect.fail(firstLost)
-      return Effect.callback((resume) => {
-        endings.push({ items: ended, lost: firstLost, resume })
-        schedule()
-      })
+      leases.end(item)
+      if (reason !== undefined) item.reason = reason
+      if (outcome === "ack" || outcome === "dead") {
+        item.ending = outcome
+        ended.push(item)
+      } else giveBack(item, delayMillis > 0 ? now + delayMillis : 0)
+    }
+    if (ended.length === 0) return firstLost === undefined ? Effect.void : Effect.fail(firstLost)
+    return Effect.callback((resume) => {
+      endings.push({ items: ended, lost: firstLost, resume })
+      schedule()
     })
+  }
 
   return {
     take: (holder, takeOptions) =>
-      pending === undefined ? Effect.andThen(restore, take(holder, takeOptions)) : take(holder, takeOptions),
+      pending === undefined ? Effect.flatMap(restore, () => take(holder, takeOptions)) : take(holder, takeOptions),
     settle,
-    renew: (holder, cursor, epoch) =>
-      Effect.suspend(() => {
-        const now = clock.now()
-        expire(now)
-        const item = leases.find(cursor, holder, epoch)
-        if (item === undefined) return Effect.fail(lost(cursor, epoch))
-        leases.renew(item, now + channel().leaseMillis)
-        return Effect.succeed(item.expiresAt)
-      }),
+    renew: (holder, cursor, epoch) => {
+      const now = clock.now()
+      expire(now)
+      const item = leases.find(cursor, holder, epoch)
+      if (item === undefined) return Effect.fail(lost(cursor, epoch))
+      leases.renew(item, now + channel().leaseMillis)
+      return Effect.succeed(item.expiresAt)
+    },
     release: (holder) => {
       for (const item of leases.heldBy(holder)) {
         leases.end(item)
@@ -454,21 +458,39 @@ export const makeQueue = (options: QueueOptions): Queue => {
       }
       for (const taker of current?.takers ?? []) if (taker.holder === holder) taker.isGone = true
     },
-    backlog: Effect.andThen(restore, Effect.suspend(() =>
-      Effect.map(pending === undefined ? Effect.succeed(0) : pending.count, (unread) => items.size() + unread))),
+    backlog: Effect.catch(
+      Effect.andThen(restore, Effect.suspend(() =>
+        Effect.map(pending === undefined ? Effect.succeed(0) : pending.count, (unread) => items.size() + unread))),
+      // A log that cannot be counted has at most what it keeps; who takes is told what is wrong with it.
+      () => Effect.succeed(store.statisticsOf(name)?.events ?? 0)
+    ),
     settledFloor: () => items.floor(),
     restore,
     onHead: () => {
       if (takers.size > 0) schedule()
     },
-    close: () => {
+    close: (reason) => {
       isClosed = true
       cancelTimer?.()
-      for (const taker of Array.from(takers)) taker.resume(nothing)
-      takers.clear()
+      // Nothing of them was written: the items will be handed out again by whoever has the log next.
+      for (const request of endings) request.resume(Effect.fail(closed))
+      endings = []
+      if (reason === undefined) return
+      for (const taker of Array.from(takers)) {
+        leave(taker)
+        taker.resume(Effect.fail(reason))
+      }
     }
   }
 }
+
+/** Settlements as plain data, read before anything is changed: a getter of the caller may throw. */
+const read = (settlements: ReadonlyArray<Settlement>) =>
+  settlements.map(({ cursor, epoch, outcome, reason, delayMillis }) => ({
+    cursor, epoch, outcome,
+    reason: typeof reason === "string" ? reason : undefined,
+    delayMillis: typeof delayMillis === "number" ? Math.min(delayMillis, nackDelayMillisMax) : 0
+  }))
 
 /** What callers are told when a record could not be written. Other failures than these two are defects. */
 const failureOf = (exit: Exit.Failure<unknown, StoreAppendError | WriteFailure>): Effect.Effect<never, WriteFailure> => {

@@ -3,7 +3,7 @@
 // waiting reader is resumed once, however many events the turn brought.
 import * as Effect from "effect/Effect"
 import type { Channel } from "../../protocol/channel.ts"
-import type { Cursor, SystemId } from "../../protocol/names.ts"
+import { kernelSystem, type Cursor, type SystemId } from "../../protocol/names.ts"
 import type { StandardSchemaV1 } from "../../protocol/standard-schema.ts"
 import { pageEventsMax } from "../limits.ts"
 import type { StoreService } from "../store/store.ts"
@@ -59,12 +59,16 @@ export const awaitBeyond = (
   })
 
 const waitersFor = (room: Room, reader: SystemId | undefined, head: Cursor): Set<Waiter> => {
-  if (reader === undefined || deliveries[room.channel.delivery].addressee === undefined) return room.waiters
+  if (reader === undefined || reader === kernelSystem || deliveries[room.channel.delivery].addressee === undefined) return room.waiters
   if (room.waitersOf.size === 0) room.seen = head
   let waiters = room.waitersOf.get(reader)
   if (waiters === undefined) room.waitersOf.set(reader, (waiters = new Set()))
   return waiters
 }
+
+/** Whether a commit sets anything in motion here. */
+export const isConcerned = (room: Room): boolean =>
+  room.waiters.size > 0 || room.waitersOf.size > 0 || room.queue !== undefined || room.channel.retention.count !== undefined
 
 /** Does what commits to the room ask for. */
 export const serve = (store: StoreService, room: Room): void => {

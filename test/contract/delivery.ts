@@ -71,6 +71,12 @@ const readAll = (channels: ChannelsService, reader: string, name: string, limit:
     }
   })
 
+/** Waits for what happens by itself, some time after a commit. */
+const until = (condition: () => boolean) =>
+  Effect.gen(function*() {
+    while (!condition()) yield* settled
+  })
+
 /** Lets everything run that does not wait for time. */
 const settled = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 15)))
 
@@ -258,9 +264,11 @@ export const deliveryContract = (backend: Backend): void => {
     it("wakes the addressee and nobody else", ({ channels }) => Effect.gen(function*() {
       yield* channels().open(mail)
       const a = yield* Effect.forkChild(channels().awaitBeyond("mail", 0, "a"), { startImmediately: true })
+      const kernel = yield* Effect.forkChild(channels().awaitBeyond("mail", 0, kernelSystem), { startImmediately: true })
       const b = yield* Effect.forkChild(channels().awaitBeyond("mail", 0, "b"), { startImmediately: true })
       const [appended] = yield* channels().append("w", "mail", [{ payload: 1, recipient: "a" }])
       expect(yield* Fiber.join(a)).toBe(appended!.cursor)
+      expect(yield* Fiber.join(kernel)).toBe(appended!.cursor)
       yield* settled
       expect(b.pollUnsafe()).toBeUndefined()
       const [everyones] = yield* channels().append("w", "mail", [{ payload: 2 }])
@@ -353,9 +361,9 @@ export const deliveryContract = (backend: Backend): void => {
         yield* channels().append("w", "log", numbers(i * 50, i * 50 + 50))
         yield* settled
       }
+      yield* until(() => channels().store.statisticsOf("log")!.events <= 200)
       const statistics = channels().store.statisticsOf("log")!
       expect(statistics.events).toBeGreaterThanOrEqual(100)
-      expect(statistics.events).toBeLessThanOrEqual(200)
       const kept = payloads(yield* readAll(channels(), "a", "log", 1_000))
       expect(kept.slice(-100)).toEqual(Array.from({ length: 100 }, (_, at) => 500 + at))
       expect(yield* Effect.flip(channels().read("a", "log", { after: first[3]!.cursor }))).toMatchObject({
@@ -368,8 +376,9 @@ export const deliveryContract = (backend: Backend): void => {
       for (let i = 0; i < 5; i++) yield* channels().append("w", "log", numbers(0, 500))
       yield* restart
       yield* channels().open(spec("log", { retention: { count: 100 } }))
-      yield* settled
-      expect(channels().store.statisticsOf("log")!.events).toBe(100)
+      yield* until(() => channels().store.statisticsOf("log")!.events <= 110)
+      const kept = yield* readAll(channels(), "a", "log", 1_000)
+      expect(payloads(kept).slice(-100)).toEqual(Array.from({ length: 100 }, (_, at) => 400 + at))
     }))
 
     it("never evicts an item of a queue that is not settled", ({ channels }) => Effect.gen(function*() {
@@ -380,8 +389,7 @@ export const deliveryContract = (backend: Backend): void => {
       const items = yield* channels().take("a", "jobs", { limit: 1_000 })
       expect(taken(items)).toEqual(Array.from({ length: 100 }, (_, at) => at))
       yield* channels().settle("a", "jobs", items.map(ack))
-      yield* settled
-      expect(channels().store.statisticsOf("jobs")!.events).toBeLessThanOrEqual(20)
+      yield* until(() => channels().store.statisticsOf("jobs")!.events <= 20)
     }))
   })
 
@@ -658,7 +666,7 @@ const exclusiveContract = (backend: Backend, it: It): void => {
       expect(letter!.parentIds).toEqual([poison!.id])
       expect(letter!.sender).toBe(kernelSystem)
       expect(taken(yield* channels().take("a", "jobs", { limit: 5 }))).toEqual(["good"])
-      expect(yield* channels().backlog("jobs")).toBe(1)
+      while ((yield* channels().backlog("jobs")) > 1) yield* settled
     }))
 
     it("get an item whose holder declares it dead, before the call succeeds, once and for all", ({ channels, restart }) =>
@@ -687,8 +695,7 @@ const exclusiveContract = (backend: Backend, it: It): void => {
       expect(yield* channels().take("a", "jobs")).toEqual([])
       yield* channels().awaitBeyond("jobs.dead", 0)
       expect(payloads(yield* readAll(channels(), owner, "jobs.dead", 10))).toMatchObject([{ payload: "kills", attempts: 2 }])
-      yield* settled
-      expect(yield* channels().backlog("jobs")).toBe(0)
+      while ((yield* channels().backlog("jobs")) > 0) yield* settled
     }))
 
     it("say which item it was when its payload leaves no room for the rest", ({ channels }) => Effect.gen(function*() {

@@ -132,13 +132,15 @@ describe("a queue on a store that takes no writes", () => {
     expect(yield* channels.take("b", "jobs")).toMatchObject([{ attempt: 2 }])
   }))
 
-  it("buries an item later, once, when its letter or its end cannot be written now", ({ channels, failing, time }) => Effect.gen(function*() {
+  it("buries an item later, once, when its letter or its end cannot be written now", ({ channels, failing, time, written }) => Effect.gen(function*() {
     yield* channels.open(queue("jobs", { attemptsMax: 1 }))
     yield* channels.append("w", "jobs", jobs(1))
     const [item] = yield* channels.take("a", "jobs")
     failing.set("jobs.dead", stopped)
+    written.length = 0
     yield* channels.settle("a", "jobs", [nack(item!)])
     yield* turnEnds
+    expect(written).toHaveLength(1)
     failing.clear()
     failing.set(companion, stopped)
     time.advance(1_000)
@@ -160,6 +162,39 @@ describe("a queue on a store that takes no writes", () => {
     expect(store.statisticsOf("jobs.dead")!.events).toBe(1)
     expect(yield* channels.backlog("jobs")).toBe(0)
   }))
+})
+
+describe("a queue", () => {
+  it("changes nothing for a settlement that cannot be read", ({ channels, time }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs", { leaseMillis: 1_000 }))
+    yield* channels.append("w", "jobs", jobs(2))
+    const [a, b] = yield* channels.take("a", "jobs", { limit: 2 })
+    const throwing = { ...ack(b!), get outcome(): "ack" { throw new Error("no") } }
+    yield* Effect.exit(channels.settle("a", "jobs", [ack(a!), throwing]))
+    expect(yield* channels.backlog("jobs")).toBe(2)
+    yield* channels.settle("a", "jobs", [ack(a!)])
+    time.advance(1_000)
+    expect(yield* channels.take("b", "jobs", { limit: 2 })).toMatchObject([{ event: { payload: 1 }, attempt: 2 }])
+  }))
+
+  it("that becomes a log tells those who wait for items", ({ channels }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    const waiting = yield* Effect.forkChild(Effect.flip(channels.take("a", "jobs", { wait: true })), { startImmediately: true })
+    yield* channels.open(spec("jobs"))
+    expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "WrongDelivery", delivery: "shared" })
+  }))
+
+  it("does not hand to a holder what it was about to get when it was released", ({ channels, failing }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    yield* channels.append("w", "jobs", jobs(1))
+    failing.set(companion, new AppendUnknown({ channel: companion, reason: "no answer" }))
+    const taking = yield* Effect.forkChild(channels.take("a", "jobs"), { startImmediately: true })
+    yield* Effect.promise(() => Promise.resolve())
+    yield* channels.release("a")
+    failing.clear()
+    expect(yield* Fiber.join(taking)).toEqual([])
+    expect(yield* channels.take("b", "jobs")).toMatchObject([{ attempt: 2 }])
+      }))
 })
 
 describe("a queue on a log that lost something", () => {
