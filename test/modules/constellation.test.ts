@@ -179,10 +179,13 @@ describe("the default constellation", () => {
       const tell = (path: string, digest: string) =>
         kernel.channels.append("test", "repo.files", [{ kind: "file", payload: { path, kind: "file", digest, sizeBytes: 1, changedAt: 1 } }])
       for (const digest of ["A", "B", "A"]) yield* tell("a.md", digest)
-      yield* tell("last.md", "C")
+      yield* tell("b.md", "C")
       yield* kernel.channels.awaitBeyond("repo.tasks", 2)
+      // It goes on without having been started again.
+      yield* tell("c.md", "D")
+      yield* kernel.channels.awaitBeyond("repo.tasks", 3)
       const tasks = yield* Effect.promise(() => events(kernel, "repo.tasks"))
-      expect(tasks.map(({ payload }) => (payload as { readonly digest: string }).digest).sort()).toEqual(["A", "B", "C"])
+      expect(tasks.map(({ payload }) => (payload as { readonly digest: string }).digest).sort()).toEqual(["A", "B", "C", "D"])
       expect(kernel.systems().map(({ restarts }) => restarts)).toEqual([0])
     })), Logger.layer([])))
   })
