@@ -113,9 +113,12 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
     const spun = readSpin(directory)?.system
     const watchdog = yield* Effect.acquireRelease(Effect.sync(() => startWatchdog({ directory })), (dog) => Effect.promise(dog.stop))
     const modules = yield* loadModules(loaded, directory)
+    for (const { file, manifest } of modules) if (file !== null) watchdog.belongs(file, manifest.id)
     const quarantined = modules.some(({ manifest }) => manifest.id === spun) ? spun : undefined
     const kernel = yield* launchKernel({
-      ...optionsOf(loaded, modules, directory), entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
+      ...optionsOf(loaded, modules, directory),
+      source: (file) => Effect.tap(moduleSource(file), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
+      entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
     })
     yield* serve(called, kernel, loaded, quarantined)
   })).pipe(

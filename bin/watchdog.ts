@@ -17,6 +17,8 @@ const namesMax = 10_000
 export interface Watchdog {
   /** The code of this system runs from now on, as far as is known. Costs a store into an array. */
   readonly enter: (system: string) => void
+  /** Code of this file is code of this system. */
+  readonly belongs: (file: string, system: string) => void
   readonly stop: () => Promise<void>
 }
 
@@ -24,34 +26,63 @@ const spinFileOf = (directory: string): string => join(directory, ".aaax", "run"
 
 /**
  * The thread. It counts its own turns in which the main thread did not tick, so that a machine that slept has not
- * spun. To end the process with an exit code it lets the main thread end itself through the inspector, which
- * interrupts running code; a thread's own exit would end only the thread. Native code cannot be interrupted: then it
- * kills.
+ * spun. Then it halts the main thread through the inspector, which interrupts running code, and looks at the files on
+ * its stack: the system that was entered last need not be the one that spins. Through the inspector, too, it lets the
+ * process end itself with an exit code; a thread's own exit would end only the thread. Native code cannot be
+ * interrupted: then the one that was entered last is named, and the process killed.
  */
 const thread = `
 const { workerData, parentPort } = require("node:worker_threads")
 const { writeFileSync, writeSync } = require("node:fs")
+const { dirname, sep } = require("node:path")
+const { fileURLToPath } = require("node:url")
 const { shared, tickMillis, spinMillisMax, spinFile, pid, code } = workerData
 const cells = new Int32Array(shared)
 const names = [""]
+const files = new Map()
 let ticks = -1
 let silent = 0
-parentPort.on("message", (name) => names.push(name))
-setInterval(() => {
+parentPort.on("message", ({ name, file, system }) => {
+  if (name !== undefined) names.push(name)
+  else if (!files.has(file)) files.set(file, system)
+})
+const pathOf = (url) => { try { return url.startsWith("file:") ? fileURLToPath(url) : url } catch { return url } }
+const onStack = (urls) => {
+  const paths = urls.map(pathOf)
+  for (const path of paths) if (files.has(path)) return files.get(path)
+  // A file beside a module belongs to it, when there is only one module in that folder.
+  for (const path of paths) {
+    const beside = new Set([...files].filter(([file]) => path.startsWith(dirname(file) + sep)).map(([, system]) => system))
+    if (beside.size === 1) return [...beside][0]
+  }
+  return undefined
+}
+const end = (session) => (urls) => {
+  const system = onStack(urls) || names[Atomics.load(cells, 1)] || ""
+  try { writeFileSync(spinFile, JSON.stringify({ system, at: Date.now(), pid }) + "\\n", { mode: 0o600 }) } catch {}
+  const who = system === "" ? "The kernel" : system
+  try { writeSync(2, "aaax: " + who + " did not yield for " + Math.round(spinMillisMax / 1000) + " s; ending the process. It is quarantined at the next start.\\n") } catch {}
+  session.post("Runtime.evaluate", { expression: "process.reallyExit(" + code + ")" })
+}
+const watch = setInterval(() => {
   const now = Atomics.load(cells, 0)
   if (now !== ticks) { ticks = now; silent = 0; return }
   silent += 1
   if (silent * tickMillis < spinMillisMax) return
-  const system = names[Atomics.load(cells, 1)] || ""
-  try { writeFileSync(spinFile, JSON.stringify({ system, at: Date.now(), pid }) + "\\n", { mode: 0o600 }) } catch {}
-  const who = system === "" ? "The kernel" : system
-  try { writeSync(2, "aaax: " + who + " did not yield for " + Math.round(spinMillisMax / 1000) + " s; ending the process. It is quarantined at the next start.\\n") } catch {}
-  setTimeout(() => process.kill(pid, "SIGKILL"), 1000)
+  clearInterval(watch)
   const { Session } = require("node:inspector")
   const session = new Session()
+  let done = false
+  const once = (urls) => { if (!done) { done = true; end(session)(urls) } }
+  // A frame names its script by number; the files are told when the debugger is enabled.
+  const scripts = new Map()
+  session.on("Debugger.scriptParsed", ({ params }) => scripts.set(params.scriptId, params.url))
+  session.on("Debugger.paused", ({ params }) => once(params.callFrames.map((frame) => scripts.get(frame.location.scriptId) || "")))
   session.connectToMainThread()
-  session.post("Runtime.evaluate", { expression: "process.reallyExit(" + code + ")" })
-  silent = -1e9
+  session.post("Debugger.enable")
+  session.post("Debugger.pause")
+  setTimeout(() => once([]), 1000)
+  setTimeout(() => process.kill(pid, "SIGKILL"), 2000)
 }, tickMillis)
 `
 
@@ -81,10 +112,11 @@ export const startWatchdog = (options: { readonly directory: string; readonly sp
         if (numbers.size >= namesMax) return void (cells[1] = 0)
         number = numbers.size + 1
         numbers.set(system, number)
-        worker.postMessage(system)
+        worker.postMessage({ name: system })
       }
       cells[1] = number
     },
+    belongs: (file, system) => worker.postMessage({ file, system }),
     stop: async () => {
       clearInterval(tick)
       await worker.terminate()

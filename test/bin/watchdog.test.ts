@@ -1,6 +1,6 @@
 // The watchdog for real: in a process of its own that spins.
 import { spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -41,6 +41,16 @@ describe("the watchdog", () => {
     expect(JSON.parse(readFileSync(join(directory, ".aaax", "run", "spin.json"), "utf8"))).toMatchObject({ system: "spinner" })
     expect(readSpin(directory)).toEqual({ system: "spinner" })
     expect(readSpin(directory)).toBeUndefined()
+  })
+
+  it("names the one whose file runs, not the one that called last", async () => {
+    const file = join(directory, "spin.mjs")
+    writeFileSync(file, "export const spin = () => { while (true) {} }\n")
+    const ended = await run(`
+      const { spin } = await import(${JSON.stringify(file)})
+      watchdog.belongs(${JSON.stringify(file)}, "guilty"); watchdog.enter("innocent"); setTimeout(() => spin(), 300)`)
+    expect(ended.code).toBe(70)
+    expect(readSpin(directory)).toEqual({ system: "guilty" })
   })
 
   it("ends a chain of promises that never lets the timers run", async () => {
