@@ -179,10 +179,14 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       if (isQueue) {
         const description = `What is settled of ${name}`
         yield* put(channelOf({ name: settlementOf(name), durability, visibility: "private", description }, kernelSystem))
-        if (!isReserved(name) && !rooms.has(letters)) {
-          yield* put(channelOf({
-            name: letters, durability, visibility: channel.visibility, description: `What could not be handled of ${name}`
-          }, owner))
+        const kept = rooms.get(letters)?.channel
+        if (!isReserved(name) && kept?.owner !== owner) {
+          // An heir gets the letters with the queue, as they are.
+          yield* put(kept === undefined
+            ? channelOf({
+                name: letters, durability, visibility: channel.visibility, description: `What could not be handled of ${name}`
+              }, owner)
+            : { ...kept, owner })
         }
       }
       yield* store.putChannel(channel)

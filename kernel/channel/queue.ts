@@ -8,28 +8,22 @@
 //
 // Leases are memory. Losing them in a crash is a redelivery, never a loss.
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
 import type { Channel } from "../../protocol/channel.ts"
-import { LeaseLost, StoreUnavailable, type AppendUnknown, type WrongDelivery } from "../../protocol/errors.ts"
+import { LeaseLost, StoreUnavailable, type WrongDelivery } from "../../protocol/errors.ts"
 import type { Cursor, SystemId } from "../../protocol/names.ts"
-import { kernelSystem } from "../../protocol/names.ts"
 import type { TakeOptions } from "../../protocol/port.ts"
 import type { Settlement, Taken } from "../../protocol/subscription.ts"
-import { settlementOf } from "../../protocol/well-known.ts"
 import type { KernelClock } from "../clock.ts"
-import { batchTextMax, deadLetterRetryMillis, nackDelayMillisMax, pageEventsMax, settlementRecordsMax, takeItemsMax } from "../limits.ts"
-import { prepare } from "../store/codec.ts"
-import type { StoreAppendError, StoreService } from "../store/store.ts"
-import { bury } from "./dead-letters.ts"
-import { definite } from "./definite.ts"
+import { deadLetterRetryMillis, nackDelayMillisMax, takeItemsMax } from "../limits.ts"
+import type { StoreService } from "../store/store.ts"
 import { makeHeap } from "./heap.ts"
 import { makeItems, type Item, type Items } from "./items.ts"
 import { makeLeases } from "./lease.ts"
 import { makePending, run, type Pending, type ReadFailure } from "./pending.ts"
-import { floorOf, join, nothingSettled, recordText, settlementKind, type Run, type SettlementRecord } from "./settlement.ts"
-
-export type WriteFailure = StoreUnavailable | AppendUnknown
+import { makeRecorder, type WriteFailure } from "./recorder.ts"
+import { floorOf } from "./settlement.ts"
 
 /** Calls back once after so many milliseconds; answers how to call it off. */
 export type Timer = (millis: number, ring: () => void) => () => void
@@ -97,8 +91,15 @@ const turnsInARow = 16
 export const makeQueue = (options: QueueOptions): Queue => {
   const { store, clock, channel } = options
   const name = channel().name
-  const companion = settlementOf(name)
-  const unindexed: Channel = { ...channel(), indexes: [] }
+  const recorder = makeRecorder({
+    store, channel,
+    letters: options.letters,
+    everything: () => {
+      const read = items.everything()
+      const unread = pending?.beyond() ?? { runs: [], taken: [] }
+      return { runs: [...read.runs, ...unread.runs], taken: [...read.taken, ...unread.taken] }
+    }
+  })
   const leases = makeLeases<Item>()
   const restoring = Semaphore.makeUnsafe(1)
   const ready = makeHeap<Item>((a, b) => a.cursor < b.cursor)
@@ -116,7 +117,6 @@ export const makeQueue = (options: QueueOptions): Queue => {
   let isScheduled = false
   let isClosed = false
   let turns = 0
-  let records = 0
   let retryAt = Infinity
   let timerAt = Infinity
   let cancelTimer: (() => void) | undefined
@@ -164,15 +164,11 @@ export const makeQueue = (options: QueueOptions): Queue => {
     }
   }
 
-  const eventOf = (cursor: Cursor): Effect.Effect<Item["event"], ReadFailure> =>
-    Effect.map(store.read(name, { after: cursor - 1, limit: 1 }), (page) =>
-      page.events[0]?.cursor === cursor ? page.events[0] : undefined)
-
   /** Reads an item that came back; it returns to `ready` with its event. */
   const fetch = (item: Item): void => {
     fetching++
     let isWaiting = false
-    run(eventOf(item.cursor), (exit) => {
+    run(recorder.eventOf(item.cursor), (exit) => {
       fetching--
       if (exit._tag === "Success" && exit.value !== undefined) {
         item.event = exit.value
@@ -279,54 +275,16 @@ export const makeQueue = (options: QueueOptions): Queue => {
       ending.push(item)
     }
     ending.sort(byCursor)
-    const dead = ending.filter((item) => item.ending === "dead")
     const taken: Array<readonly [Cursor, number]> = []
     for (const taker of turn.takers) for (const item of taker.items) taken.push([item.cursor, item.attempts])
-    let text = recordText(items.runsOf(ending), taken, dead.map((item) => item.cursor))
-    let isWhole = false
-    if (records >= settlementRecordsMax) {
-      const whole = wholeText(items.runsOf(ending), dead)
-      isWhole = whole.length < batchTextMax - 1_000
-      if (isWhole) text = whole
-    }
-    const prepared = prepare({ kind: settlementKind }, kernelSystem, unindexed, text)
-    const { durability } = channel()
-    // Attempts need to survive the process, not the power: an undercount after a power cut is one delivery more.
-    const append = definite(store.append(companion, [prepared], {
-      sender: kernelSystem,
-      durability: ending.length === 0 && durability === "strict" ? "relaxed" : durability
-    }))
-    const letters = options.letters()
-    const recorded = dead.length === 0 || letters === undefined
-      ? append
-      : Effect.flatMap(Effect.forEach(dead, (item) => buryItem(letters, item), { discard: true }), () => append)
-    run(recorded, (exit) => {
+    run(recorder.write(ending, items.runsOf(ending), taken), (exit) => {
       current = undefined
-      if (exit._tag === "Success") {
-        records = isWhole ? 1 : records + 1
-        if (isWhole) forget(exit.value[0]!.cursor - 1)
-        conclude(turn, ending)
-      } else revoke(turn, exit)
+      if (exit._tag === "Success") conclude(turn, ending)
+      else revoke(turn, Exit.failCause(exit.cause))
       if (takers.size > 0 || endings.length > 0 || (spent.length > 0 && retryAt === Infinity)) schedule()
       arm()
     })
   }
-
-  const wholeText = (runs: ReadonlyArray<Run>, dead: ReadonlyArray<Item>): string => {
-    const read = items.everything()
-    const unread = pending?.beyond() ?? { runs: [], taken: [] }
-    return recordText([...read.runs, ...unread.runs, ...runs], [...read.taken, ...unread.taken], dead.map((item) => item.cursor))
-  }
-
-  /** Earlier records are superfluous. When this fails, the next whole record makes up for it. */
-  const forget = (floor: Cursor): void => run(store.evict(companion, floor), () => undefined)
-
-  const buryItem = (letters: Channel, item: Item): Effect.Effect<void, WriteFailure> =>
-    Effect.flatMap(
-      // Damaged or evicted: the letter says which item it was, without its payload.
-      item.event === undefined ? Effect.catch(eventOf(item.cursor), () => Effect.succeed(undefined)) : Effect.succeed(item.event),
-      (event) => bury(store, letters, item, event)
-    )
 
   const conclude = (turn: Turn, ending: ReadonlyArray<Item>): void => {
     for (const item of ending) items.settle(item)
@@ -337,8 +295,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   }
 
   /** Nothing of a turn could be written down: everything is as it was before. */
-  const revoke = (turn: Turn, exit: Exit.Failure<unknown, StoreAppendError | WriteFailure>): void => {
-    const failed = failureOf(exit)
+  const revoke = (turn: Turn, failed: Exit.Exit<never, WriteFailure>): void => {
     for (const request of turn.endings) {
       for (const item of request.items) {
         item.ending = undefined
@@ -362,16 +319,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
 
   const restore: Queue["restore"] = restoring.withPermit(Effect.gen(function*() {
     if (pending !== undefined) return
-    let settled = nothingSettled
-    let after = 0
-    while (store.statisticsOf(companion) !== undefined) {
-      const page = yield* store.read(companion, { after, limit: pageEventsMax })
-      // The kernel alone writes this channel, and writes nothing else into it.
-      settled = join(settled, page.events.map((event) => event.payload as SettlementRecord))
-      records += page.events.length
-      if (page.events.length === 0 || page.next >= page.head) break
-      after = page.next
-    }
+    const settled = yield* recorder.read
     items = makeItems(floorOf(settled))
     pending = makePending({
       store, channel: name, items, settled,
@@ -491,14 +439,3 @@ const read = (settlements: ReadonlyArray<Settlement>) =>
     reason: typeof reason === "string" ? reason : undefined,
     delayMillis: typeof delayMillis === "number" ? Math.min(delayMillis, nackDelayMillisMax) : 0
   }))
-
-/** What callers are told when a record could not be written. Other failures than these two are defects. */
-const failureOf = (exit: Exit.Failure<unknown, StoreAppendError | WriteFailure>): Effect.Effect<never, WriteFailure> => {
-  for (const reason of exit.cause.reasons) {
-    if (reason._tag !== "Fail") continue
-    const failure = reason.error
-    if (failure._tag === "StoreUnavailable" || failure._tag === "AppendUnknown") return Effect.fail(failure)
-    return Effect.die(failure)
-  }
-  return Effect.failCause(exit.cause as Exit.Failure<never, never>["cause"]) // no reason of it is a typed failure
-}

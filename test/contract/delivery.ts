@@ -163,7 +163,7 @@ export const deliveryContract = (backend: Backend): void => {
     it("is what the schema has seen, also when a getter answers differently each time", ({ channels }) => Effect.gen(function*() {
       yield* channels().open(spec("log"), onlyNumbers)
       let reads = 0
-      const answers: ReadonlyArray<unknown> = [1, 1, 1, "not a number", "not a number"]
+      const answers: ReadonlyArray<unknown> = [1, 1, 1, 1, "not a number", 1, 1, 1, 1]
       const lying = (skip: number) => {
         reads = skip
         return { payload: { get n() { return answers[Math.min(reads++, answers.length - 1)] } } }
@@ -261,6 +261,15 @@ export const deliveryContract = (backend: Backend): void => {
       expect(payloads(page.events)).toEqual([3])
     }))
 
+    it("does not wake a reader for mail from before it waited", ({ channels }) => Effect.gen(function*() {
+      yield* channels().open(mail)
+      const old = yield* channels().append("w", "mail", [{ payload: 1 }, { payload: 2, recipient: "a" }])
+      const a = yield* Effect.forkChild(channels().awaitBeyond("mail", old[1]!.cursor, "a"), { startImmediately: true })
+      yield* channels().append("w", "mail", [{ payload: 3, recipient: "b" }])
+      yield* settled
+      expect(a.pollUnsafe()).toBeUndefined()
+    }))
+
     it("wakes the addressee and nobody else", ({ channels }) => Effect.gen(function*() {
       yield* channels().open(mail)
       const a = yield* Effect.forkChild(channels().awaitBeyond("mail", 0, "a"), { startImmediately: true })
@@ -329,6 +338,20 @@ export const deliveryContract = (backend: Backend): void => {
       expect(channels().get("log")?.description).toBe("new")
       expect(payloads(yield* readAll(channels(), "a", "log", 10))).toEqual([1])
     }))
+
+    it("takes it over with its events and dead letters when its owner is gone, but never one of the kernel's", ({ channels }) =>
+      Effect.gen(function*() {
+        yield* channels().open(queue("jobs"))
+        yield* channels().append("w", "jobs", [{ payload: 1 }])
+        const heirs = channelOf({ name: "jobs", delivery: "exclusive" }, "heir")
+        yield* Effect.flip(channels().open(heirs))
+        yield* channels().open(heirs, undefined, { adopt: true })
+        expect([channels().get("jobs")?.owner, channels().get("jobs.dead")?.owner]).toEqual(["heir", "heir"])
+        expect(taken(yield* channels().take("heir", "jobs"))).toEqual([1])
+        yield* channels().open(channelOf({ name: "heirloom" }, kernelSystem))
+        const failure = yield* Effect.flip(channels().open(channelOf({ name: "heirloom" }, "heir"), undefined, { adopt: true }))
+        expect(failure._tag).toBe("ChannelExists")
+      }))
 
     it("with a name of the kernel's is for the kernel alone", ({ channels }) => Effect.gen(function*() {
       const failure = yield* Effect.flip(channels().open(spec("aaax.mine")))
