@@ -9,11 +9,11 @@ import type { Port } from "../protocol/port.ts"
 import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
 import { makeReader, makeWriter } from "./channel.ts"
 import {
-  makeAct, makeAsk, makeLog, makeReading, makeReads, makeRequest, makeSnapshots, makeTakes, makeWrites, openSession,
-  type Act, type Log, type Reading, type Reads, type Session, type Snapshots, type Takes, type Writes
+  makeAct, makeAsk, makeLog, makeReading, makeReads, makeRequest, makeSnapshots, makeTakes, makeWrites, openSession
 } from "./context.ts"
 import { toStandard, type Input, type Output, type PayloadSchema } from "./payload.ts"
 import { awaitAtMost } from "./promise.ts"
+import type { Act, Log, Reading, Reads, Session, Snapshots, Takes, Writes } from "./surface.ts"
 
 /** A channel to read or take from: its name, or its name and a schema that every payload must pass. */
 export type ReadSpec = ChannelId | { readonly channel: ChannelId; readonly schema?: PayloadSchema }

@@ -7,9 +7,10 @@ import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
 import type { Executor } from "../protocol/executor.ts"
 import type { Acted, ActOptions, Capability, CapabilityOptions } from "./authority.ts"
 import { makeReader, makeWriter, type WriteOptions } from "./channel.ts"
-import { makeLog, makeReads, makeRequest, makeTakes, makeWrites, type Handling, type Log, type Reads, type Session, type Takes } from "./context.ts"
+import { makeLog, makeReads, makeRequest, makeTakes, makeWrites } from "./context.ts"
 import { runAsync, type ProvideSpec } from "./module.ts"
 import { toStandard, type PayloadSchema } from "./payload.ts"
+import type { Handling, Log, Reads, Session, Takes } from "./surface.ts"
 
 /** The ancestor's action request, in its words. */
 export interface ActionOptions extends Omit<ActOptions, "risk"> {
