@@ -18,11 +18,11 @@ import type { Settlement, Taken } from "../../protocol/subscription.ts"
 import type { KernelClock } from "../clock.ts"
 import { deadLetterRetryMillis, nackDelayMillisMax, takeItemsMax } from "../limits.ts"
 import type { StoreService } from "../store/store.ts"
-import { makeHeap } from "./heap.ts"
 import { makeItems, type Item, type Items } from "./items.ts"
 import { makeLeases } from "./lease.ts"
 import { makePending, run, type Pending, type ReadFailure } from "./pending.ts"
 import { makeRecorder, type WriteFailure } from "./recorder.ts"
+import { makeReturned } from "./returned.ts"
 import { floorOf } from "./settlement.ts"
 
 /** Calls back once after so many milliseconds; answers how to call it off. */
@@ -102,8 +102,14 @@ export const makeQueue = (options: QueueOptions): Queue => {
   })
   const leases = makeLeases<Item>()
   const restoring = Semaphore.makeUnsafe(1)
-  const ready = makeHeap<Item>((a, b) => a.cursor < b.cursor)
-  const delayed = makeHeap<Item>((a, b) => a.dueAt < b.dueAt)
+  const returned = makeReturned({
+    eventOf: recorder.eventOf,
+    onRead: () => schedule(),
+    onGone: (item) => {
+      item.reason = "it is not in the log any more"
+      spent.push(item)
+    }
+  })
   const takers = new Set<Taker>()
   /** Of the takers, those that do not wait. */
   let impatient = 0
@@ -113,7 +119,6 @@ export const makeQueue = (options: QueueOptions): Queue => {
   let spent: Array<Item> = []
   let current: Turn | undefined
   let failure: Exit.Exit<never, ReadFailure> | undefined
-  let fetching = 0
   let isScheduled = false
   let isClosed = false
   let turns = 0
@@ -129,7 +134,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   }
 
   const arm = (): void => {
-    const at = Math.min(leases.nextExpiry(), delayed.peek()?.dueAt ?? Infinity, retryAt)
+    const at = Math.min(leases.nextExpiry(), returned.nextDue(), retryAt)
     if (at >= timerAt || isClosed) return
     cancelTimer?.()
     timerAt = at
@@ -144,12 +149,8 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const giveBack = (item: Item, dueAt: number): void => {
     item.event = undefined
     if (item.attempts >= channel().attemptsMax) spent.push(item)
-    else if (dueAt > 0) {
-      item.dueAt = dueAt
-      delayed.push(item)
-      arm()
-      return
-    } else ready.push(item)
+    else returned.add(item, dueAt)
+    if (dueAt > 0) arm()
     if (takers.size > 0 || spent.length > 0) schedule()
   }
 
@@ -158,37 +159,11 @@ export const makeQueue = (options: QueueOptions): Queue => {
       item.reason = `the lease of ${item.holder} ended`
       giveBack(item, 0)
     }
-    for (let item = delayed.peek(); item !== undefined && item.dueAt <= now; item = delayed.peek()) {
-      delayed.pop()
-      ready.push(item)
-    }
+    returned.release(now)
   }
 
-  /** Reads an item that came back; it returns to `ready` with its event. */
-  const fetch = (item: Item): void => {
-    fetching++
-    let isWaiting = false
-    run(recorder.eventOf(item.cursor), (exit) => {
-      fetching--
-      if (exit._tag === "Success" && exit.value !== undefined) {
-        item.event = exit.value
-        ready.push(item)
-      } else {
-        item.reason = "it is not in the log any more"
-        spent.push(item)
-      }
-      if (isWaiting) schedule()
-    })
-    isWaiting = true
-  }
-
-  const next = (): Item | undefined => {
-    for (let item = ready.pop(); item !== undefined; item = ready.pop()) {
-      if (item.event !== undefined) return item
-      fetch(item)
-    }
-    return pending?.next()
-  }
+  /** What came back goes first: it is older than what was never handed out. */
+  const next = (): Item | undefined => returned.next() ?? (returned.isBusy() ? undefined : pending?.next())
 
   const leave = (taker: Taker): void => {
     if (takers.delete(taker) && !taker.wait) impatient--
@@ -207,7 +182,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       }
       if (taker.items.length === 0 && failure === undefined) {
         // What comes next is for the first one who waits; those behind that do not wait must not hang on it.
-        if (fetching > 0 || pending?.isBusy() === true || impatient === 0) break
+        if (returned.isBusy() || pending?.isBusy() === true || impatient === 0) break
         if (taker.wait) continue
       }
       leave(taker)
@@ -311,7 +286,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
     for (const taker of turn.takers) {
       for (const item of taker.items) {
         item.attempts--
-        ready.push(item)
+        returned.add(item, 0)
       }
       taker.resume(failed)
     }
@@ -353,7 +328,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   /** There is nothing to hand out now. */
   const isIdle = (): boolean => {
     expire(clock.now())
-    return ready.size() === 0 && fetching === 0 && failure === undefined && pending?.isEmpty() === true
+    return returned.isEmpty() && failure === undefined && pending?.isEmpty() === true
   }
 
   const lost = (cursor: Cursor, epoch: number): LeaseLost =>
