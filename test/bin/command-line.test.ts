@@ -279,4 +279,22 @@ describe("a launch", () => {
     kernel.child.kill("SIGTERM")
     await kernel.ended
   })
+
+  it("is ended with 70 by a module that spins, names it, and quarantines it at the next start", async () => {
+    folder.write("spin.ts", [
+      "import { defineModule } from \"aaax\"",
+      "export default defineModule({ id: \"spin\", description: \"spins\", run: async () => {",
+      "  await new Promise((resolve) => setTimeout(resolve, 500))", "  while (true) {}", "} })"
+    ].join("\n"))
+    folder.write("aaax.config.json", JSON.stringify({ modules: [{ id: "spin", file: "./spin.ts" }, { id: "echo", file: "aaax/modules/echo" }] }))
+    const first = await folder.launch()
+    expect(await first.ended).toBe(70)
+    expect(first.stderr()).toContain("spin did not yield")
+    const second = await folder.launch()
+    const systems = JSON.parse((await folder.aaax("ps", "--json")).stdout) as Array<{ id: string; status: string }>
+    expect(systems.find(({ id }) => id === "spin")?.status).toBe("quarantined")
+    expect(systems.find(({ id }) => id === "echo")?.status).toBe("running")
+    second.child.kill("SIGTERM")
+    expect(await second.ended).toBe(0)
+  }, 60_000)
 })
