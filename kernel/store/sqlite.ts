@@ -127,7 +127,7 @@ const makeService = (
     jobs = []
     let committed
     try {
-      committed = writer.commit(disk, flushed, Math.max(clock.now(), disk.highWater))
+      committed = writer.commit(disk, flushed, clock.now())
     } catch (failure) {
       stop(failure)
       const reason = reasonOf(failure)
@@ -221,7 +221,7 @@ const makeService = (
     if (appends.length > 0 && batch.some((draft) => draft.parentIds.length > 0)) flush()
     reserve(name, batch.length)
     const before = log.statisticsOf(name)?.head
-    const appended = log.append(name, batch, appendOptions, Math.max(clock.now(), disk.highWater))
+    const appended = log.append(name, batch, appendOptions, clock.now())
     const head = log.statisticsOf(name)?.head
     if (head !== undefined && head !== before) tell(name, head)
     return appended
@@ -345,7 +345,6 @@ const makeService = (
     try {
       // What failed commits left in the write-ahead log is copied into the database and synced anew: after a failed sync
       // nobody may trust the log's pages. When that fails too, the disk is still bad, and the store stays as it is.
-      fresh.setFull(true)
       const [result] = fresh.db.pragma("wal_checkpoint(TRUNCATE)") as ReadonlyArray<{ readonly busy: number }> // its columns
       if (result?.busy !== 0) throw new Error("another process reads the database")
     } catch (failure) {
@@ -377,7 +376,7 @@ const makeService = (
     stop(new Error("the store is closed"))
     try {
       const { statements } = disk
-      statements.putMeta.run("time", Math.max(clock.now(), disk.highWater))
+      statements.putMeta.run("time", clock.now())
       for (const { channel, number } of disk.volatile.values()) {
         const head = log.statisticsOf(channel.name)?.head
         if (head !== undefined) statements.updateReserved.run(head, number)

@@ -15,7 +15,7 @@ export interface Slabs {
   readonly release: (slab: Slab) => void
 }
 
-const slabBytes = 1_048_576
+const slabBytes = 2 * 1_048_576
 /** Slabs that wait to be used again. */
 const freeMax = 8
 
@@ -35,12 +35,17 @@ export const makeSlabs = (): Slabs => {
   }
   return {
     write: (text) => {
-      // No text needs more than three bytes for a UTF-16 unit.
-      if (slab.buffer.length - used < text.length * 3) next(text.length * 3)
-      const from = used
-      used += slab.buffer.write(text, from, "utf8")
+      if (slab.buffer.length - used < text.length) next(text.length + 3)
+      let written = slab.buffer.write(text, used, "utf8")
+      if (slab.buffer.length - used - written < 3) {
+        // It may have been cut off. No UTF-16 unit needs more than three bytes.
+        next(text.length * 3 + 3)
+        written = slab.buffer.write(text, used, "utf8")
+      }
+      const bytes = slab.buffer.subarray(used, used + written)
+      used += written
       slab.live++
-      return { bytes: slab.buffer.subarray(from, used), slab }
+      return { bytes, slab }
     },
     release: (one) => {
       one.live--

@@ -1,7 +1,8 @@
 // The memory store: the family's contract, plain and in hostile mode, and what hostile mode does to writers.
 import { Effect, Fiber } from "effect"
-import { describe, expect } from "vitest"
+import { describe, expect, it } from "vitest"
 import { makeClock } from "../../../kernel/clock.ts"
+import { makeHostile } from "../../../kernel/store/hostile.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
 import { everything, outcome, storeContract, surely } from "../../contract/store.ts"
 import { channel, effect, numbered } from "../../kit/store-it.ts"
@@ -74,6 +75,17 @@ describe("hostile mode", () => {
     expect([...kept].sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, at) => at))
     expect(kept).not.toEqual([...kept].sort((a, b) => a - b))
   }))
+
+  it("lands what is late behind at most three others, without waiting for a timer", () => {
+    const hostile = makeHostile({ seed: 5, failedKept: 0, failedLost: 0, failedLate: 0.5 })
+    const landed: Array<number> = []
+    for (let i = 0; i < 100; i++) hostile.append("log", undefined, () => (landed.push(i), []), () => undefined)
+    const displaced = landed.filter((one, at) => landed.slice(0, at).some((before) => before > one))
+    expect(displaced.length).toBeGreaterThan(10)
+    expect(landed.length + hostile.late()).toBe(100)
+    hostile.close()
+    expect([...landed].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, at) => at))
+  })
 
   effect("is resolved by repeating: every append is kept once", () => Effect.gen(function*() {
     const store = yield* open({ seed: 3, failedKept: 0.2, failedLost: 0.2, failedLate: 0.2 })
