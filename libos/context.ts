@@ -107,6 +107,7 @@ export const makeReads = <T, X extends string>(session: Session, reader: Reader<
       for await (const event of subscribe(options)) await handler(event, handlingOf(session, event, 1, signal, undefined))
     },
     awaitBeyond: (after, signal) => bridge.run(port.awaitBeyond(reader.name, after), either(session, signal)),
+    backlog: () => bridge.run(port.backlog(reader.name)),
     [inside]: { reader, session }
   }
 }
@@ -117,7 +118,6 @@ const saveMillis = 250
 export const makeTakes = <T, X extends string>(session: Session, reader: Reader<T>, durable: string): Takes<T, X> => {
   const takes: Takes<T, X> = {
     ...makeReads<T, X>(session, reader, durable),
-    backlog: () => session.bridge.run(session.port.backlog(reader.name)),
     work: (handler, options) => work(takes, handler, options)
   }
   return takes

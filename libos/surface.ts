@@ -50,13 +50,13 @@ export interface Reads<T, Executors extends string = never> {
   readonly each: (handler: Handler<T, Executors>, options?: SubscribeOptions) => Promise<void>
   /** The newest cursor, once it is beyond `after`. */
   readonly awaitBeyond: (after: Cursor, signal?: AbortSignal) => Promise<Cursor>
+  /** For a queue: items that are neither settled nor dead. Looking needs no right to take. */
+  readonly backlog: () => Promise<number>
   readonly [inside]: { readonly reader: Reader<T>; readonly session: Session }
 }
 
 /** A queue to take work from. */
 export interface Takes<T, Executors extends string = never> extends Reads<T, Executors> {
-  /** Items that are neither settled nor dead. */
-  readonly backlog: () => Promise<number>
   /** Takes items and hands them to a handler until the system stops: see `work`. */
   readonly work: (handler: Handler<T, Executors>, options?: WorkOptions & { readonly signal?: AbortSignal }) => Promise<void>
 }

@@ -7,7 +7,7 @@ import { survey } from "./survey/index.ts"
 import { watch } from "./watch/index.ts"
 
 export interface DefaultSystemsOptions {
-  /** Systems that compete for the tasks of the survey. */
+  /** Workers that compete for the tasks of the survey. */
   readonly workers?: number
   /** The folder that is watched; default: the directory that the constellation works on. */
   readonly root?: string
@@ -16,7 +16,7 @@ export interface DefaultSystemsOptions {
 /** Who reads a channel comes after who provides it. */
 export const defaultSystems = (options: DefaultSystemsOptions = {}): ReadonlyArray<System> => [
   watch({ root: options.root ?? "." }),
-  ...survey({ root: options.root ?? ".", ...(options.workers === undefined ? {} : { workers: options.workers }) }),
+  survey({ root: options.root ?? ".", ...(options.workers === undefined ? {} : { workers: options.workers }) }),
   report(),
   approvals(),
   echo()

@@ -22,10 +22,9 @@ export const report = (options: ReportOptions = {}): System => {
   return defineModule({
     id,
     description: `writes ${at("survey.md")} and survey.json through the action gate`,
-    reads: { facts: "repo.facts" },
-    takes: { tasks: "repo.tasks" },
+    reads: { facts: "repo.facts", tasks: "repo.tasks" },
     executors: ["fs.write"],
-    run: async ({ act, log, reads, signal, snapshots, takes }) => {
+    run: async ({ act, log, reads, signal, snapshots }) => {
       const write = async (name: string, content: string, digest: string): Promise<void> => {
         await act("fs.write", {
           target: at(name), action: "write the survey", payload: { content }, key: `${name}/${digest}`
@@ -37,7 +36,7 @@ export const report = (options: ReportOptions = {}): System => {
         for (let looks = 0; !signal.aborted; looks++) {
           const { head } = await reads.facts.read({ after: Math.max(0, before), limit: 1 })
           const snapshot = await snapshots.get("repo.survey")
-          const backlog = await takes.tasks.backlog()
+          const backlog = await reads.tasks.backlog()
           const survey = snapshot === undefined ? undefined : summaryOf(snapshot)
           if (head !== before) looks = 0
           before = head

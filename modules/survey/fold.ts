@@ -1,15 +1,16 @@
-// The survey: a fold by path over `repo.facts`. It holds the facts of what every path is now, and nothing of the past.
+// The survey: a fold by path. `repo.files` says what every path is now, `repo.facts` what is in it; nothing of the past is
+// held, and the order in which the two are told does not matter.
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import type { Fold, Received } from "aaax"
 import type { Facts, Mark } from "./facts.ts"
 
-/** What is appended to `repo.facts`. */
-export type FactEvent =
-  /** What a path is now; `at` is the cursor of the file's event. */
+/** What `repo.files` says of a path; `at` is the cursor of its event. */
+export type PathEvent =
   | { readonly is: "seen"; readonly path: string; readonly digest: string; readonly at: number }
   | { readonly is: "gone"; readonly path: string; readonly at: number }
-  /** The facts of one content of a path; said again when the path returns to a content that was surveyed before. */
+
+/** What is appended to `repo.facts`: one for each task. */
+export type FactEvent =
   | { readonly is: "facts"; readonly path: string; readonly digest: string; readonly facts: Facts }
   /** The content was gone before it could be read. */
   | { readonly is: "superseded"; readonly path: string; readonly digest: string }
@@ -35,7 +36,8 @@ const found = (state: SurveyState, path: string): Surveyed | undefined => Option
 
 const dropped = (lost: ReadonlyArray<string>, path: string): ReadonlyArray<string> => (lost.includes(path) ? lost.filter((one) => one !== path) : lost)
 
-const step = (state: SurveyState, id: string, event: FactEvent): SurveyState => {
+/** `id` is the event that told it. */
+export const step = (state: SurveyState, event: PathEvent | FactEvent, id: string): SurveyState => {
   const { path } = event
   switch (event.is) {
     case "seen": {
@@ -63,13 +65,6 @@ const step = (state: SurveyState, id: string, event: FactEvent): SurveyState => 
     }
   }
 }
-
-/** Only what this survey's own systems say counts; `repo.facts` may be written by others that are wired to it. */
-export const surveyFold = (id: string): Fold<SurveyState, Received<FactEvent>> => ({
-  version: 1,
-  initial: emptySurvey,
-  step: (state, event) => (event.sender === id || event.sender.startsWith(`${id}/`) ? step(state, event.id, event.payload) : state)
-})
 
 /** One text: a snapshot has a bound on how many parts its value has. */
 export const encodeSurvey = (state: SurveyState): string =>

@@ -88,7 +88,7 @@ describe("the default systems", () => {
       for (const { name } of manifest.provides) provided.add(name)
     }
     expect(defaultSystems({ workers: 2 }).map(({ manifest }) => manifest.id)).toEqual([
-      "watch", "survey", "survey/1", "survey/2", "report", "approvals", "echo"
+      "watch", "survey", "report", "approvals", "echo"
     ])
   })
 })

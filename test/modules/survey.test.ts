@@ -1,7 +1,6 @@
-import type { Received } from "aaax"
 import { describe, expect, it } from "vitest"
 import { factsOf } from "../../modules/survey/facts.ts"
-import { decodeSurvey, emptySurvey, encodeSurvey, summarize, surveyFold, type FactEvent, type SurveyState } from "../../modules/survey/fold.ts"
+import { decodeSurvey, emptySurvey, encodeSurvey, step, summarize, type FactEvent, type PathEvent, type SurveyState } from "../../modules/survey/fold.ts"
 import { languageOf } from "../../modules/survey/language.ts"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -57,14 +56,9 @@ describe("the facts of a file", () => {
   })
 })
 
-const event = (payload: FactEvent, sender = "survey", id = "e"): Received<FactEvent> => ({
-  id, channel: "repo.facts", cursor: 1, recordedAt: 1, sender, kind: "x", payload, source: null, timestamp: 1, schema: null, metadata: {},
-  correlationId: null, parentIds: [], recipient: null, subject: null, labels: [], traceparent: null
-})
-const fold = surveyFold("survey")
-const run = (payloads: ReadonlyArray<FactEvent>, from: SurveyState = emptySurvey): SurveyState =>
-  payloads.reduce((state, payload, n) => fold.step(state, event(payload, payload.is === "facts" ? "survey/1" : "survey", `e${n}`)), from)
-const seen = (path: string, digest: string, at: number): FactEvent => ({ is: "seen", path, digest, at })
+const run = (told: ReadonlyArray<PathEvent | FactEvent>, from: SurveyState = emptySurvey): SurveyState =>
+  told.reduce((state, event, n) => step(state, event, `e${n}`), from)
+const seen = (path: string, digest: string, at: number): PathEvent => ({ is: "seen", path, digest, at })
 const fact = (path: string, digest: string, text: string): FactEvent => ({ is: "facts", path, digest, facts: facts(path, text) })
 const lines = (state: SurveyState): readonly [number, number, number] => {
   const { files, lines, pending } = summarize(state)
@@ -83,7 +77,7 @@ describe("the survey's fold", () => {
     expect(lines(run([...path, fact("a", "A", "1\n"), fact("a", "B", "1\n2\n")]))).toEqual([1, 1, 0])
   })
 
-  it("takes facts that are said again when a path returns to an earlier content", () => {
+  it("takes facts that were told before when a path returns to an earlier content", () => {
     const state = run([seen("a", "A", 1), fact("a", "A", "1\n"), seen("a", "B", 2), fact("a", "B", "1\n2\n"), seen("a", "A", 3)])
     expect(lines(state)).toEqual([0, 0, 1])
     expect(lines(run([fact("a", "A", "1\n")], state))).toEqual([1, 1, 0])
@@ -105,10 +99,6 @@ describe("the survey's fold", () => {
     expect(run([fact("a", "A", "1\n")], lost).lost).toEqual([])
     expect(run([seen("a", "B", 2)], lost).lost).toEqual([])
     expect(run([seen("a", "B", 1), { is: "superseded", path: "a", digest: "A" }]).lost).toEqual([])
-  })
-
-  it("takes the word of its own systems only", () => {
-    for (const sender of ["stranger", "survey2", "survey-x/1"]) expect(fold.step(emptySurvey, event(seen("a", "A", 1), sender))).toBe(emptySurvey)
   })
 
   it("is kept as one text", () => {
