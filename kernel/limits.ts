@@ -93,6 +93,8 @@ export const restartBackoffMillis = 100
 export const restartBackoffMaxMillis = 10_000
 /** Heartbeat period. */
 export const heartbeatMillis = 1_000
+/** Deliveries of one request to its service: it is answered in the end, however long the disk was full. */
+export const requestAttemptsMax = 1_000_000_000
 /** Default retention of the request and reply channels, in events. */
 export const requestRetention = 100_000
 /** Default time that one executor call may take. */

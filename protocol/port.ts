@@ -57,21 +57,23 @@ export interface Port {
   /** Ends leases, durably. One lost lease fails the call with `LeaseLost`; the others are settled. */
   readonly settle: (
     channel: ChannelId, settlements: ReadonlyArray<Settlement>
-  ) => Effect.Effect<void, Denied | ChannelNotFound | WrongDelivery | LeaseLost | StoreUnavailable | AppendUnknown | Undocked>
+  ) => Effect.Effect<
+    void, Denied | ChannelNotFound | WrongDelivery | LeaseLost | InvalidPayload | StoreUnavailable | AppendUnknown | Undocked
+  >
   /** Extends a lease by the channel's lease time; answers when it now ends. */
   readonly renew: (
     channel: ChannelId, cursor: Cursor, epoch: number
-  ) => Effect.Effect<number, Denied | ChannelNotFound | WrongDelivery | LeaseLost | Undocked>
+  ) => Effect.Effect<number, Denied | ChannelNotFound | WrongDelivery | LeaseLost | InvalidPayload | Undocked>
   /** Items of an exclusive channel that are neither settled nor dead, held ones included. */
   readonly backlog: (channel: ChannelId) => Effect.Effect<number, Denied | ChannelNotFound | WrongDelivery | Undocked>
   /** The stored cursor of this system's subscription; starts at `from` (default 0) when it is new. */
   readonly subscription: (
     name: string, channel: ChannelId, from?: Cursor
-  ) => Effect.Effect<Subscription, Denied | ChannelNotFound | InvalidPayload | StoreUnavailable | Undocked>
+  ) => Effect.Effect<Subscription, Denied | ChannelNotFound | InvalidPayload | Overloaded | StoreUnavailable | Undocked>
   /** Moves a subscription forward, never back. */
   readonly advance: (
     name: string, channel: ChannelId, cursor: Cursor
-  ) => Effect.Effect<void, Denied | ChannelNotFound | InvalidPayload | StoreUnavailable | Undocked>
+  ) => Effect.Effect<void, Denied | ChannelNotFound | InvalidPayload | Overloaded | StoreUnavailable | Undocked>
   readonly getSnapshot: (name: string) => Effect.Effect<Snapshot, Denied | SnapshotNotFound | StoreCorrupt | Undocked>
   readonly putSnapshot: (
     draft: SnapshotDraft, options?: PutOptions

@@ -1,15 +1,16 @@
 // The in-process port: stamps the sender, checks wiring and admission, and suspends a paused system at its next call.
 // The port object is the capability; nothing in a payload can make it speak for another.
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { Artifact } from "../../protocol/artifact.ts"
 import type { Channel } from "../../protocol/channel.ts"
 import {
-  ArtifactNotFound, ChannelNotFound, Denied, InvalidPayload, SnapshotNotFound, TooLarge, Undocked, type AppendError,
+  ArtifactNotFound, ChannelNotFound, Denied, type InvalidPayload, Overloaded, SnapshotNotFound, TooLarge, Undocked, type AppendError,
   type SnapshotConflict, type StoreCorrupt, type StoreUnavailable
 } from "../../protocol/errors.ts"
 import type { Appended } from "../../protocol/event.ts"
-import { isSegment, nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
+import { nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { ReadingPower } from "../../protocol/power.ts"
 import type { Snapshot } from "../../protocol/snapshot.ts"
@@ -18,8 +19,9 @@ import * as wellKnown from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { makeGauge, type PendingRequests } from "../guard/admission.ts"
 import { notWired, type Direction, type Wiring } from "../guard/wiring.ts"
-import { artifactBytesMax, snapshotTextMax } from "../limits.ts"
+import { artifactBytesMax, snapshotTextMax, subscriptionsMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
+import * as Given from "./given.ts"
 
 export interface PortOptions {
   readonly system: SystemId
@@ -39,8 +41,10 @@ export interface PortControl {
   readonly port: Port
   readonly pause: () => void
   readonly resume: () => void
-  /** Takes the port back: every call fails from now on. */
+  /** Takes the port back: every call fails from now on, those that wait for something included. */
   readonly close: (reason: string) => void
+  /** Gives a port back that was only taken for a while. */
+  readonly reopen: () => void
   /** For drain: refuses to take new work, lets the rest go on. */
   readonly refuseWork: () => void
 }
@@ -55,6 +59,9 @@ const names = (value: unknown, digest: string): boolean => {
   if (typeof value !== "object" || value === null) return false
   return Object.values(value).some((member) => names(member, digest))
 }
+
+/** What is handed out is nobody's way into the kernel's own tables. */
+const copyOf = (channel: Channel): Channel => structuredClone(channel)
 
 export const makePort = (options: PortOptions): PortControl => {
   const { channels, entered, pending, snapshots, system, wiring } = options
@@ -72,7 +79,8 @@ export const makePort = (options: PortOptions): PortControl => {
       ? notWired(system, wiring, channel, direction)
       : unknownChannel(channel)
   }
-  const unknownChannel = (channel: ChannelId): ChannelNotFound => {
+  const unknownChannel = (given: ChannelId): ChannelNotFound => {
+    const channel = Given.nameOf(given)
     const near = nearest(channel, wiring.keys())
     return new ChannelNotFound({ channel, ...(near === undefined ? {} : { nearest: near }) })
   }
@@ -101,6 +109,33 @@ export const makePort = (options: PortOptions): PortControl => {
       const refused = refusal(channel, direction)
       return refused === undefined ? run() : Effect.fail(refused)
     })
+  /** What `read` makes of the caller's data, or the refusal that it throws. */
+  const given = <G, A, E>(read: () => G, use: (value: G) => Effect.Effect<A, E>): Effect.Effect<A, E | InvalidPayload> => {
+    let value: G
+    try {
+      value = read()
+    } catch (thrown) {
+      return Effect.fail(Given.refusalOf(thrown))
+    }
+    return use(value)
+  }
+
+  const leaving = new Set<(undocked: Undocked) => void>()
+  /** Something that may wait for long: it ends when the port is taken back, and nothing comes to a closed port. */
+  const waiting = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Undocked> =>
+    Effect.callback<A, E | Undocked>((resume) => {
+      const fiber = Effect.runFork(effect)
+      const leave = (undocked: Undocked): void => {
+        fiber.interruptUnsafe()
+        resume(Effect.fail(undocked))
+      }
+      leaving.add(leave)
+      fiber.addObserver((exit) => {
+        leaving.delete(leave)
+        resume(exit)
+      })
+      return Fiber.interrupt(fiber)
+    })
 
   /** Counts requests until they are answered. A repeated one (same key) has been counted before. */
   const asRequests = (
@@ -109,101 +144,125 @@ export const makePort = (options: PortOptions): PortControl => {
     const overloaded = pending.enter(system, count)
     if (overloaded !== undefined) return Effect.fail(overloaded)
     const head = store.statisticsOf(channel)?.head ?? 0
-    return append.pipe(
+    // Who is interrupted here may have asked all the same: the count follows the append and not the one who waits for it.
+    return Effect.uninterruptible(append.pipe(
       Effect.tap((appended) => Effect.sync(() => {
         for (const { cursor } of appended) if (cursor <= head) pending.answered(system)
       })),
       Effect.onError(() => Effect.sync(() => {
         for (let at = 0; at < count; at++) pending.answered(system)
       }))
-    )
+    ))
   }
 
-  const subscriptionName = (name: string): InvalidPayload | undefined =>
-    isSegment(name) ? undefined : new InvalidPayload({ what: "subscription", path: "name", reason: "must be a non-empty path segment" })
+  /** The subscription that is there, or whether there is room for another one. */
+  const subscriptionFor = (name: string, channel: ChannelId): Subscription | Overloaded | undefined => {
+    const held = store.subscription(system, name, channel)
+    if (held !== undefined || store.subscriptions(system).length < subscriptionsMax) return held
+    return new Overloaded({ what: "Subscriptions of one system", limit: subscriptionsMax, unit: "subscriptions", retryAfterMillis: 60_000 })
+  }
 
-  const port: Port = {
+  const port: Port = Object.freeze<Port>({
     system,
     powers: Object.freeze([...options.powers]),
     channels: call(() => Effect.sync(() =>
-      [...wiring.keys()].map((name) => channels.get(name)).filter((channel): channel is Channel => channel !== undefined))),
+      [...wiring.keys()].map((name) => channels.get(name)).filter((channel): channel is Channel => channel !== undefined).map(copyOf))),
     append: (channel, drafts, appendOptions) =>
       wired(channel, "append", (): Effect.Effect<ReadonlyArray<Appended>, AppendError> => {
-        const appended = channels.append(system, channel, drafts, { ...appendOptions, gauge })
-        return requestChannels.has(channel) ? asRequests(channel, drafts.length, appended) : appended
+        if (appendOptions === undefined && !requestChannels.has(channel)) return channels.append(system, channel, drafts, { gauge })
+        return given(() => ({ ...Given.appendOptionsOf(appendOptions ?? {}), gauge }), (checked) =>
+          requestChannels.has(channel)
+            ? given(() => Given.draftsOf(drafts), (list) => asRequests(channel, list.length, channels.append(system, channel, list, checked)))
+            : channels.append(system, channel, drafts, checked))
       }),
-    read: (channel, readOptions) => wired(channel, "read", () => channels.read(system, channel, readOptions)),
-    awaitBeyond: (channel, after) => wired(channel, "read", () => channels.awaitBeyond(channel, after, system)),
+    read: (channel, readOptions) =>
+      wired(channel, "read", () => given(() => Given.readOptionsOf(readOptions), (checked) => channels.read(system, channel, checked))),
+    awaitBeyond: (channel, after) =>
+      wired(channel, "read", () => waiting(channels.awaitBeyond(channel, Given.cursorOf(after), system))),
     take: (channel, takeOptions) =>
-      wired(channel, "take", (): Effect.Effect<ReadonlyArray<Taken>, TakeError | Denied> =>
-        takesWork
-          ? channels.take(system, channel, takeOptions)
-          : Effect.fail(new Denied({ system, operation: "take from", target: channel, reason: "it is draining and takes no new work" }))),
-    settle: (channel, settlements) => wired(channel, "take", () => channels.settle(system, channel, settlements)),
-    renew: (channel, cursor, epoch) => wired(channel, "take", () => channels.renew(system, channel, cursor, epoch)),
+      wired(channel, "take", (): Effect.Effect<ReadonlyArray<Taken>, TakeError | Denied | InvalidPayload | Undocked> => {
+        if (!takesWork) return Effect.fail(new Denied({ system, operation: "take from", target: channel, reason: "it is draining and takes no new work" }))
+        return given(() => Given.takeOptionsOf(takeOptions), (checked) => {
+          const taken = channels.take(system, channel, checked)
+          return checked.wait === true ? waiting(taken) : taken
+        })
+      }),
+    settle: (channel, settlements) =>
+      wired(channel, "take", () => given(() => Given.settlementsOf(settlements), (checked) => channels.settle(system, channel, checked))),
+    renew: (channel, cursor, epoch) =>
+      wired(channel, "take", () => given(() => Given.leaseOf(cursor, epoch), (lease) => channels.renew(system, channel, lease.cursor, lease.epoch))),
     backlog: (channel) => wired(channel, "read", () => channels.backlog(channel)),
     subscription: (name, channel, from) =>
-      wired(channel, "read", (): Effect.Effect<Subscription, InvalidPayload | StoreUnavailable> => {
-        const invalid = subscriptionName(name)
-        if (invalid !== undefined) return Effect.fail(invalid)
-        const held = store.subscription(system, name, channel)
-        if (held !== undefined) return Effect.succeed(held)
-        const made: Subscription = { name, system, channel, cursor: from ?? 0 }
-        return Effect.as(store.advance(system, name, channel, made.cursor), made)
-      }),
+      wired(channel, "read", () =>
+        given(() => Given.subscriptionOf(name, from ?? 0), (checked): Effect.Effect<Subscription, Overloaded | StoreUnavailable> => {
+          const held = subscriptionFor(checked.name, channel)
+          if (held instanceof Overloaded) return Effect.fail(held)
+          if (held !== undefined) return Effect.succeed({ ...held })
+          const made: Subscription = { name: checked.name, system, channel, cursor: checked.cursor }
+          return Effect.as(store.advance(system, made.name, channel, made.cursor), made)
+        })),
     advance: (name, channel, cursor) =>
-      wired(channel, "read", (): Effect.Effect<void, InvalidPayload | StoreUnavailable> => {
-        const invalid = subscriptionName(name)
-        return invalid === undefined ? store.advance(system, name, channel, cursor) : Effect.fail(invalid)
-      }),
+      wired(channel, "read", () =>
+        given(() => Given.subscriptionOf(name, cursor), (checked): Effect.Effect<void, Overloaded | StoreUnavailable> => {
+          const held = subscriptionFor(checked.name, channel)
+          return held instanceof Overloaded ? Effect.fail(held) : store.advance(system, checked.name, channel, checked.cursor)
+        })),
     getSnapshot: (name) =>
       call((): Effect.Effect<Snapshot, SnapshotNotFound | StoreCorrupt> =>
-        wellKnown.isReserved(name)
-          ? Effect.fail(new SnapshotNotFound({ name }))
+        typeof name !== "string" || wellKnown.isReserved(name)
+          ? Effect.fail(new SnapshotNotFound({ name: Given.nameOf(name) }))
           : Effect.flatMap(store.getSnapshot(name), (snapshot) =>
               snapshot === undefined ? Effect.fail(new SnapshotNotFound({ name })) : Effect.succeed(snapshot))),
     putSnapshot: (draft, putOptions) =>
-      call((): Effect.Effect<Snapshot, Denied | InvalidPayload | TooLarge | SnapshotConflict | StoreUnavailable> => {
-        if (!snapshots.includes(draft.name)) {
-          return Effect.fail(new Denied({
-            system, operation: "put", target: `snapshot ${draft.name}`, reason: "its manifest does not name it",
-            ...(snapshots.length === 0 ? {} : { allowed: snapshots.join(", ") }),
-            ...(wellKnown.isReserved(draft.name) ? {} : { how: "Add it to `snapshots` of the module's manifest." })
-          }))
-        }
-        let text: string
-        try {
-          text = toText(draft.value ?? null, "value")
-        } catch (error) {
-          return Effect.fail(error instanceof InvalidPayload ? error : new InvalidPayload({ what: "snapshot", path: "value", reason: String(error) }))
-        }
-        if (text.length > snapshotTextMax) {
-          return Effect.fail(new TooLarge({ what: "The snapshot", size: text.length, sizeMax: snapshotTextMax, unit: "characters" }))
-        }
-        // A copy: what the caller does to its object afterwards changes nothing here.
-        return store.putSnapshot({ ...draft, value: JSON.parse(text) }, system, putOptions)
-      }),
-    putArtifact: (bytes, mediaType = "application/octet-stream") =>
+      call(() => given(
+        () => [Given.snapshotDraftOf(draft), Given.putOptionsOf(putOptions)] as const,
+        ([checked, revision]): Effect.Effect<Snapshot, Denied | InvalidPayload | TooLarge | SnapshotConflict | StoreUnavailable> => {
+          const { name, value } = checked
+          if (!snapshots.includes(name)) {
+            return Effect.fail(new Denied({
+              system, operation: "put", target: `snapshot ${name}`, reason: "its manifest does not name it",
+              ...(snapshots.length === 0 ? {} : { allowed: snapshots.join(", ") }),
+              ...(wellKnown.isReserved(name) ? {} : { how: "Add it to `snapshots` of the module's manifest." })
+            }))
+          }
+          return given(() => toText(value ?? null, "value"), (text): Effect.Effect<Snapshot, InvalidPayload | TooLarge | SnapshotConflict | StoreUnavailable> =>
+            text.length > snapshotTextMax
+              ? Effect.fail(new TooLarge({ what: "The snapshot", size: text.length, sizeMax: snapshotTextMax, unit: "characters" }))
+              // A copy: what the caller does to its object afterwards changes nothing here.
+              : store.putSnapshot({ ...checked, value: JSON.parse(text) }, system, revision))
+        })),
+    putArtifact: (bytes, mediaType) =>
       call((): Effect.Effect<Artifact, TooLarge | StoreUnavailable> => {
         if (!(bytes instanceof Uint8Array)) {
           return Effect.fail(new TooLarge({ what: "The artifact (it must be bytes)", size: 0, sizeMax: artifactBytesMax, unit: "bytes" }))
         }
-        return bytes.byteLength > artifactBytesMax
-          ? Effect.fail(new TooLarge({ what: "The artifact", size: bytes.byteLength, sizeMax: artifactBytesMax, unit: "bytes" }))
-          : store.putArtifact(bytes.slice(), mediaType)
+        // A copy made by the platform: a subclass could show other bytes, or another length, than it has.
+        const copy = new Uint8Array(bytes)
+        return copy.byteLength > artifactBytesMax
+          ? Effect.fail(new TooLarge({ what: "The artifact", size: copy.byteLength, sizeMax: artifactBytesMax, unit: "bytes" }))
+          : store.putArtifact(copy, typeof mediaType === "string" ? mediaType.slice(0, 200) : "application/octet-stream")
       }),
     getArtifact: (digest, event) =>
-      wired(event.channel, "read", (): Effect.Effect<Uint8Array, ArtifactNotFound | StoreCorrupt> =>
-        channels.read(system, event.channel, { after: event.cursor - 1, limit: 1 }).pipe(
+      call((): Effect.Effect<Uint8Array, Denied | ChannelNotFound | ArtifactNotFound | StoreCorrupt> => {
+        let place: { readonly channel: string; readonly cursor: number }
+        try {
+          place = Given.placeOf(event)
+        } catch {
+          return Effect.fail(new ArtifactNotFound({ digest: Given.nameOf(digest) }))
+        }
+        const refused = refusal(place.channel, "read")
+        if (refused !== undefined) return Effect.fail(refused)
+        return channels.read(system, place.channel, { after: place.cursor - 1, limit: 1 }).pipe(
           Effect.orElseSucceed(() => undefined),
           Effect.flatMap((page) => {
             const found = page?.events[0]
-            return found !== undefined && found.cursor === event.cursor && (names(found.payload, digest) || names(found.metadata, digest))
+            return typeof digest === "string" && found?.cursor === place.cursor && (names(found.payload, digest) || names(found.metadata, digest))
               ? store.getArtifact(digest)
-              : Effect.fail(new ArtifactNotFound({ digest }))
+              : Effect.fail(new ArtifactNotFound({ digest: Given.nameOf(digest) }))
           })
-        ))
-  }
+        )
+      })
+  })
   return {
     port,
     pause: () => {
@@ -216,9 +275,16 @@ export const makePort = (options: PortOptions): PortControl => {
       running.openUnsafe()
     },
     close: (reason) => {
-      closed = new Undocked({ system, reason })
+      const undocked = new Undocked({ system, reason })
+      closed = undocked
       paused = false
       running.openUnsafe()
+      const left = [...leaving]
+      leaving.clear()
+      for (const leave of left) leave(undocked)
+    },
+    reopen: () => {
+      closed = undefined
     },
     refuseWork: () => {
       takesWork = false
