@@ -131,7 +131,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
         docked.restarts++
         docked.lastError = reason
         // A paused system that fails is started again, and stays paused at its first call.
-        if (docked.status !== "paused") docked.status = "failed"
+        if (docked.status === "running") docked.status = "failed"
         yield* channels.release(id)
         yield* Effect.logWarning(`${id} failed and starts again in ${delayMillis} ms: ${reason}`)
       }),
@@ -143,7 +143,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
         yield* change(docked, "quarantined", reason)
       }),
       onEnd: () => Effect.sync(() => {
-        if (docked.status !== "paused") docked.status = "stopped"
+        if (docked.status === "running") docked.status = "stopped"
       })
     }).pipe(Effect.annotateLogs({ system: id }), Effect.forkIn(scope, { startImmediately: true }))
   })
@@ -280,9 +280,15 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
         const docked = table.get(id)
         if (docked === undefined) return Effect.void
         table.delete(id)
+        // Until it is gone nobody is docked under its name: what ends now would end for the new one.
+        docking.add(id)
         docked.control.close(reason)
         options.unregister(id)
-        return Effect.andThen(halt(docked), Effect.asVoid(journal.submit(decideUndock(id, docked.request.module?.id, reason))))
+        return halt(docked).pipe(
+          Effect.andThen(journal.submit(decideUndock(id, docked.request.module?.id, reason))),
+          Effect.asVoid,
+          Effect.ensuring(Effect.sync(() => docking.delete(id)))
+        )
       }),
     get: (id) => table.get(id),
     all: () => [...table.values()],
