@@ -5,8 +5,8 @@ import type * as Scope from "effect/Scope"
 import type { Policy } from "../protocol/authority.ts"
 import { channelOf, type ChannelSpec, type Durability } from "../protocol/channel.ts"
 import {
-  ModuleRejected, type ChannelExists, type Denied, type DockRefused, type InvalidPayload, type StoreCorrupt, type StoreUnavailable,
-  type SystemExists, type SystemNotFound
+  ModuleRejected, type ChannelExists, type Denied, type DockRefused, type StoreCorrupt, type StoreUnavailable,
+  type SystemExists, type SystemNotFound, type WarrantConflict, type WarrantNotFound
 } from "../protocol/errors.ts"
 import type { Event } from "../protocol/event.ts"
 import type { Executor } from "../protocol/executor.ts"
@@ -34,7 +34,7 @@ import type { Loader, ModuleSource } from "./dock/loader.ts"
 import { makeRegistry } from "./executor/registry.ts"
 import { makePendingRequests } from "./guard/admission.ts"
 import { canonical } from "./guard/canonical.ts"
-import { requestRetention } from "./limits.ts"
+import { requestAttemptsMax, requestRetention } from "./limits.ts"
 import * as ActionService from "./service/action.ts"
 import * as CapabilityService from "./service/capability.ts"
 import * as Heartbeat from "./service/heartbeat.ts"
@@ -61,12 +61,12 @@ export type DockError = SystemExists | ChannelExists | DockRefused | ModuleRejec
 export interface Gate {
   /** Open warrants: waiting for a human, started, or unknown; oldest first. `state` narrows, also to closed ones. */
   readonly list: (options?: { readonly state?: WarrantState; readonly limit?: number }) => Effect.Effect<ReadonlyArray<GateView>>
-  readonly show: (id: string) => Effect.Effect<GateView, InvalidPayload>
+  readonly show: (id: string) => Effect.Effect<GateView, WarrantNotFound>
   /** Bound to the digest that was shown; `by` must not be the requester. Answers the warrant as it then is. */
-  readonly approve: (id: string, by: SystemId, options?: { readonly digest?: string; readonly reason?: string }) => Effect.Effect<GateView, Denied | InvalidPayload>
-  readonly deny: (id: string, by: SystemId, reason: string) => Effect.Effect<GateView, Denied | InvalidPayload>
+  readonly approve: (id: string, by: SystemId, options?: { readonly digest?: string; readonly reason?: string }) => Effect.Effect<GateView, Denied | WarrantConflict | WarrantNotFound>
+  readonly deny: (id: string, by: SystemId, reason: string) => Effect.Effect<GateView, Denied | WarrantConflict | WarrantNotFound>
   /** Says what became of an unknown one. */
-  readonly reconcile: (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string) => Effect.Effect<GateView, Denied | InvalidPayload>
+  readonly reconcile: (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string) => Effect.Effect<GateView, Denied | WarrantConflict | WarrantNotFound>
 }
 
 export interface Kernel {
@@ -91,6 +91,11 @@ export interface Kernel {
   /** Journal entries behind a cursor, oldest first, at most `limit`. */
   readonly audit: (after: Cursor, limit: number) => Effect.Effect<ReadonlyArray<Event>>
   readonly verifyAudit: Effect.Effect<AuditReport>
+  /**
+   * Takes the wall clock's word after a jump that was held back (`status().clockJump`); what is due by then expires.
+   * Answers the milliseconds of the jump, or nothing when there was none.
+   */
+  readonly confirmClock: Effect.Effect<number | undefined>
   /** Does exactly what is pending (requests, replies, expiries, one heartbeat) and returns. */
   readonly step: Effect.Effect<void>
   /** Completes when somebody asked the kernel to go down. */
@@ -145,11 +150,11 @@ const ownChannels = (durability: Durability, retention: number): ReadonlyArray<C
   { name: wellKnown.capabilityRegistry, durability: "relaxed", description: "Every grant and revocation." },
   { name: wellKnown.moduleRegistry, durability: "relaxed", description: "Every dock, undock and change of status." },
   { name: wellKnown.policyStore, durability: "relaxed", description: "Every policy version in force." },
-  { name: wellKnown.capabilityRequest, form: "queue", durability, retention: { count: retention }, description: "Ask for a capability." },
-  { name: wellKnown.actionGate, form: "queue", durability, retention: { count: retention }, description: "Ask for a side effect." },
+  { name: wellKnown.capabilityRequest, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Ask for a capability." },
+  { name: wellKnown.actionGate, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Ask for a side effect." },
   { name: wellKnown.kernelReplies, delivery: "addressed", durability: "relaxed", retention: { count: retention }, description: "Answers, each to its requester." },
-  { name: wellKnown.moduleLoader, form: "queue", durability, retention: { count: retention }, description: "Load a module at run time." },
-  { name: wellKnown.lifecycle, form: "queue", durability, retention: { count: retention }, description: "Revoke, pause, resume or drain a system." },
+  { name: wellKnown.moduleLoader, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Load a module at run time." },
+  { name: wellKnown.lifecycle, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Revoke, pause, resume or drain a system." },
   { name: wellKnown.heartbeat, durability: "memory", retention: { count: 120 }, description: "Who is docked, every second." },
   { name: wellKnown.approvals, durability: "relaxed", indexes: ["subject"], description: "What waits for a human, and its answers." }
 ]
@@ -220,7 +225,7 @@ export const make = Effect.fnUntraced(function*(
     ModuleService.service(room, loader),
     LifecycleService.service(room, constellation)
   ]
-  const heartbeat = Heartbeat.make({ kernel: options.id, channels, journal, constellation })
+  const heartbeat = Heartbeat.make({ kernel: options.id, channels, journal, constellation, upkeep: projections.save })
   const goingDown = Deferred.makeUnsafe<void>()
   const startedAt = clock.now()
 
@@ -301,6 +306,7 @@ export const make = Effect.fnUntraced(function*(
     }),
     audit: (after, limit) => Effect.orDie(kept.read(after, limit)),
     verifyAudit: Audit.verify(journal),
+    confirmClock: heartbeat.confirm,
     step: Effect.gen(function*() {
       yield* mend
       for (const service of services) yield* service.step
@@ -314,8 +320,8 @@ export const make = Effect.fnUntraced(function*(
       yield* Effect.forkScoped(heartbeat.run, { startImmediately: true })
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(reopenMillis), mend)))
       yield* constellation.start
-      for (const { digest, file, id } of Loader_.toReturn(kept, (system) => constellation.get(system) !== undefined)) {
-        yield* loader.loadFile(file, { id }, true, digest).pipe(
+      for (const { configured, digest, file, id } of Loader_.toReturn(kept, (system) => constellation.get(system) !== undefined)) {
+        yield* loader.loadFile(file, { id }, configured, digest).pipe(
           Effect.catch((error) => Effect.logWarning(`module ${id} did not return: ${error.message}`))
         )
       }

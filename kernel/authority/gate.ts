@@ -1,7 +1,7 @@
 // The gate as a human sees it: what waits, what is under way, what nobody knows, and the answers to it.
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
-import { Denied, InvalidPayload } from "../../protocol/errors.ts"
+import { Denied, WarrantConflict, WarrantNotFound } from "../../protocol/errors.ts"
 import type { SystemId } from "../../protocol/names.ts"
 import type { GateView } from "../../protocol/view.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
@@ -63,10 +63,10 @@ export const make = ({ artifact, journal, rules, warrants }: GateOptions): Gate 
     }
   })
 
-  const show = Effect.fnUntraced(function*(id: string): Effect.fn.Return<GateView, InvalidPayload> {
+  const show = Effect.fnUntraced(function*(id: string): Effect.fn.Return<GateView, WarrantNotFound> {
     let told: Told | undefined
     for (const { entry } of yield* Effect.orDie(journal.about(id))) told = tell(told, entry)
-    if (told === undefined) return yield* new InvalidPayload({ what: "warrant id", path: "", reason: `there is no warrant ${id}; see aaax gate ls` })
+    if (told === undefined) return yield* new WarrantNotFound({ warrant: id })
     return yield* view(told)
   })
 
@@ -80,13 +80,13 @@ export const make = ({ artifact, journal, rules, warrants }: GateOptions): Gate 
 
   const answer = Effect.fnUntraced(function*(
     id: string, by: SystemId, operation: string, decision: Decision<Answered>
-  ): Effect.fn.Return<GateView, Denied | InvalidPayload> {
+  ): Effect.fn.Return<GateView, Denied | WarrantConflict | WarrantNotFound> {
     const submitted = yield* journal.submit(decision)
     const { answer: told } = submitted
     if (told.ok) return yield* show(id)
-    return yield* told.denied
-      ? new Denied({ system: by, operation, target: id, reason: told.reason })
-      : new InvalidPayload({ what: "answer", path: "", reason: `${id}: ${told.reason}` })
+    if (told.denied) return yield* new Denied({ system: by, operation, target: id, reason: told.reason })
+    const { state } = yield* show(id)
+    return yield* new WarrantConflict({ warrant: id, reason: state === "escalated" ? told.reason : `${told.reason}; it is ${state}` })
   })
 
   return {

@@ -2,6 +2,7 @@
 // per entry, so that a crash redoes them without doubling them.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Draft } from "../../protocol/event.ts"
 import { kernelSystem, type ChannelId, type Cursor } from "../../protocol/names.ts"
@@ -16,6 +17,8 @@ export interface Projections {
   readonly reached: (cursor: Cursor) => Effect.Effect<void>
   /** Completes when everything that is committed now is projected. */
   readonly caughtUp: Effect.Effect<void>
+  /** Keeps how far it came, when that has changed: a key lives for a day, and no entry may be projected again after that. */
+  readonly save: Effect.Effect<void>
 }
 
 export interface ProjectionsOptions {
@@ -125,7 +128,7 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
   const { channels, journal } = options
   const { store } = channels
   let cursor = store.subscription(kernelSystem, "projections", wellKnown.journal)?.cursor ?? 0
-  let saved = 0
+  let saved = cursor
   let wake: Deferred.Deferred<void> | undefined
   let waiters: Array<{ readonly cursor: Cursor; readonly done: Deferred.Deferred<void> }> = []
 
@@ -159,13 +162,19 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
   })
 
   const save = Effect.suspend(() => {
+    if (saved === cursor) return Effect.void
     saved = cursor
     return Effect.ignore(store.advance(kernelSystem, "projections", wellKnown.journal, cursor))
   })
 
   const run = Effect.fnUntraced(function*() {
     for (;;) {
-      const events = yield* Effect.orDie(journal.read(cursor, cursorEvery))
+      // What cannot be read now may be readable when the store was opened anew.
+      const events = yield* journal.read(cursor, cursorEvery).pipe(
+        Effect.tapError((error) => Effect.logWarning(`replies wait: ${error.message}`)),
+        Effect.retry(Schedule.spaced(1_000)),
+        Effect.orDie
+      )
       if (events.length === 0) {
         wake = Deferred.makeUnsafe<void>()
         // A commit between the read and here has found no one to wake.
@@ -208,5 +217,5 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
       return Deferred.await(done)
     })
 
-  return { reached, caughtUp: Effect.suspend(() => reached(journal.state().cursor)) }
+  return { reached, save, caughtUp: Effect.suspend(() => reached(journal.state().cursor)) }
 })

@@ -6,7 +6,7 @@ import { nearest, type SystemId } from "../../protocol/names.ts"
 import type { ModuleView } from "../../protocol/view.ts"
 import type { Rules } from "../authority/decide.ts"
 import type { Journal } from "../authority/journal.ts"
-import { grantsOf } from "../authority/state.ts"
+import { grantsOf, lookup } from "../authority/state.ts"
 import type { ConfiguredModule } from "../config.ts"
 import type { Constellation, Docked } from "./constellation.ts"
 
@@ -122,12 +122,19 @@ export const make = ({ constellation, journal, rules, source }: LoaderOptions): 
   }
 }
 
-/** Modules that were loaded at run time by an earlier kernel of this store and are not docked. */
-export const toReturn = (journal: Journal, docked: (id: SystemId) => boolean): ReadonlyArray<{ readonly id: string; readonly file: string; readonly digest: string }> => {
-  const { modules } = journal.state()
-  return [...modules].flatMap(([, record]) =>
-    record.origin === "runtime" && record.file !== null && record.digest !== null && !docked(record.id)
-      ? [{ id: record.id, file: record.file, digest: record.digest }]
-      : [])
+export interface Returning {
+  readonly id: string
+  readonly file: string
+  readonly digest: string
+  /** What the operator vouched for when it was loaded, he vouches for when it returns; and nothing more. */
+  readonly configured: boolean
 }
 
+/** Modules that were loaded at run time by an earlier kernel of this store and are not docked. */
+export const toReturn = (journal: Journal, docked: (id: SystemId) => boolean): ReadonlyArray<Returning> => {
+  const { modules, systems } = journal.state()
+  return [...modules].flatMap(([, { digest, file, id, origin }]) =>
+    origin === "runtime" && file !== null && digest !== null && !docked(id)
+      ? [{ id, file, digest, configured: lookup(systems, id)?.configured ?? false }]
+      : [])
+}

@@ -140,6 +140,7 @@ export const makeFakeKernel = (options: {
       }),
       audit: () => Effect.succeed([]),
       verifyAudit: Effect.succeed({ ok: true, entries: 0, chainHead: "", firstCursor: 0, head: 0, problems: [] }),
+      confirmClock: Effect.succeed(undefined),
       step: Effect.void,
       awaitDown: down.await,
       down: Effect.asVoid(down.open)
