@@ -11,6 +11,9 @@ if (alone && (first === "--version" || first === "-v")) {
 } else if (alone && (first === undefined || first === "--help" || first === "-h" || first === "help")) {
   process.stdout.write(`${rootHelp(version)}\n`)
 } else {
+  // Node 22 and newer keep compiled code between starts; older ones have no such function.
+  const { enableCompileCache } = (await import("node:module")) as { readonly enableCompileCache?: () => unknown }
+  enableCompileCache?.()
   const { main } = await import("./main.ts")
   await main(process.argv.slice(2))
 }

@@ -17,6 +17,7 @@ const byTag: Readonly<Record<string, number>> = {
   EventNotFound: codes.notFound,
   SnapshotNotFound: codes.notFound,
   ArtifactNotFound: codes.notFound,
+  WarrantNotFound: codes.notFound,
   Denied: codes.denied,
   ModuleRejected: codes.denied,
   ChannelExists: codes.conflict,
@@ -28,6 +29,7 @@ const byTag: Readonly<Record<string, number>> = {
   LeaseLost: codes.conflict,
   StoreLocked: codes.conflict,
   WrongDelivery: codes.conflict,
+  WarrantConflict: codes.conflict,
   KernelUnreachable: codes.unreachable,
   TimedOut: codes.timeout,
   KernelFault: codes.internal

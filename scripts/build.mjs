@@ -1,6 +1,6 @@
 // Builds `dist`: the library with tsc, the command line with rolldown. Does nothing when nothing has changed, because
-// `npm start` calls it every time. `--force` builds anyway, `--bundle-only` only the command line; `npm pack` always
-// starts from an empty `dist`.
+// `npm start` calls it every time. `--force` builds anyway, `--bundle-only` only the command line, `--clean` from an
+// empty `dist`, as `npm pack` wants it.
 import { spawn } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -19,13 +19,13 @@ const newest = (path) => {
   return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), found.mtimeMs)
 }
 
-const packing = process.env["npm_command"] === "pack" || process.env["npm_command"] === "publish"
-const forced = packing || process.argv.includes("--force")
+const clean = process.argv.includes("--clean")
+const forced = clean || process.argv.includes("--force")
 const bundleOnly = process.argv.includes("--bundle-only")
 const began = Date.now()
 if (!forced && existsSync(stamp) && Math.max(...sources.map((name) => newest(join(root, name)))) < statSync(stamp).mtimeMs) process.exit(0)
 
-if (packing) rmSync(dist, { recursive: true, force: true })
+if (clean) rmSync(dist, { recursive: true, force: true })
 // Until both halves are there, what is there counts as old.
 if (!bundleOnly) rmSync(stamp, { force: true })
 mkdirSync(dist, { recursive: true })
@@ -68,7 +68,7 @@ const commandLine = async () => {
       if (log.code !== "EVAL" && log.code !== "CIRCULAR_DEPENDENCY") handle(level, log)
     }
   })
-  await bundle.write({
+  const { output } = await bundle.write({
     dir: join(dist, "bin"),
     format: "esm",
     minify: true,
@@ -77,6 +77,13 @@ const commandLine = async () => {
     chunkFileNames: "chunks/[name]-[hash].js"
   })
   await bundle.close()
+  // Chunks of earlier builds stay for a while: a kernel that runs may still load one.
+  const chunks = join(dist, "bin/chunks")
+  const written = new Set(output.map(({ fileName }) => join(dist, "bin", fileName)))
+  for (const name of readdirSync(chunks)) {
+    const file = join(chunks, name)
+    if (!written.has(file) && statSync(file).mtimeMs < began - 3_600_000) rmSync(file)
+  }
   chmodSync(join(dist, "bin/aaax.js"), 0o755)
 }
 
