@@ -216,6 +216,19 @@ export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigIn
   }
 }
 
+export class WarrantNotFound extends Schema.TaggedError<WarrantNotFound>()("WarrantNotFound", { warrant: Text }) {
+  override get message(): string {
+    return `There is no warrant ${this.warrant}; see aaax gate ls.`
+  }
+}
+
+/** The answer comes too late, or to the wrong thing: somebody answered before, it expired, or the digest is another one. */
+export class WarrantConflict extends Schema.TaggedError<WarrantConflict>()("WarrantConflict", { warrant: Text, reason: Text }) {
+  override get message(): string {
+    return `${this.warrant}: ${this.reason}.`
+  }
+}
+
 /** A request to the kernel was refused: the verdict, not a fault. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   request: Text, kind: Schema.Literals(["denied", "expired", "unavailable"]), reason: Text

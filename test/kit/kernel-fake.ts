@@ -8,7 +8,7 @@ import type { Kernel } from "../../kernel/kernel.ts"
 import { prepare } from "../../kernel/store/codec.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import { channelOf } from "../../protocol/channel.ts"
-import { ChannelNotFound, Denied, InvalidPayload } from "../../protocol/errors.ts"
+import { ChannelNotFound, Denied, WarrantNotFound } from "../../protocol/errors.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { GateView, SystemView } from "../../protocol/view.ts"
 import { actionGate, capabilityRequest, kernelReplies } from "../../protocol/well-known.ts"
@@ -91,9 +91,9 @@ export const makeFakeKernel = (options: {
     })
 
     const ask = (verb: string) => (id: string) => Effect.sync(() => void asked.push(`${verb} ${id}`))
-    const warrant = (id: string): Effect.Effect<GateView, InvalidPayload> => {
+    const warrant = (id: string): Effect.Effect<GateView, WarrantNotFound> => {
       const found = gateRequests.get(id)
-      return found === undefined ? Effect.fail(new InvalidPayload({ what: "request", path: "", reason: `there is no request ${id}` })) : Effect.succeed(found)
+      return found === undefined ? Effect.fail(new WarrantNotFound({ warrant: id })) : Effect.succeed(found)
     }
     const answer = (id: string, by: string, over: Partial<GateView>, kind: string) =>
       Effect.gen(function*() {

@@ -70,7 +70,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
       yield* kernel.gate.approve(id, "operator", { reason: "ok" })
       expect(yield* awaitReply(port, id)).toMatchObject({ kind: "action_completed" })
       const again = yield* Effect.flip(kernel.gate.approve(id, "operator"))
-      expect(again._tag).toBe("InvalidPayload")
+      expect(again._tag).toBe("WarrantConflict")
       expect(calls).toHaveLength(1)
       expect(yield* kernel.gate.show(id)).toMatchObject({ state: "succeeded", approvedBy: "operator" })
     }))
@@ -97,7 +97,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
       kernel.time.advance(60_001)
       yield* kernel.step
       expect(yield* awaitReply(port, id)).toMatchObject({ kind: "action_expired" })
-      expect((yield* Effect.flip(kernel.gate.approve(id, "operator")))._tag).toBe("InvalidPayload")
+      expect((yield* Effect.flip(kernel.gate.approve(id, "operator")))._tag).toBe("WarrantConflict")
       expect(calls).toHaveLength(0)
     }))
 
