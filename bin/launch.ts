@@ -61,8 +61,8 @@ const once = Effect.fnUntraced(function*(called: Called, options: LaunchOptions)
   yield* show(called, snapshot, () => snapshotLines(snapshot))
 })
 
-/** Completes at the first SIGINT or SIGTERM. A second one ends the process where it stands. */
-const signalled: Effect.Effect<string, never, Scope.Scope> = Effect.gen(function*() {
+/** Listens from now on; what it gives completes at the first SIGINT or SIGTERM. A second one ends the process where it stands. */
+const listenForEnd: Effect.Effect<Effect.Effect<string>, never, Scope.Scope> = Effect.gen(function*() {
   const first = Deferred.makeUnsafe<string>()
   const listen = (signal: NodeJS.Signals): void => {
     if (Deferred.doneUnsafe(first, Effect.succeed(signal))) return
@@ -73,7 +73,7 @@ const signalled: Effect.Effect<string, never, Scope.Scope> = Effect.gen(function
     Effect.sync(() => process.on("SIGINT", listen).on("SIGTERM", listen)),
     () => Effect.sync(() => process.off("SIGINT", listen).off("SIGTERM", listen))
   )
-  return yield* Deferred.await(first)
+  return Deferred.await(first)
 })
 
 const notesOf = ({ config }: LoadedConfig, quarantined: string | undefined): ReadonlyArray<string> => [
@@ -83,7 +83,7 @@ const notesOf = ({ config }: LoadedConfig, quarantined: string | undefined): Rea
 
 /** Opens the doors, says where it is, and waits. */
 const serve = Effect.fnUntraced(function*(
-  called: Called, kernel: Hosted, loaded: LoadedConfig, quarantined: string | undefined
+  called: Called, kernel: Hosted, loaded: LoadedConfig, quarantined: string | undefined, ended: Effect.Effect<string>
 ): Effect.fn.Return<void, DoorError, Scope.Scope> {
   yield* kernel.launch
   const token = makeToken()
@@ -97,7 +97,7 @@ const serve = Effect.fnUntraced(function*(
   for (const line of banner(kernel, { version, readyMillis, url, configFile: loaded.file, notes: notesOf(loaded, quarantined) })) err(line)
   if (called.json) yield* Effect.promise(() => out(json({ pid: process.pid, version, url, readyMillis: Math.round(readyMillis) })))
   if (process.stderr.isTTY) yield* Effect.forkScoped(surveyProgress(kernel))
-  const why = yield* Effect.race(signalled, Effect.as(kernel.awaitDown, "down"))
+  const why = yield* Effect.race(ended, Effect.as(kernel.awaitDown, "down"))
   err(onErr.dim(why === "down" ? "Going down: draining …" : "Draining … (Ctrl-C once more ends it at once)"))
   yield* kernel.drainAll(drainMillis)
 })
@@ -108,6 +108,8 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
     const loaded = withStore(yield* loadConfig({ directory, file: flags.config }), flags.store)
     if (flags.once) return yield* once(called, optionsOf(loaded, yield* loadModules(loaded, directory), directory))
 
+    // Before anything is there to be drained: a signal while it starts ends it as soon as it has started.
+    const ended = yield* listenForEnd
     makeHome(directory)
     makeRoots(loaded, directory)
     const spun = readSpin(directory)?.system
@@ -120,7 +122,7 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
       source: (file) => Effect.tap(moduleSource(file), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
       entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
     })
-    yield* serve(called, kernel, loaded, quarantined)
+    yield* serve(called, kernel, loaded, quarantined, ended)
   })).pipe(
     Effect.tapCause((cause) => (Cause.hasDies(cause) ? Effect.logFatal("The kernel failed", cause) : Effect.void))
   )
