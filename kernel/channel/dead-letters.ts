@@ -38,9 +38,7 @@ export const bury = (
       // Buried before a crash, when another attempt or another reason was the last one.
       case "IdempotencyConflict":
         return Effect.void
-      // Evicted since it was read: the letter stands for itself.
-      case "EventNotFound":
-        return event === undefined ? Effect.die(failure) : bury(store, letters, { ...item, reason: `${item.reason ?? ""} (evicted)` }, undefined)
+      // Tried again later, with what can be read of the item then.
       default:
         return Effect.fail(new StoreUnavailable({ reason: failure.message }))
     }

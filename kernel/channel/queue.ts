@@ -150,7 +150,6 @@ export const makeQueue = (options: QueueOptions): Queue => {
     item.event = undefined
     if (item.attempts >= channel().attemptsMax) spent.push(item)
     else returned.add(item, dueAt)
-    if (dueAt > 0) arm()
     if (takers.size > 0 || spent.length > 0) schedule()
   }
 
@@ -180,7 +179,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
         item.attempts++
         taker.items.push(item)
       }
-      if (taker.items.length === 0 && failure === undefined) {
+      if (taker.items.length === 0) {
         // What comes next is for the first one who waits; those behind that do not wait must not hang on it.
         if (returned.isBusy() || pending?.isBusy() === true || impatient === 0) break
         if (taker.wait) continue

@@ -84,7 +84,8 @@ export const make = (options: MemoryOptions): Effect.Effect<StoreService, never,
     return Store.of({
       backend: "memory",
       durabilities,
-      keysAreFree: true,
+      // Without faults no outcome is unknown, and a key that nobody needs would be kept for a day.
+      keysAreFree: options.hostile !== undefined,
       putChannel: (channel) =>
         attempt(() => {
           if (!durabilities.has(channel.durability)) {

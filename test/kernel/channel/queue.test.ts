@@ -1,5 +1,5 @@
 // What a queue does when the store does not do as it is told, and how little it asks of it.
-import { Effect, Fiber, type Scope } from "effect"
+import { Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect } from "vitest"
 import { make, type ChannelsService } from "../../../kernel/channel/channels.ts"
 import { openItemsMax, queuePageEvents } from "../../../kernel/limits.ts"
@@ -182,6 +182,16 @@ describe("a queue", () => {
     const waiting = yield* Effect.forkChild(Effect.flip(channels.take("a", "jobs", { wait: true })), { startImmediately: true })
     yield* channels.open(spec("jobs"))
     expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "WrongDelivery", delivery: "shared" })
+  }))
+
+  effect("refuses settlements when it was closed", () => Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const { channels } = yield* Scope.provide(scope)(fixture())
+    yield* channels.open(queue("jobs"))
+    yield* channels.append("w", "jobs", jobs(1))
+    const [item] = yield* channels.take("a", "jobs")
+    yield* Scope.close(scope, Exit.void)
+    expect(yield* Effect.flip(channels.settle("a", "jobs", [ack(item!)]))).toMatchObject({ _tag: "StoreUnavailable" })
   }))
 
   it("does not hand to a holder what it was about to get when it was released", ({ channels, failing }) => Effect.gen(function*() {
