@@ -15,6 +15,8 @@ export const pageEventsDefault = 100
 export const pageTextMax = 8 * 1_048_576
 /** Events that one filtered read without an index looks at; it answers how far it came. */
 export const scanEventsMax = 10_000
+/** Behind so few newest events a filtered read looks at each of them, which are in memory, and asks no index. */
+export const scanNewestMax = 64
 /** Items in one take. */
 export const takeItemsMax = 1_000
 /** Parents of one event. */

@@ -152,13 +152,12 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
 
   const project = Effect.fnUntraced(function*(at: Cursor, entry: Entry) {
     const drafts = projected(entry, yield* payloadFor(entry))
-    for (let part = 0; part < drafts.length; part++) {
-      const [channel, draft] = drafts[part]!
-      yield* channels.appendSurely(kernelSystem, channel, [draft], { key: `journal/${at}/${part}` }).pipe(
+    // Each goes to a channel of its own, and all of them into one commit.
+    yield* Effect.forEach(drafts, ([channel, draft], part) =>
+      channels.appendSurely(kernelSystem, channel, [draft], { key: `journal/${at}/${part}` }).pipe(
         // Too large or otherwise not acceptable is a fault of ours; the journal still has the truth, so go on and say so.
         Effect.catch((error) => Effect.logWarning(`a projection of ${wellKnown.journal}#${at} was dropped: ${error.message}`))
-      )
-    }
+      ), { concurrency: "unbounded", discard: true })
   })
 
   const save = Effect.suspend(() => {

@@ -3,7 +3,7 @@ import type { IndexField } from "../../../protocol/channel.ts"
 import { ChannelNotFound, Gap, StoreCorrupt } from "../../../protocol/errors.ts"
 import { matches, type Event, type Filter, type Page } from "../../../protocol/event.ts"
 import { nearest, type ChannelId, type Cursor } from "../../../protocol/names.ts"
-import { pageEventsMax, pageTextMax, scanEventsMax } from "../../limits.ts"
+import { pageEventsMax, pageTextMax, scanEventsMax, scanNewestMax } from "../../limits.ts"
 import { mintedAt } from "../ids.ts"
 import { indexedField } from "../memory-log.ts"
 import type { StoreReadOptions } from "../store.ts"
@@ -127,7 +127,7 @@ export const readPage = (disk: Disk, state: DurableChannel, options: StoreReadOp
     walk(disk, state, after, limit, (event) => events.push(event) > 0)
     return { events, next: after + events.length, head: state.head }
   }
-  const field = indexedField(filter, (name) => state.channel.indexes.includes(name))
+  const field = state.head - after <= scanNewestMax ? undefined : indexedField(filter, (name) => state.channel.indexes.includes(name))
   if (field !== undefined) return guarded(state, () => readIndexed(disk, state, after, limit, filter, field, filter[field] ?? ""))
   let next = after
   walk(disk, state, after, scanEventsMax, (event) => {
