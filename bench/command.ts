@@ -53,5 +53,5 @@ export const command = Effect.fnUntraced(function*({ directory, programs: { aaax
   return [
     rowOf(version, "p50Micros", { id: "command/version", what: versionWhat, floor: { of: "nothing", bar: 3 } }),
     rowOf(launch, "p50Micros", { id: "command/launch", what: launchWhat, floor: { of: "nothing", bar: 8 } })
-  ].map((each) => ({ ...each, cpuMicros: null }))
+  ].map((each) => ({ ...each, cpuMicros: null, cpuRatios: {} }))
 })

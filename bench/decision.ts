@@ -55,8 +55,10 @@ export const decision = Effect.fnUntraced(function*({ count, rounds }: Sized): E
       }))
     })
     rows.push(row({
-      id: `decision/${grants} grants`, what: `gate decision, no I/O, ${grants.toLocaleString("en")} grants`, unit: "us", lowerIsBetter: true,
-      figure: 1e6 / medianOf(ours, "rate"), cpuMicros: medianOf(ours, "cpuMicros"), floor: { of: null, bar: 5 }
+      id: `decision/${grants} grants`, what: `gate decision, no I/O, ${grants.toLocaleString("en")} grants, processor time`, unit: "us", lowerIsBetter: true,
+      // It only computes: on an idle machine this is also the time that passes.
+      figure: medianOf(ours, "cpuMicros"), cpuMicros: medianOf(ours, "cpuMicros"), floor: { of: null, bar: 5 },
+      others: { passedMicros: 1e6 / medianOf(ours, "rate") }
     }))
   }
   return rows

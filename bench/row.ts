@@ -22,6 +22,8 @@ export interface Row {
   readonly baselines: Readonly<Record<string, number>>
   /** Figure to each baseline: the median of the ratios of all rounds. */
   readonly ratios: Readonly<Record<string, number>>
+  /** The same of what each does in a second of processor time: says more where others use the machine too. */
+  readonly cpuRatios: Readonly<Record<string, number>>
   readonly floor: Bar | null
   readonly aim: Bar | null
   /** Processor time of the process for each operation. */
@@ -53,6 +55,7 @@ export interface RowOptions {
   readonly p99Micros?: number
   readonly baselines?: Row["baselines"]
   readonly ratios?: Row["ratios"]
+  readonly cpuRatios?: Row["cpuRatios"]
   readonly floor?: Wanted
   readonly aim?: Wanted
   readonly cpuMicros?: number
@@ -62,14 +65,14 @@ export interface RowOptions {
 
 export const row = ({ aim, floor, lowerIsBetter = false, ratios = {}, ...rest }: RowOptions): Row => ({
   id: rest.id, what: rest.what, figure: rest.figure, unit: rest.unit, lowerIsBetter,
-  p50Micros: rest.p50Micros ?? null, p99Micros: rest.p99Micros ?? null, baselines: rest.baselines ?? {}, ratios,
+  p50Micros: rest.p50Micros ?? null, p99Micros: rest.p99Micros ?? null, baselines: rest.baselines ?? {}, ratios, cpuRatios: rest.cpuRatios ?? {},
   floor: barOf(floor, rest.figure, ratios, lowerIsBetter), aim: barOf(aim, rest.figure, ratios, lowerIsBetter),
   cpuMicros: rest.cpuMicros ?? null, others: rest.others ?? {}, note: rest.note ?? null
 })
 
 /** A row of rounds in which `ours` took turns with baselines. */
 export const rowOf = <K extends string>(
-  rounds: Rounds<K | "ours">, measure: Measure, options: Omit<RowOptions, "figure" | "baselines" | "ratios" | "unit"> & { readonly unit?: string }
+  rounds: Rounds<K | "ours">, measure: Measure, options: Omit<RowOptions, "figure" | "baselines" | "ratios" | "cpuRatios" | "unit"> & { readonly unit?: string }
 ): Row => {
   const { ours } = rounds
   const isTime = measure !== "rate"
@@ -84,6 +87,7 @@ export const rowOf = <K extends string>(
     ...(Number.isNaN(p50Micros) ? {} : { p50Micros, p99Micros: medianOf(ours, "p99Micros") }),
     baselines: Object.fromEntries(sides.map((side) => [side, medianOf(rounds[side], measure)])),
     ratios: Object.fromEntries(sides.map((side) => [side, ratioOf(ours, rounds[side], measure)])),
+    cpuRatios: Object.fromEntries(sides.map((side) => [side, 1 / ratioOf(ours, rounds[side], "cpuMicros")])),
     cpuMicros: medianOf(ours, "cpuMicros"),
     others: { ...Object.fromEntries(others), ...options.others }
   })

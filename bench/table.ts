@@ -34,7 +34,10 @@ const cells = (row: Row): ReadonlyArray<string> => [
 ]
 
 const details = (row: Row): string => {
-  const ratios = Object.entries(row.baselines).map(([name, value]) => `${name} ${short(value)} (${(row.ratios[name] ?? Number.NaN).toFixed(2)})`)
+  const ratios = Object.entries(row.baselines).map(([name, value]) => {
+    const cpu = row.cpuRatios[name]
+    return `${name} ${short(value)} (${(row.ratios[name] ?? Number.NaN).toFixed(2)}${cpu === undefined ? "" : `, cpu ${cpu.toFixed(2)}`})`
+  })
   const others = Object.entries(row.others).map(([name, value]) => `${name} ${short(value)}`)
   return [...ratios, ...others].join(", ")
 }
