@@ -41,25 +41,26 @@ export const banner = (kernel: Kernel, facts: BannerFacts): ReadonlyArray<string
   ]
 }
 
-const progressMillis = 300
+const progressMillis = 100
+/** Polls without news after which the first survey is over. */
+const settledPolls = 5
 
 /** Shows how far the first survey is, while a person looks; ends when it is done. */
 export const surveyProgress = (kernel: Kernel): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const tasks = kernel.channels.store.statisticsOf("repo.tasks")
+    const eventsOf = (channel: string): number | undefined => kernel.channels.store.statisticsOf(channel)?.events
     // Later starts survey what changed: there is nothing to wait for.
-    if (tasks === undefined || tasks.head > 0) return
-    let shown = false
-    while (true) {
+    if (eventsOf("repo.facts") !== 0) return
+    let settled = 0
+    for (let shown = ""; settled < settledPolls; ) {
       yield* Effect.sleep(progressMillis)
-      const view = (yield* kernel.views).find(({ name }) => name === "repo.tasks")
-      if (view === undefined || view.backlog === null || view.events === 0) continue
-      const done = view.events - view.backlog
-      if (view.backlog === 0) {
-        if (shown) process.stderr.write(`\r\u001b[K  surveyed ${done} files: aaax snapshot get repo.survey\n`)
-        return
-      }
-      shown = true
-      process.stderr.write(`\r\u001b[K  surveying ${done} of ${view.events} files`)
+      const files = eventsOf("repo.files") ?? 0
+      const done = eventsOf("repo.facts") ?? 0
+      if (files === 0) continue
+      settled = done >= files ? settled + 1 : 0
+      const line = `  surveying ${done} of ${files} files`
+      if (line !== shown) process.stderr.write(`\r\u001b[K${line}`)
+      shown = line
     }
+    process.stderr.write(`\r\u001b[K  surveyed ${eventsOf("repo.facts")} files: aaax snapshot get repo.survey\n`)
   })

@@ -37,7 +37,7 @@ export const operatorHandlers = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Handlers, DockError> {
   const { store } = kernel.channels
   yield* kernel.dock(
-    { manifest: { ...emptyManifest(operator, "door"), description: "The person at the command line." } },
+    { manifest: { ...emptyManifest(operator, "door"), description: "The person at the command line." }, run: () => Effect.never },
     { configured: true }
   )
   const terminal = yield* dockTerminal(kernel, executors())

@@ -93,7 +93,10 @@ const make = (port: Port): Terminal => {
 export const dockTerminal = (kernel: Kernel, executors: ReadonlyArray<string>): Effect.Effect<Terminal, DockError> =>
   Effect.map(
     kernel.dock(
-      { manifest: { ...emptyManifest("terminal", "door"), description: "Actions that the operator asks for on the command line.", executors } },
+      {
+        manifest: { ...emptyManifest("terminal", "door"), description: "Actions that the operator asks for on the command line.", executors },
+        run: () => Effect.never
+      },
       { configured: true }
     ),
     ({ port }) => make(port)

@@ -89,12 +89,16 @@ export const watch = (options: WatchOptions = {}): System => {
       const verbs: Verbs = { state, power, files: writes.files, commits: writes.commits, log }
       // The first look is kept at once; later ones are short to replay, so that a small change costs a small write.
       let unkept = state.files.size === 0 ? keepEvery : 0
+      let firstLook = true
       await periodic({ every: (lastMillis) => Math.max(everyMillis, lastMillis * pauseFactor), signal }, async () => {
         try {
           const commits = await tellCommits(verbs, commitsMax)
           const files = await tellFiles(verbs, signal)
           if (commits + files > 0) {
-            log.info(`${files} files and ${commits} commits of ${power.root} told`)
+            // Only the first look is news: a log that lies in the folder would be told of itself for ever.
+            const say = firstLook ? log.info : log.debug
+            say(`${files} files and ${commits} commits of ${power.root} told`)
+            firstLook = false
             unkept += commits + files
           }
           if (unkept >= keepEvery && state.files.size > 0) {

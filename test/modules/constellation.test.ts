@@ -15,7 +15,7 @@ import { makeKernel, type HostileOptions, type TestKernel } from "../../kernel/t
 import { survey } from "../../modules/survey/index.ts"
 import { watch } from "../../modules/watch/index.ts"
 import { report } from "../../modules/report/index.ts"
-import { defaultSystems } from "../../modules/constellation.ts"
+import { defaultSystems } from "../kit/constellation.ts"
 import type { Summary } from "../../modules/survey/fold.ts"
 import { until } from "../kit/port-fake.ts"
 

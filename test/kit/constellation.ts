@@ -1,10 +1,10 @@
-// The default constellation: what is docked, in which order, when a config names no modules.
+// The systems of the default constellation as objects, in the order in which they are docked.
 import type { System } from "aaax"
-import { approvals } from "./approvals/index.ts"
-import { echo } from "./echo/index.ts"
-import { report } from "./report/index.ts"
-import { survey } from "./survey/index.ts"
-import { watch } from "./watch/index.ts"
+import { approvals } from "../../modules/approvals/index.ts"
+import { echo } from "../../modules/echo/index.ts"
+import { report } from "../../modules/report/index.ts"
+import { survey } from "../../modules/survey/index.ts"
+import { watch } from "../../modules/watch/index.ts"
 
 export interface DefaultSystemsOptions {
   /** Workers that compete for the tasks of the survey. */
