@@ -101,6 +101,8 @@ export const requestAttemptsMax = 1_000_000_000
 export const requestRetention = 100_000
 /** Default time that one executor call may take. */
 export const executorMillisDefault = 120_000
+/** Time that an executor may take to tell whether its effect is there. */
+export const statusMillisMax = 30_000
 /** Executor calls under way at once. */
 export const executorCallsMax = 64
 /** A module that does not yield for so long is named, and the process ended. */

@@ -9,13 +9,13 @@ import * as HashMap from "effect/HashMap"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { ActionRequest, Fence } from "../../protocol/authority.ts"
-import type { Call, Executor } from "../../protocol/executor.ts"
+import type { Call, Executor, ExecutorFailure } from "../../protocol/executor.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 import type { ChannelsService } from "../channel/channels.ts"
-import { executorCallsMax, executorMillisDefault, resultTextMax } from "../limits.ts"
+import { executorCallsMax, executorMillisDefault, resultTextMax, statusMillisMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
-import { inWords } from "../executor/executor.ts"
+import { contained, inWords } from "../executor/executor.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide.ts"
 import type { Placed } from "./state.ts"
 import { lookup } from "./state.ts"
@@ -109,10 +109,13 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       : { outcome: "succeeded", reason: "its result was too large and could not be kept", result: null, resultArtifact: null }
   })
 
+  const statusOf = (executor: Executor, call: Call): Effect.Effect<unknown, ExecutorFailure | Cause.TimeoutError> =>
+    contained(() => executor.status?.(call) ?? Effect.die(new Error("it cannot be asked"))).pipe(Effect.timeout(statusMillisMax))
+
   /** Nobody knows how a call ended: ask the executor when it can tell. */
   const askedWhat = Effect.fnUntraced(function*(executor: Executor, call: Call, reason: string): Effect.fn.Return<Finish> {
     if (executor.recovery !== "queryable" || executor.status === undefined) return unknown(reason)
-    const status = yield* Effect.exit(executor.status(call))
+    const status = yield* Effect.exit(statusOf(executor, call))
     if (Exit.isFailure(status)) return unknown(reason)
     return status.value === undefined ? failed(`${reason}; it did not happen`) : yield* succeeded(status.value)
   })
@@ -128,7 +131,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     if (Deferred.isDoneUnsafe(stop)) return failed("its capability was revoked before it began")
     const millis = executor.timeoutMillis ?? executorMillisDefault
     // A typed failure is the executor's word that nothing happened; every other end leaves the question open.
-    const exit = yield* Effect.suspend(() => {
+    const exit = yield* contained(() => {
       options.entered(`executor ${warrant.executor}`)
       return executor.perform(call)
     }).pipe(
@@ -139,7 +142,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       Effect.exit
     )
     if (Exit.isFailure(exit)) {
-      if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+      // Who stops the kernel does not get here: an interruption that does is the executor's own.
       return yield* askedWhat(executor, call, `the executor broke off: ${inWords(Cause.squash(exit.cause))}`)
     }
     if (exit.value.tag === "done") return yield* succeeded(exit.value.result)
@@ -195,7 +198,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const payload = yield* payloadOf(warrant)
     const status = executor.status === undefined
       ? undefined
-      : yield* Effect.exit(executor.status(callOf(warrant, payload)))
+      : yield* Effect.exit(statusOf(executor, callOf(warrant, payload)))
     if (status === undefined || Exit.isFailure(status)) {
       return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, unknown(broken))))
     }

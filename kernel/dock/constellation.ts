@@ -17,6 +17,7 @@ import { grantsOf, lookup } from "../authority/state.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import type { PendingRequests } from "../guard/admission.ts"
 import { wiringOf, type Wiring } from "../guard/wiring.ts"
+import { contained } from "../executor/executor.ts"
 import { systemsMax } from "../limits.ts"
 import { keptSystem } from "./manifest.ts"
 import { makePort, type PortControl } from "./port.ts"
@@ -119,10 +120,10 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     }
     docked.status = "running"
     docked.fiber = yield* supervise({
-      run: Effect.suspend(() => {
+      run: () => {
         options.entered(id)
         return run(control.port)
-      }),
+      },
       monotonic: channels.clock.monotonic,
       onStart: () => Effect.sync(() => {
         if (docked.status === "failed") docked.status = "running"
@@ -242,7 +243,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     docked.control.refuseWork()
     const { drain } = docked.system
     if (drain !== undefined) {
-      yield* drain(docked.control.port).pipe(
+      yield* contained(() => drain(docked.control.port)).pipe(
         Effect.timeoutOption(timeoutMillis),
         Effect.catchCause((cause) => Effect.logWarning(`${id} failed to drain: ${cause.reasons.length} reasons`))
       )
@@ -315,7 +316,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
         docked.control.refuseWork()
         const { drain } = docked.system
         if (drain !== undefined && docked.fiber !== undefined) {
-          yield* drain(docked.control.port).pipe(Effect.timeoutOption(timeoutMillis), Effect.ignoreCause)
+          yield* contained(() => drain(docked.control.port)).pipe(Effect.timeoutOption(timeoutMillis), Effect.ignoreCause)
         }
         yield* halt(docked)
         docked.control.close("the kernel is going down")

@@ -126,8 +126,8 @@ export const makePort = (options: PortOptions): PortControl => {
     Effect.callback<A, E | Undocked>((resume) => {
       const fiber = Effect.runFork(effect)
       const leave = (undocked: Undocked): void => {
-        fiber.interruptUnsafe()
         resume(Effect.fail(undocked))
+        fiber.interruptUnsafe()
       }
       leaving.add(leave)
       fiber.addObserver((exit) => {

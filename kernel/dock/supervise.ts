@@ -3,7 +3,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { inWords } from "../executor/executor.ts"
+import { contained, inWords } from "../executor/executor.ts"
 import { restartBackoffMaxMillis, restartBackoffMillis, restartsMax, restartWindowMillis } from "../limits.ts"
 
 export interface Failures {
@@ -26,7 +26,7 @@ export const afterFailure = (failures: Failures, now: number): AfterFailure => {
 }
 
 export interface Supervised {
-  readonly run: Effect.Effect<void, unknown>
+  readonly run: () => Effect.Effect<void, unknown>
   readonly monotonic: () => number
   readonly onStart: () => Effect.Effect<void>
   readonly onFailure: (reason: string, delayMillis: number) => Effect.Effect<void>
@@ -43,7 +43,7 @@ export const supervise = Effect.fnUntraced(function*(system: Supervised) {
   let failures = noFailures
   for (;;) {
     yield* system.onStart()
-    const exit = yield* Effect.exit(system.run)
+    const exit = yield* Effect.exit(contained(system.run))
     if (Exit.isSuccess(exit)) return yield* system.onEnd()
     // Who is stopped from outside does not get here: an interruption that does is the system's own, a failure as any other.
     const reason = reasonOf(exit.cause)

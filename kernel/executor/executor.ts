@@ -1,5 +1,6 @@
 // What the kernel assumes of an executor, and what every executor shares: defaults, payload checks, and stopping for real.
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { isRisk, riskMax, type Risk } from "../../protocol/authority.ts"
 import type { Executor, ExecutorFailure } from "../../protocol/executor.ts"
 import { issuePath, type StandardSchemaV1 } from "../../protocol/standard-schema.ts"
@@ -43,6 +44,18 @@ export const callRefusal = (
     return `the check of ${executor.name} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`
   }
 }
+
+/**
+ * An effect of somebody else's, run in a fiber of its own: whatever is wrong with it, also that it is none, comes back as
+ * its exit and cannot end the caller's fiber. Interrupting the caller interrupts it and waits for it.
+ */
+export const contained = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.flatMap(Effect.context<never>(), (context) =>
+    Effect.callback<A, E>((resume) => {
+      const fiber = Effect.runForkWith(context)(Effect.suspend(make))
+      fiber.addObserver((exit) => resume(exit))
+      return Fiber.interrupt(fiber)
+    }))
 
 /** Anything that code of others threw or failed with, as a sentence of bounded length. Never throws itself. */
 export const inWords = (thrown: unknown): string => {
