@@ -88,7 +88,7 @@ describe("the journal", () => {
         expect(marks(events)).toEqual(names)
         answers.forEach(({ answer, cursor }, at) => {
           expect(answer).toBe(names.slice(0, at).join("+").slice(-2_000))
-          expect((events.find((event) => event.cursor === cursor)?.payload as { description: string }).description).toBe(names[at])
+          expect(events.find((event) => event.cursor === cursor)?.payload).toMatchObject({ description: names[at] })
         })
         const report = yield* Audit.verify(journal)
         expect(report.problems).toEqual([])
