@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The command `aaax`. What needs nothing loads nothing; everything else is loaded when it is asked for.
 import { rootHelp } from "./help.ts"
-import { version } from "./version.ts"
+import { version } from "../kernel/version.ts"
 
 const [first, ...others] = process.argv.slice(2)
 const alone = others.length === 0

@@ -1,6 +1,6 @@
 // The modules that come with AAAX, by the names that a config may use for them.
 import { createHash } from "node:crypto"
-import { version } from "./version.ts"
+import { version } from "../kernel/version.ts"
 
 type Loader = () => Promise<{ readonly default: unknown }>
 

@@ -7,7 +7,7 @@ import { type Called, show } from "./called.ts"
 import { bytesOf } from "./look.ts"
 import { connect } from "./run-file.ts"
 import { ago, onOut, plain } from "./terminal.ts"
-import { version } from "./version.ts"
+import { version } from "../kernel/version.ts"
 
 interface Check {
   readonly name: string

@@ -18,7 +18,7 @@ import { type LoadedConfig, loadConfig, loadModules, moduleSource } from "./load
 import { announce, makeHome, makeToken } from "./run-file.ts"
 import { snapshotLines, snapshotOf } from "./snapshot.ts"
 import { err, errNow, onErr, out, json } from "./terminal.ts"
-import { version } from "./version.ts"
+import { version } from "../kernel/version.ts"
 import { readSpin, startWatchdog } from "./watchdog.ts"
 
 export interface LaunchFlags {

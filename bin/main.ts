@@ -13,7 +13,7 @@ import { codeOf, codes } from "./exit-code.ts"
 import { rootHelp } from "./help.ts"
 import { program } from "./program.ts"
 import { endQuietlyWithoutReader, err, errNow, onErr } from "./terminal.ts"
-import { version } from "./version.ts"
+import { version } from "../kernel/version.ts"
 
 /** Pretty for a person, one JSON object per line for a collector; never on stdout. */
 const logger = Layer.merge(

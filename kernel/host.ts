@@ -17,6 +17,7 @@ import { decodeConfig, moduleOf, type ConfigInput, type ConfiguredModule, type K
 import type { DockOptions, Hosted } from "./kernel.ts"
 import { launchKernel, type LaunchError } from "./launch.ts"
 import { moduleSource, readConfigFile } from "./power/module-file.ts"
+import { version } from "./version.ts"
 
 /** A system that was docked from code. */
 export interface DockedSystem {
@@ -199,7 +200,7 @@ export const host = async (config: KernelConfig, directory: string, base: string
   const scope = Scope.makeUnsafe()
   try {
     const kernel = await promised(Scope.provide(Effect.gen(function*() {
-      const made = yield* launchKernel({ config, directory, modules: yield* modulesOf(config, base), source: moduleSource(base), version: "library" })
+      const made = yield* launchKernel({ config, directory, modules: yield* modulesOf(config, base), source: moduleSource(base), version })
       if (!stepped) yield* made.launch
       return made
     }), scope))

@@ -13,6 +13,7 @@ import { sha256Hex } from "./power/digest.ts"
 import { readingPower } from "./power/reading.ts"
 import * as Memory from "./store/memory.ts"
 import type { StoreService } from "./store/store.ts"
+import { version } from "./version.ts"
 import * as Result from "effect/Result"
 
 export type { HostileOptions } from "./store/memory.ts"
@@ -72,7 +73,7 @@ export const makeKernel = Effect.fnUntraced(function*(
   const kernel = yield* Effect.orDie(Kernel.make({
     id: options.id ?? "test",
     name: "Test kernel",
-    version: "0.0.0",
+    version,
     directory: options.directory ?? ".",
     store,
     clock,

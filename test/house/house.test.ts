@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { afterEach, describe, expect, it } from "vitest"
 import { ourselves } from "../../bin/ourselves.ts"
 import { bundledModules } from "../../bin/bundled.ts"
+import { version } from "../../kernel/version.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -44,7 +45,16 @@ describe("a source file", () => {
 })
 
 describe("the package", () => {
-  const { exports } = JSON.parse(textOf("package.json")) as { exports: Record<string, { default: string } | string> }
+  const { exports, version: released } = JSON.parse(textOf("package.json")) as {
+    exports: Record<string, { default: string } | string>
+    version: string
+  }
+
+  it("has one version, the one that the code says", () => {
+    expect(version).toBe(released)
+    const elsewhere = source.filter((path) => path !== "kernel/version.ts" && /\bversion: ?"/u.test(textOf(path)))
+    expect(elsewhere).toEqual([])
+  })
 
   it("has a source for every entry", () => {
     for (const [name, target] of Object.entries(exports)) {
