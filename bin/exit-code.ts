@@ -1,11 +1,13 @@
 // Exit codes: one number for each thing that a script can do something different about.
+import type { ClientError } from "../libos/http.ts"
+import type { NotFound, UsageError } from "./failure.ts"
 
 export const codes = {
   ok: 0, failed: 1, usage: 2, notFound: 3, denied: 4, conflict: 5, unreachable: 6, timeout: 7, internal: 70, interrupted: 130
 } as const
 
-/** By the tag of a failure. What is not here failed plainly: 1. */
-const byTag: Readonly<Record<string, number>> = {
+/** By the tag of a failure. One that is missing here does not compile. */
+const byTag: { readonly [Tag in (ClientError | NotFound | UsageError)["_tag"] | "ShowHelp"]: number } = {
   UsageError: codes.usage,
   ShowHelp: codes.usage,
   ConfigInvalid: codes.usage,
@@ -18,8 +20,12 @@ const byTag: Readonly<Record<string, number>> = {
   SnapshotNotFound: codes.notFound,
   ArtifactNotFound: codes.notFound,
   WarrantNotFound: codes.notFound,
+  Gap: codes.notFound,
   Denied: codes.denied,
+  DockRefused: codes.denied,
   ModuleRejected: codes.denied,
+  // One that says which kind of refusal it was is told by that.
+  Refused: codes.denied,
   ChannelExists: codes.conflict,
   SystemExists: codes.conflict,
   EventExists: codes.conflict,
@@ -30,6 +36,13 @@ const byTag: Readonly<Record<string, number>> = {
   StoreLocked: codes.conflict,
   WrongDelivery: codes.conflict,
   WarrantConflict: codes.conflict,
+  EffectFailed: codes.failed,
+  StoreFormat: codes.failed,
+  StoreCorrupt: codes.failed,
+  StoreUnavailable: codes.failed,
+  AppendUnknown: codes.failed,
+  Overloaded: codes.failed,
+  Undocked: codes.failed,
   KernelUnreachable: codes.unreachable,
   TimedOut: codes.timeout,
   KernelFault: codes.internal
@@ -41,5 +54,7 @@ const byRefusal: Readonly<Record<string, number>> = { denied: codes.denied, expi
 export const codeOf = (error: unknown): number => {
   if (typeof error !== "object" || error === null || !("_tag" in error) || typeof error._tag !== "string") return codes.failed
   if (error._tag === "Refused" && "kind" in error && typeof error.kind === "string") return byRefusal[error.kind] ?? codes.denied
-  return byTag[error._tag] ?? codes.failed
+  const { _tag: tag } = error
+  // A key of the table, as is seen first.
+  return Object.hasOwn(byTag, tag) ? byTag[tag as keyof typeof byTag] : codes.failed
 }

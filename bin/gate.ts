@@ -26,11 +26,11 @@ export const list = Effect.fnUntraced(function*(called: Called, state: string | 
 })
 
 const find = Effect.fnUntraced(function*(client: Client, given: string): Effect.fn.Return<GateView, ClientError | NotFound | UsageError> {
-  const exact = yield* Effect.option(client.call("warrant", { id: given }))
-  if (exact._tag === "Some") return exact.value
-  const open = yield* client.call("gate")
-  const id = yield* idOf(given, open.map((warrant) => warrant.id), "request")
-  return yield* client.call("warrant", { id })
+  return yield* Effect.catchTag(client.call("warrant", { id: given }), "WarrantNotFound", Effect.fnUntraced(function*() {
+    const open = yield* client.call("gate")
+    const id = yield* idOf(given, open.map((warrant) => warrant.id), "request")
+    return yield* client.call("warrant", { id })
+  }))
 })
 
 /** With the final arguments, whole: nobody can decide on what was cut off. */

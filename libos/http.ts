@@ -4,13 +4,10 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import {
-  AppendUnknown, ArtifactNotFound, ChannelExists, ChannelNotFound, Denied, EffectFailed, EventExists, EventNotFound, Gap, HeadConflict,
-  IdempotencyConflict, InvalidPayload, LeaseLost, ModuleRejected, Overloaded, Refused, SnapshotConflict, SnapshotNotFound, StoreCorrupt,
-  StoreUnavailable, SystemExists, SystemNotFound, TimedOut, TooLarge, Undocked, WrongDelivery
-} from "../protocol/errors.ts"
+import { Denied } from "../protocol/errors.ts"
 import { Event } from "../protocol/event.ts"
-import { type PayloadOf, Problem, type QueryOf, type RouteName, routes, type SuccessOf } from "../protocol/routes.ts"
+import { Failure, Problem } from "../protocol/problem.ts"
+import { type PayloadOf, type QueryOf, type RouteName, routes, type SuccessOf } from "../protocol/routes.ts"
 
 /** Nobody answers at the address, or the connection broke before the answer came. */
 export class KernelUnreachable extends Schema.TaggedError<KernelUnreachable>()("KernelUnreachable", {
@@ -28,14 +25,8 @@ export class KernelFault extends Schema.TaggedError<KernelFault>()("KernelFault"
   }
 }
 
-const RouteFailure = Schema.Union([
-  Denied, InvalidPayload, TooLarge, ChannelNotFound, ChannelExists, SystemExists, SystemNotFound, EventNotFound, EventExists, HeadConflict,
-  IdempotencyConflict, AppendUnknown, StoreUnavailable, StoreCorrupt, Gap, LeaseLost, WrongDelivery, Overloaded, SnapshotNotFound,
-  SnapshotConflict, ArtifactNotFound, Undocked, ModuleRejected, Refused, EffectFailed, TimedOut
-])
-/** What a route can fail with: the failure that the kernel had, as it was. */
-export type RouteFailure = typeof RouteFailure.Type
-export type ClientError = RouteFailure | KernelUnreachable | KernelFault
+/** What a call can fail with: the failure that the kernel had, as it was, or that there was no answer. */
+export type ClientError = Failure | KernelUnreachable | KernelFault
 
 export interface ClientOptions {
   readonly url: string
@@ -57,10 +48,10 @@ export interface Client {
 }
 
 const decodeProblem = Schema.decodeUnknownOption(Schema.fromJsonString(Problem))
-const decodeFailure = Schema.decodeUnknownOption(RouteFailure)
+const decodeFailure = Schema.decodeUnknownOption(Failure)
 const decodeEvent = Schema.decodeUnknownResult(Schema.fromJsonString(Event))
 
-const failureOf = (url: string, text: string): RouteFailure | KernelFault => {
+const failureOf = (url: string, text: string): Failure | KernelFault => {
   const problem = Option.getOrUndefined(decodeProblem(text))
   if (problem === undefined) return new KernelFault({ url, reason: "its answer is not a problem report" })
   return Option.getOrElse(decodeFailure({ ...problem.fields, _tag: problem.code }), () =>

@@ -1,5 +1,5 @@
-// HTTP as a table: method, path, what goes in and what comes out, and the status of every failure. A door serves it,
-// a client calls it; neither knows a path that is not here.
+// HTTP as a table: method, path, what goes in and what comes out. A door serves it, a client calls it; neither knows a
+// path that is not here.
 import * as Schema from "effect/Schema"
 import { ActionRequest } from "./authority.ts"
 import { Appended, Draft, Event, Page } from "./event.ts"
@@ -161,46 +161,3 @@ export type SuccessOf<Name extends RouteName> = Schema.Schema.Type<Routes[Name][
 /** A name with `*` for any characters, as an expression; everything else stands for itself. */
 export const patternOf = (pattern: string): RegExp =>
   new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/gu, "\\$&").replace(/\*+/gu, ".*")}$`, "u")
-
-/** Status of a failure by its tag. What is not here is a fault of the kernel: 500. */
-export const statusByTag: Readonly<Record<string, number>> = {
-  Denied: 403,
-  InvalidPayload: 400,
-  TooLarge: 413,
-  ChannelNotFound: 404,
-  SystemNotFound: 404,
-  EventNotFound: 404,
-  SnapshotNotFound: 404,
-  ArtifactNotFound: 404,
-  WarrantNotFound: 404,
-  ChannelExists: 409,
-  SystemExists: 409,
-  EventExists: 409,
-  HeadConflict: 409,
-  IdempotencyConflict: 409,
-  SnapshotConflict: 409,
-  LeaseLost: 409,
-  WrongDelivery: 409,
-  WarrantConflict: 409,
-  Gap: 410,
-  ModuleRejected: 422,
-  Overloaded: 429,
-  AppendUnknown: 503,
-  StoreUnavailable: 503,
-  StoreCorrupt: 500,
-  Undocked: 503,
-  Refused: 403,
-  EffectFailed: 502,
-  TimedOut: 504
-}
-
-/** An RFC 9457 problem: `code` is the tag of the failure, `fields` are its own. */
-export const Problem = Schema.Struct({
-  type: Schema.String,
-  title: Schema.String,
-  status: Schema.Int,
-  detail: Schema.String,
-  code: Schema.String,
-  fields: Schema.Record(Schema.String, Schema.Json)
-})
-export interface Problem extends Schema.Schema.Type<typeof Problem> {}

@@ -17,7 +17,8 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
 import { InvalidPayload, StoreUnavailable, TooLarge } from "../../protocol/errors.ts"
 import type { Event } from "../../protocol/event.ts"
-import { type Problem, type RouteName, routes, statusByTag } from "../../protocol/routes.ts"
+import { type Problem, statusOf } from "../../protocol/problem.ts"
+import { type RouteName, routes } from "../../protocol/routes.ts"
 import { issuePath } from "../../protocol/standard-schema.ts"
 import { httpBodyBytesMax, httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpPingMillis, httpRequestMillis } from "../limits.ts"
 import type { Door } from "./door.ts"
@@ -111,7 +112,7 @@ const problemOf = (cause: Cause.Cause<unknown>): Problem => {
   const failure = Cause.findErrorOption(cause)
   const error = failure._tag === "Some" ? failure.value : undefined
   if (typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string") {
-    const status = statusByTag[error._tag]
+    const status = statusOf(error._tag)
     if (status !== undefined) {
       const { _tag: _, ...fields } = JSON.parse(JSON.stringify(error)) as Record<string, Schema.Json> // JSON gives JSON
       return problem(status, error._tag, error instanceof Error ? error.message : error._tag, fields)

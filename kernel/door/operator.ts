@@ -6,6 +6,7 @@ import { ChannelNotFound, Denied, SnapshotNotFound, SystemNotFound } from "../..
 import type { Event } from "../../protocol/event.ts"
 import { emptyManifest } from "../../protocol/manifest.ts"
 import { nearest, type SystemId } from "../../protocol/names.ts"
+import type { Failure } from "../../protocol/problem.ts"
 import type { PayloadOf, QueryOf, RouteName, SuccessOf } from "../../protocol/routes.ts"
 import { isReserved } from "../../protocol/well-known.ts"
 import type { DockError, Kernel } from "../kernel.ts"
@@ -22,11 +23,11 @@ export interface Input<Name extends RouteName> {
   readonly payload: PayloadOf<Name>
 }
 
-/** One function for each route of the table. A failure with a tag is a problem, any other a fault. */
+/** One function for each route of the table. What it can fail with, a client can decode. */
 export type Handlers = {
   readonly [Name in RouteName]: Name extends "tail"
-    ? (input: Input<Name>) => Stream.Stream<Event, { readonly _tag: string }>
-    : (input: Input<Name>) => Effect.Effect<SuccessOf<Name>, { readonly _tag: string }>
+    ? (input: Input<Name>) => Stream.Stream<Event, Failure>
+    : (input: Input<Name>) => Effect.Effect<SuccessOf<Name>, Failure>
 }
 
 const done = {}

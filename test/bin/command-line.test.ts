@@ -204,6 +204,11 @@ describe("a running kernel", () => {
     expect((await folder.aaax("gate", "approve", open[0]!.id, "--digest", "0".repeat(64))).code).not.toBe(0)
     expect((await folder.aaax("gate", "approve", open[0]!.id)).code).toBe(0)
     expect(JSON.parse((await waiting).stdout)).toMatchObject({ state: "succeeded", result: { exitCode: 0, stdout: "hello\n" } })
+    for (const [verb, ...more] of [["approve"], ["deny"], ["reconcile", "failed"]] as const) {
+      const again = await folder.aaax("gate", verb, open[0]!.id, ...more)
+      expect(again.code).toBe(5)
+      expect(again.stderr).toContain("it is succeeded")
+    }
   })
 
   it("ends the asking command with 4 when it is denied, and with 7 when nobody answers in time", async () => {
