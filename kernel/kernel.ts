@@ -31,6 +31,7 @@ import type { KernelClock } from "./clock.ts"
 import * as Constellation_ from "./dock/constellation.ts"
 import * as Loader_ from "./dock/loader.ts"
 import type { Loader, ModuleSource } from "./dock/loader.ts"
+import * as Replace from "./dock/replace.ts"
 import { makeRegistry } from "./executor/registry.ts"
 import { makePendingRequests } from "./guard/admission.ts"
 import { canonical } from "./guard/canonical.ts"
@@ -218,6 +219,7 @@ export const make = Effect.fnUntraced(function*(
     entered
   })
   const loader = Loader_.make({ constellation, journal, rules, source: options.source })
+  const replace = Replace.make({ constellation, loader, source: options.source })
   const room: ServiceRoom = { channels, journal, projections, pending }
   const services = [
     CapabilityService.service(room, rules),
@@ -236,6 +238,10 @@ export const make = Effect.fnUntraced(function*(
           Effect.andThen(Effect.logWarning("the store was reopened and takes writes again")),
           Effect.ignore
         ))
+
+  /** Whatever stops the store meanwhile, what waits for it goes on. */
+  const mending = <A>(work: Effect.Effect<A>): Effect.Effect<A> =>
+    Effect.andThen(mend, Effect.raceFirst(work, Effect.forever(Effect.andThen(Effect.sleep(reopenMillis), mend))))
 
   const gate = Gate_.make({
     journal,
@@ -272,11 +278,7 @@ export const make = Effect.fnUntraced(function*(
     modules: loader.views,
     loadModule: Effect.fnUntraced(function*({ file, ...given }) {
       if (file === undefined) return yield* new ModuleRejected({ module: given.id ?? "", reason: "a file is needed" })
-      // An operator who loads a changed file again approves the change.
-      const again = loader.views().find((view) => view.file === file || view.id === given.id)
-      if (again !== undefined) yield* constellation.undock(again.id, "replaced")
-      const { docked } = yield* loader.loadFile(file, given, true)
-      return loader.views().find((view) => view.id === docked.id)!
+      return yield* replace(file, given)
     }),
     systems: () => constellation.all().map(constellation.view),
     views: Effect.suspend(() =>
@@ -307,14 +309,13 @@ export const make = Effect.fnUntraced(function*(
     audit: (after, limit) => Effect.orDie(kept.read(after, limit)),
     verifyAudit: Audit.verify(journal),
     confirmClock: heartbeat.confirm,
-    step: Effect.gen(function*() {
-      yield* mend
+    step: mending(Effect.gen(function*() {
       for (const service of services) yield* service.step
       yield* warrants.settled
       yield* projections.caughtUp
       yield* heartbeat.step
       yield* projections.caughtUp
-    }),
+    })),
     launch: Effect.gen(function*() {
       for (const service of services) yield* Effect.forkScoped(service.run, { startImmediately: true })
       yield* Effect.forkScoped(heartbeat.run, { startImmediately: true })
