@@ -14,7 +14,7 @@ import { banner, surveyProgress } from "./banner.ts"
 import { type Called, show } from "./called.ts"
 import { codes } from "./exit-code.ts"
 import type { NotFound } from "./failure.ts"
-import { type LoadedConfig, loadConfig, loadModules, moduleSource } from "./load-config.ts"
+import { type LoadedConfig, loadConfig } from "./load-config.ts"
 import { announce, makeHome, makeToken } from "./run-file.ts"
 import { snapshotLines, snapshotOf } from "./snapshot.ts"
 import { err, errNow, onErr, out, json } from "./terminal.ts"
@@ -51,7 +51,7 @@ const optionsOf = (loaded: LoadedConfig, modules: ReadonlyArray<ConfiguredModule
   directory,
   modules,
   version,
-  source: moduleSource
+  source: loaded.files.source
 })
 
 const once = Effect.fnUntraced(function*(called: Called, options: LaunchOptions): Effect.fn.Return<void, LaunchError, Scope.Scope> {
@@ -106,7 +106,7 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
   Effect.scoped(Effect.gen(function*() {
     const { directory } = called
     const loaded = withStore(yield* loadConfig({ directory, file: flags.config }), flags.store)
-    if (flags.once) return yield* once(called, optionsOf(loaded, yield* loadModules(loaded, directory), directory))
+    if (flags.once) return yield* once(called, optionsOf(loaded, yield* loaded.files.ofConfig(loaded.config), directory))
 
     // Before anything is there to be drained: a signal while it starts ends it as soon as it has started.
     const ended = yield* listenForEnd
@@ -114,12 +114,12 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
     makeRoots(loaded, directory)
     const spun = readSpin(directory)?.system
     const watchdog = yield* Effect.acquireRelease(Effect.sync(() => startWatchdog({ directory })), (dog) => Effect.promise(dog.stop))
-    const modules = yield* loadModules(loaded, directory)
+    const modules = yield* loaded.files.ofConfig(loaded.config)
     for (const { file, manifest } of modules) if (file !== null) watchdog.belongs(file, manifest.id)
     const quarantined = modules.some(({ manifest }) => manifest.id === spun) ? spun : undefined
     const kernel = yield* launchKernel({
       ...optionsOf(loaded, modules, directory),
-      source: (file) => Effect.tap(moduleSource(file), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
+      source: (file, check) => Effect.tap(loaded.files.source(file, check), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
       entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
     })
     yield* serve(called, kernel, loaded, quarantined, ended)

@@ -13,10 +13,13 @@ import type { ChannelId, Cursor, SystemId } from "../protocol/names.ts"
 import type { ChannelView, GateView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
 import type { WarrantState } from "../protocol/warrant.ts"
 import * as wellKnown from "../protocol/well-known.ts"
-import { decodeConfig, moduleOf, type ConfigInput, type ConfiguredModule, type KernelConfig } from "./config.ts"
+import { decodeConfig, type ConfigInput, type KernelConfig } from "./config.ts"
 import type { DockOptions, Hosted } from "./kernel.ts"
-import { launchKernel, type LaunchError } from "./launch.ts"
-import { moduleSource, readConfigFile } from "./power/module-file.ts"
+import { launchKernel } from "./launch.ts"
+import { installed } from "./power/bundled.ts"
+import { readConfigFile } from "./power/config-file.ts"
+import { moduleFiles } from "./power/module-file.ts"
+import { scriptRunner } from "./power/script.ts"
 import { version } from "./version.ts"
 
 /** A system that was docked from code. */
@@ -188,19 +191,16 @@ export const hostOf = (kernel: Hosted, scope: Scope.Closeable): HostKernel => {
   }
 }
 
-/** The modules of a config that was decoded: objects as they are, files through the source. */
-const modulesOf = (config: KernelConfig, base: string): Effect.Effect<ReadonlyArray<ConfiguredModule>, LaunchError> => {
-  const source = moduleSource(base)
-  return Effect.forEach(config.modules, (entry) =>
-    entry.file === undefined ? Effect.succeed(moduleOf(entry)) : Effect.map(source(entry.file), (loaded) => moduleOf(entry, loaded)))
-}
+/** Modules of a host import `aaax` as it is installed: the copy that the host itself imports. */
+const run = scriptRunner()
 
 /** A kernel from a decoded config. `base` is where module files are looked for. */
 export const host = async (config: KernelConfig, directory: string, base: string, stepped: boolean): Promise<HostKernel> => {
   const scope = Scope.makeUnsafe()
   try {
     const kernel = await promised(Scope.provide(Effect.gen(function*() {
-      const made = yield* launchKernel({ config, directory, modules: yield* modulesOf(config, base), source: moduleSource(base), version })
+      const files = moduleFiles(base, { run, bundled: installed })
+      const made = yield* launchKernel({ config, directory, modules: yield* files.ofConfig(config), source: files.source, version })
       if (!stepped) yield* made.launch
       return made
     }), scope))
@@ -224,5 +224,5 @@ export const launch = async (options: HostOptions = {}): Promise<HostKernel> => 
 /** Reads and checks a config file: TypeScript, JavaScript, TOML or JSON. */
 export const configFromFile = async (file: string): Promise<{ readonly config: KernelConfig; readonly directory: string }> => {
   const path = resolve(file)
-  return { config: await promised(Effect.flatMap(readConfigFile(path), (raw) => decodeConfig(raw, path))), directory: dirname(path) }
+  return { config: await promised(readConfigFile(path, run)), directory: dirname(path) }
 }

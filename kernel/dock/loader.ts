@@ -17,8 +17,13 @@ export interface LoadedModule {
   readonly digest: string
 }
 
-/** How module files are read; given by the host, because the kernel itself touches no files. */
-export type ModuleSource = (file: string) => Effect.Effect<LoadedModule, ModuleRejected>
+/**
+ * How module files are read; given by the host, because the kernel itself touches no files. `check` sees the digest of
+ * its bytes before any of its code runs.
+ */
+export type ModuleSource = (
+  file: string, check?: (digest: string) => Effect.Effect<void, ModuleRejected>
+) => Effect.Effect<LoadedModule, ModuleRejected>
 
 export interface LoaderOptions {
   readonly constellation: Constellation
@@ -98,14 +103,12 @@ export const make = ({ constellation, journal, rules, source }: LoaderOptions): 
   })
 
   const loadFile: Loader["loadFile"] = Effect.fnUntraced(function*(file, given, configured, expectedDigest) {
-    const read = yield* source(file)
-    const manifest = { ...read.system.manifest, ...given }
-    if (expectedDigest !== undefined && expectedDigest !== read.digest) {
-      return yield* new ModuleRejected({
-        module: manifest.id,
+    const read = yield* source(file, (digest) =>
+      expectedDigest === undefined || expectedDigest === digest ? Effect.void : Effect.fail(new ModuleRejected({
+        module: given.id ?? file,
         reason: `${file} has changed since it was loaded; load it again to approve the change: aaax modules load ${file}`
-      })
-    }
+      })))
+    const manifest = { ...read.system.manifest, ...given }
     return yield* load({
       manifest, system: read.system, file: read.file, digest: read.digest, channels: [], privileged: manifest.privileged
     }, "runtime", configured)

@@ -5,7 +5,7 @@ import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, describe, expect, it } from "vitest"
 import { ourselves } from "../../bin/ourselves.ts"
-import { bundledModules } from "../../bin/bundled.ts"
+import { bundledModules } from "../../kernel/power/bundled.ts"
 import { version } from "../../kernel/version.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
