@@ -218,10 +218,21 @@ describe("a running kernel", () => {
     expect((await folder.aaax("gate", "show", "no-such-request")).code).toBe(3)
   })
 
-  it("loads a module while it runs", async () => {
-    folder.write("late.ts", "import { defineModule } from \"aaax\"\nexport default defineModule({ id: \"late\", description: \"late\" })\n")
-    expect((await folder.aaax("modules", "load", "late.ts")).code).toBe(0)
-    expect((await folder.aaax("ps")).stdout).toContain("late")
+  it("loads a module while it runs, again when it has changed, and keeps the old one when the new one is broken", async () => {
+    const module = (description: string): string =>
+      `import { defineModule } from "aaax"\nexport default defineModule({ id: "late", description: "${description}" })\n`
+    const shown = async (): Promise<unknown> =>
+      (JSON.parse((await folder.aaax("ps", "--json")).stdout) as Array<{ id: string; description: string }>).find(({ id }) => id === "late")?.description
+    for (const description of ["one", "two"]) {
+      folder.write("late.ts", module(description))
+      expect((await folder.aaax("modules", "load", "late.ts")).code).toBe(0)
+      expect(await shown()).toBe(description)
+    }
+    folder.write("late.ts", `${module("three")}}`)
+    const ran = await folder.aaax("modules", "load", "late.ts")
+    expect(ran.code).toBe(4)
+    expect(ran.stderr).toMatch(/late\.ts cannot be loaded: .*late\.ts:3:0.*What was loaded before stays: late, \w+\n$/u)
+    expect(await shown()).toBe("two")
   })
 
   it("shows and verifies its journal, and is healthy", async () => {
