@@ -103,11 +103,16 @@ export const make = ({ constellation, journal, rules, source }: LoaderOptions): 
   })
 
   const loadFile: Loader["loadFile"] = Effect.fnUntraced(function*(file, given, configured, expectedDigest) {
-    const read = yield* source(file, (digest) =>
-      expectedDigest === undefined || expectedDigest === digest ? Effect.void : Effect.fail(new ModuleRejected({
-        module: given.id ?? file,
-        reason: `${file} has changed since it was loaded; load it again to approve the change: aaax modules load ${file}`
-      })))
+    const check = (digest: string): Effect.Effect<void, ModuleRejected> =>
+      expectedDigest === undefined || expectedDigest === digest
+        ? Effect.void
+        : Effect.fail(new ModuleRejected({
+            module: given.id ?? file,
+            reason: `${file} has changed since it was loaded; load it again to approve the change: aaax modules load ${file}`
+          }))
+    const read = yield* source(file, check)
+    // A source of a host's may not have asked.
+    yield* check(read.digest)
     const manifest = { ...read.system.manifest, ...given }
     return yield* load({
       manifest, system: read.system, file: read.file, digest: read.digest, channels: [], privileged: manifest.privileged
