@@ -9,6 +9,12 @@ export const clockOf = (millis: number): string => {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
 }
 
+/** Day and time, as the person's clock has them. */
+export const momentOf = (millis: number): string => {
+  const date = new Date(millis)
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clockOf(millis)}`
+}
+
 /** Time, channel and cursor, kind, sender, payload; as wide as the terminal. */
 export const eventLine = (event: Event): string => {
   const time = clockOf(event.recordedAt)

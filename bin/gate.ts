@@ -4,6 +4,7 @@ import type { Client, ClientError } from "../libos/http.ts"
 import type { GateView } from "../protocol/view.ts"
 import { type WarrantState, WarrantState as States } from "../protocol/warrant.ts"
 import { type Called, idOf, show } from "./called.ts"
+import { momentOf } from "./event-line.ts"
 import { type NotFound, UsageError } from "./failure.ts"
 import { connect } from "./run-file.ts"
 import { ago, brief, err, onErr, onOut, plain, table } from "./terminal.ts"
@@ -33,16 +34,24 @@ const find = Effect.fnUntraced(function*(client: Client, given: string): Effect.
   }))
 })
 
+/** What a human said, and when. */
+const said = (name: string, word: GateView["answer"] | GateView["reconciled"]): ReadonlyArray<string> =>
+  word === null
+    ? []
+    : [`${name.padEnd(10)}${word.outcome} by ${plain(word.by)}, ${momentOf(word.at)}${word.reason === "" ? "" : `: ${plain(word.reason)}`}`]
+
 /** With the final arguments, whole: nobody can decide on what was cut off. */
 const details = (warrant: GateView): ReadonlyArray<string> => [
   `request   ${warrant.id}`,
-  `state     ${warrant.state}${warrant.approvedBy === null ? "" : `, approved by ${plain(warrant.approvedBy)}`}`,
+  `state     ${warrant.state}${warrant.reason === warrant.verdict || warrant.reason === "" ? "" : `: ${plain(warrant.reason)}`}`,
   `system    ${plain(warrant.system)}`,
   `action    ${plain(warrant.action)}`,
   `executor  ${plain(warrant.executor)}   risk ${onOut.bold(warrant.risk)}   recovery ${warrant.recovery}`,
   `target    ${plain(warrant.target)}`,
   ...JSON.stringify(warrant.payload, null, 2).split("\n").map((line, at) => `${at === 0 ? "payload   " : "          "}${plain(line)}`),
-  `rule      ${plain(warrant.rule)}: ${plain(warrant.reason)}`,
+  `rule      ${plain(warrant.rule)}: ${plain(warrant.verdict)}`,
+  ...said("answer", warrant.answer),
+  ...said("outcome", warrant.reconciled),
   `digest    ${warrant.digest}`,
   ...(warrant.result === null ? [] : [`result    ${brief(warrant.result, 2000)}`])
 ]

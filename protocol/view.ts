@@ -83,13 +83,36 @@ export const KernelStatus = Schema.Struct({
 })
 export interface KernelStatus extends Schema.Schema.Type<typeof KernelStatus> {}
 
-/** A warrant as a human decides on it: with the final arguments, not the requester's summary. */
+/** What a human said of an action that waited. */
+export const GateAnswer = Schema.Struct({
+  by: Schema.String,
+  outcome: Schema.Literals(["approved", "refused"]),
+  reason: Schema.String,
+  at: Schema.Int
+})
+export interface GateAnswer extends Schema.Schema.Type<typeof GateAnswer> {}
+
+/** What somebody found had become of an action whose outcome nobody knew. */
+export const Reconciliation = Schema.Struct({
+  by: Schema.String,
+  outcome: Schema.Literals(["succeeded", "failed"]),
+  reason: Schema.String,
+  at: Schema.Int
+})
+export interface Reconciliation extends Schema.Schema.Type<typeof Reconciliation> {}
+
+/** A warrant as a human decides on it: with the final arguments, not the requester's summary. `reason` is that of its newest state. */
 export const GateView = Schema.Struct({
   ...Warrant.fields,
   /** The final payload that is digested, approved and executed. Null when its body was evicted. */
   payload: Schema.Json,
   /** Why it failed, or what it gave. */
-  result: Schema.Json
+  result: Schema.Json,
+  /** Why the rule decided as it did when it was asked for. */
+  verdict: Schema.String,
+  /** Null when nobody was asked, or nobody answered yet. */
+  answer: Schema.NullOr(GateAnswer),
+  reconciled: Schema.NullOr(Reconciliation)
 })
 export interface GateView extends Schema.Schema.Type<typeof GateView> {}
 

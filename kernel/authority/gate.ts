@@ -23,52 +23,66 @@ export interface GateOptions {
 /** Positions of the journal that a list of closed warrants looks back over. */
 const lookBack = 20_000
 
-interface Told {
+interface Told extends Pick<GateView, "verdict" | "answer" | "reconciled"> {
   readonly warrant: Warrant
   readonly result: unknown
   readonly resultArtifact: string | null
 }
 
+const asked = (warrant: Warrant): Told => ({
+  warrant, result: null, resultArtifact: null, verdict: warrant.reason, answer: null, reconciled: null
+})
+
 /** What one more entry makes of a warrant's story. */
 const tell = (told: Told | undefined, entry: Entry): Told | undefined => {
-  if (entry.kind === "action.decided") return { warrant: entry.warrant, result: null, resultArtifact: null }
+  if (entry.kind === "action.decided") return asked(entry.warrant)
   if (told === undefined) return undefined
-  const changed = (change: Partial<Warrant>, result: unknown = told.result, resultArtifact = told.resultArtifact): Told => ({
-    warrant: { ...told.warrant, ...change }, result, resultArtifact
-  })
+  const changed = (change: Partial<Warrant>): Told => ({ ...told, warrant: { ...told.warrant, ...change } })
   switch (entry.kind) {
-    case "warrant.answered":
-      return entry.outcome === "approved"
-        ? changed({ approvedBy: entry.by })
-        : changed({ state: "refused", reason: entry.reason === "" ? `Denied by ${entry.by}` : entry.reason })
+    case "warrant.answered": {
+      const { at, by, outcome, reason } = entry
+      const next = outcome === "approved"
+        ? changed({ approvedBy: by })
+        : changed({ state: "refused", reason: reason === "" ? `Denied by ${by}` : reason })
+      return { ...next, answer: { by, outcome, reason, at } }
+    }
     case "warrant.expired":
       return changed({ state: "expired", reason: "Nobody answered before it expired" })
     case "warrant.started":
       return changed({ state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch })
-    case "warrant.finished":
-      return changed({ state: entry.outcome, reason: entry.reason }, entry.result, entry.resultArtifact)
+    case "warrant.finished": {
+      const { at, outcome, reason, reconciledBy, result, resultArtifact } = entry
+      return {
+        ...changed({ state: outcome, reason }), result, resultArtifact,
+        reconciled: reconciledBy === null || outcome === "unknown" ? told.reconciled : { by: reconciledBy, outcome, reason, at }
+      }
+    }
     default:
       return told
   }
 }
 
 export const make = ({ artifact, journal, rules, warrants }: GateOptions): Gate => {
-  const view = Effect.fnUntraced(function*({ result, resultArtifact, warrant }: Told): Effect.fn.Return<GateView> {
+  const view = Effect.fnUntraced(function*(
+    { answer: answered, reconciled, result, resultArtifact, verdict, warrant }: Told
+  ): Effect.fn.Return<GateView> {
     const payload = yield* warrants.payloadOf(warrant)
     // Both come from JSON that the kernel keeps.
     return {
       ...warrant,
+      verdict,
+      answer: answered,
+      reconciled,
       payload: (payload ?? null) as GateView["payload"],
       result: (resultArtifact === null ? (result ?? null) : yield* artifact(resultArtifact)) as GateView["result"]
     }
   })
 
-  const show = Effect.fnUntraced(function*(id: string): Effect.fn.Return<GateView, WarrantNotFound> {
-    let told: Told | undefined
-    for (const { entry } of yield* Effect.orDie(journal.about(id))) told = tell(told, entry)
-    if (told === undefined) return yield* new WarrantNotFound({ warrant: id })
-    return yield* view(told)
-  })
+  const story = (id: string): Effect.Effect<Told | undefined> =>
+    Effect.map(Effect.orDie(journal.about(id)), (placed) => placed.reduce<Told | undefined>((told, { entry }) => tell(told, entry), undefined))
+
+  const show = (id: string): Effect.Effect<GateView, WarrantNotFound> =>
+    Effect.flatMap(story(id), (told) => (told === undefined ? Effect.fail(new WarrantNotFound({ warrant: id })) : view(told)))
 
   /** A whole id, or the only open one that begins or ends like this. */
   const whole = (id: string): string => {
@@ -94,7 +108,9 @@ export const make = ({ artifact, journal, rules, warrants }: GateOptions): Gate 
       const open = [...HashMap.values(journal.state().warrants)].sort((a, b) => a.requestedAt - b.requestedAt || a.requestCursor - b.requestCursor)
       if (state === undefined || state === "escalated" || state === "started" || state === "unknown") {
         const wanted = open.filter((warrant) => state === undefined || warrant.state === state).slice(0, limit)
-        return yield* Effect.forEach(wanted, (warrant) => view({ warrant, result: null, resultArtifact: null }))
+        // Of one that waits, the fold knows all; of the others it does not keep what was said before.
+        return yield* Effect.forEach(wanted, (warrant) =>
+          warrant.state === "escalated" ? view(asked(warrant)) : Effect.flatMap(story(warrant.id), (told) => view(told ?? asked(warrant))))
       }
       const told = new Map<string, Told>()
       let after = Math.max(0, journal.state().cursor - lookBack)

@@ -214,7 +214,10 @@ describe("a running kernel", () => {
   it("ends the asking command with 4 when it is denied, and with 7 when nobody answers in time", async () => {
     expect((await folder.aaax("act", "process.run", "echo", "--wait", "--timeout", "1")).code).toBe(7)
     const [open] = JSON.parse((await folder.aaax("gate", "--json")).stdout) as Array<{ id: string }>
-    expect((await folder.aaax("gate", "deny", open!.id, "--reason", "no")).stdout).toContain("refused")
+    expect((await folder.aaax("gate", "deny", open!.id, "--reason", "not on a Friday")).stdout).toContain("refused")
+    const { stdout } = await folder.aaax("gate", "show", open!.id)
+    expect(stdout).toMatch(/^rule +granted: Risk 'irreversible' requires escalation$/mu)
+    expect(stdout).toMatch(/^answer +refused by operator, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: not on a Friday$/mu)
     expect((await folder.aaax("gate", "show", "no-such-request")).code).toBe(3)
   })
 

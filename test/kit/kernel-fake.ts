@@ -24,7 +24,8 @@ const unused = (what: string) => () => Effect.die(`the fake kernel has no ${what
 export const gateView = (id: string, over: Partial<GateView> = {}): GateView => ({
   id, requestCursor: 1, state: "escalated", system: "terminal", action: "process.run", executor: "process.run", target: "echo",
   risk: "irreversible", recovery: "none", grant: "g", digest: "0".repeat(64), payloadArtifact: null, rule: "granted", reason: "asks a human",
-  attempt: 0, kernelEpoch: 0, requestedAt: 1, expiresAt: null, approvedBy: null, payload: { argv: ["hi"] }, result: null, ...over
+  attempt: 0, kernelEpoch: 0, requestedAt: 1, expiresAt: null, approvedBy: null, payload: { argv: ["hi"] }, result: null,
+  verdict: "asks a human", answer: null, reconciled: null, ...over
 })
 
 export const makeFakeKernel = (options: {

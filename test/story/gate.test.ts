@@ -160,3 +160,55 @@ describe.each(worlds)("the gate %s", (_, world) => {
       expect(report.entries).toBeGreaterThan(40)
     }))
 })
+
+describe("the story of an action", () => {
+  const parked = Effect.fnUntraced(function*(options: TestOptions = {}) {
+    const slow = held("launch", { risk: "irreversible" })
+    const kernel = yield* makeKernel({ executors: [slow.executor], ...options })
+    const port = yield* probe(kernel, "a", { executors: ["launch"] })
+    const token = yield* tokenFor(port, "launch")
+    const id = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: {}, capability: token })
+    yield* awaitReply(port, id, "action_escalated")
+    return { kernel, id, slow, why: "Risk 'irreversible' requires escalation" }
+  })
+
+  effect("that waits says why it was asked, and that nobody answered", () =>
+    Effect.gen(function*() {
+      const { id, kernel, why } = yield* parked()
+      const waiting = { id, verdict: why, reason: why, answer: null, reconciled: null }
+      expect(yield* kernel.gate.show(id)).toMatchObject(waiting)
+      expect(yield* kernel.gate.list()).toMatchObject([waiting])
+    }))
+
+  effect("that was denied says both why it was asked and what the human said", () =>
+    Effect.gen(function*() {
+      const { id, kernel, why } = yield* parked()
+      kernel.time.advance(1_000)
+      const answer = { by: "operator", outcome: "refused", reason: "not today", at: kernel.channels.clock.now() }
+      expect(yield* kernel.gate.deny(id, "operator", "not today")).toMatchObject({ state: "refused", reason: "not today", verdict: why, answer })
+      expect(yield* kernel.gate.list({ state: "refused" })).toMatchObject([{ id, verdict: why, answer }])
+    }))
+
+  effect("that expired still says why it was asked", () =>
+    Effect.gen(function*() {
+      const { id, kernel, why } = yield* parked({ approvalMillis: 60_000 })
+      kernel.time.advance(60_001)
+      yield* kernel.step
+      expect(yield* kernel.gate.show(id)).toMatchObject({ state: "expired", verdict: why, answer: null })
+    }))
+
+  effect("that was approved, and whose outcome somebody had to say, says who said what", () =>
+    Effect.gen(function*() {
+      const { id, kernel, slow, why } = yield* parked()
+      yield* kernel.gate.approve(id, "operator", { reason: "go on" })
+      yield* slow.begun
+      yield* kernel.revoke("a")
+      yield* kernel.step
+      const approval = { by: "operator", outcome: "approved", reason: "go on" }
+      expect(yield* kernel.gate.list({ state: "unknown" })).toMatchObject([{ id, verdict: why, answer: approval, reconciled: null }])
+      yield* kernel.gate.reconcile(id, "auditor", "failed", "looked at it")
+      expect(yield* kernel.gate.show(id)).toMatchObject({
+        state: "failed", verdict: why, answer: approval, reconciled: { by: "auditor", outcome: "failed", reason: "looked at it" }
+      })
+    }))
+})
