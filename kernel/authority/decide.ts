@@ -129,7 +129,12 @@ export const decideAction = (
     entries: [{
       kind: "action.decided",
       at: now,
-      ...reference,
+      // One by one: spread, they would cost as much as the rest of the decision.
+      request: reference.request,
+      requestCursor: reference.requestCursor,
+      channel: reference.channel,
+      system,
+      floor: reference.floor,
       escalatedTo,
       warrant: {
         id: reference.request,

@@ -1,7 +1,7 @@
 // Canonical JSON (RFC 8785): one text per value, so that equal values have equal digests.
 
 /*
- * JSON.stringify writes numbers and strings exactly as the RFC asks; what it does not promise is the order of keys:
+ * JSON.stringify writes strings and String numbers exactly as the RFC asks; what JSON.stringify does not promise is the order of keys:
  * by UTF-16 code units. A lone surrogate, which the RFC leaves to an error, is written as its escape: two different
  * payloads keep different texts, and no payload can stop the caller.
  */
@@ -11,10 +11,11 @@
 export const canonical = (value: unknown): string => {
   switch (typeof value) {
     case "string":
-    case "boolean":
       return JSON.stringify(value)
+    case "boolean":
+      return value ? "true" : "false"
     case "number":
-      if (Number.isFinite(value)) return JSON.stringify(value)
+      if (Number.isFinite(value)) return String(value)
       break
     case "object":
       if (value === null) return "null"
@@ -29,13 +30,22 @@ const list = (items: ReadonlyArray<unknown>): string => {
   return text + "]"
 }
 
+const inOrder = (keys: ReadonlyArray<string>): boolean => {
+  for (let i = 1; i < keys.length; i++) if (keys[i - 1]! > keys[i]!) return false
+  return true
+}
+
 /** A member that is undefined is absent, as in JSON. */
 const record = (value: object): string => {
+  const keys = Object.keys(value)
+  // Most come in order; looking costs less than sorting.
+  if (!inOrder(keys)) keys.sort()
   let text = "{"
-  for (const key of Object.keys(value).sort()) {
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!
     // The key is the value's own: Object.keys has just named it.
     const member = (value as Readonly<Record<string, unknown>>)[key]
-    if (member !== undefined) text += `${text.length === 1 ? "" : ","}${JSON.stringify(key)}:${canonical(member)}`
+    if (member !== undefined) text += (text.length === 1 ? "" : ",") + JSON.stringify(key) + ":" + canonical(member)
   }
   return text + "}"
 }

@@ -21,6 +21,8 @@ const checked = (answer: unknown): Decision | undefined => {
   if (typeof answer === "object") {
     // Read once and by name; what is not of the shape of a decision is refused below.
     const { outcome, reason, to, payload } = answer as Readonly<Record<string, unknown>>
+    // The commonest answer first: an object that is made of others costs much more.
+    if (outcome === "allow" && reason === undefined && payload === undefined) return { outcome }
     const replaced = payload === undefined ? {} : { payload: JSON.parse(canonical(payload)) as unknown }
     if (outcome === "allow" && (reason === undefined || text(reason))) {
       return { outcome, ...(reason === undefined ? {} : { reason }), ...replaced }
@@ -62,6 +64,11 @@ const hint = (question: Question): string => {
 const payloadOf = (decision: Decision): unknown => (decision.outcome === "deny" ? undefined : decision.payload)
 
 const verdictOf = (question: Question, said: ReadonlyArray<Said>): Verdict => {
+  const only = said[0]
+  if (said.length === 1 && only !== undefined) {
+    const { decision, rule } = only
+    return decision.outcome === "allow" && decision.reason === undefined && decision.payload === undefined ? { outcome: "allow", rule } : { ...decision, rule }
+  }
   const of = (outcome: Decision["outcome"]): Said | undefined => first(said.filter(({ decision }) => decision.outcome === outcome))
   const denied = of("deny")
   if (denied !== undefined) return { ...denied.decision, rule: denied.rule }
