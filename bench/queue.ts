@@ -45,12 +45,13 @@ const journalled = (raw: RawStore, items: number): Side => {
   const batch = 100
   return timed(items, Effect.sync(() => {
     const waiting = Array.from({ length: items }, (_, at) => ({ cursor: at + 1, payload: payloads[at % payloads.length]! }))
-    const held = new Map<number, number>()
+    const leases = new Map<number, { readonly holder: string; readonly epoch: number; readonly expiresAt: number }>()
     let acknowledged: Array<number> = []
     for (let at = 0; at < items; at++) {
       const { cursor } = waiting[at]!
-      held.set(cursor, at)
-      held.delete(cursor)
+      leases.set(cursor, { holder: `bench-worker-${at % consumersCount}`, epoch: at, expiresAt: Date.now() + 60_000 })
+      if (leases.get(cursor)?.epoch !== at) throw new Error("another holds it")
+      leases.delete(cursor)
       if (acknowledged.push(cursor) === batch) {
         raw.write(JSON.stringify({ settled: acknowledged }))
         acknowledged = []
