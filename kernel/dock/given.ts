@@ -24,7 +24,6 @@ export const draftsOf = (drafts: unknown): ReadonlyArray<Draft> => {
   return Array.from({ length: Math.min(drafts.length, batchEventsMax + 1) }, (_, at): Draft => drafts[at])
 }
 
-/* hot */
 /** Only what a system may say: class and admission of an append are the kernel's. */
 export const appendOptionsOf = (given: AppendOptions): AppendOptions => {
   const { expectedHead, key } = given
@@ -52,6 +51,7 @@ export const readOptionsOf = (given: ReadOptions | undefined): ReadOptions => {
   const { after, filter, limit } = given
   const from = whole(after)
   const most = whole(limit)
+  if (from !== undefined && most !== undefined && filter === undefined) return { after: from, limit: most }
   return {
     ...(from === undefined ? {} : { after: from }),
     ...(most === undefined ? {} : { limit: most }),
@@ -62,11 +62,12 @@ export const readOptionsOf = (given: ReadOptions | undefined): ReadOptions => {
 /** A cursor to wait behind; what is none is "before all". */
 export const cursorOf = (given: unknown): number => whole(given) ?? 0
 
+/* hot */
 export const takeOptionsOf = (given: TakeOptions | undefined): TakeOptions => {
   if (given === undefined || given === null) return {}
   const { limit, wait } = given
   const most = whole(limit)
-  return { ...(most === undefined ? {} : { limit: most }), wait: wait === true }
+  return most === undefined ? { wait: wait === true } : { limit: most, wait: wait === true }
 }
 
 const settlementOf = (given: unknown, at: number): Settlement => {
@@ -77,19 +78,23 @@ const settlementOf = (given: unknown, at: number): Settlement => {
   if (!isCursor(epoch)) throw refuse("settlement", `${path}.epoch`, "must be the epoch of the lease")
   if (!outcomes.has(outcome)) throw refuse("settlement", `${path}.outcome`, "must be ack, nack or dead")
   const delay = whole(delayMillis)
+  if (typeof reason !== "string" && delay === undefined) return { cursor, epoch, outcome: outcome as Outcome } // it is one of them
   return {
     cursor,
     epoch,
-    outcome: outcome as Outcome, // it is one of them
+    outcome: outcome as Outcome,
     ...(typeof reason === "string" ? { reason: reason.slice(0, reasonLengthMax) } : {}),
     ...(delay === undefined ? {} : { delayMillis: delay })
   }
 }
 
+/* hot */
 export const settlementsOf = (given: unknown): ReadonlyArray<Settlement> => {
   if (!Array.isArray(given)) throw refuse("settlement", "", "settle takes a list of settlements")
   if (given.length > takeItemsMax) throw refuse("settlement", "", `at most ${takeItemsMax} leases are settled at once`)
-  return Array.from({ length: given.length }, (_, at) => settlementOf(given[at], at))
+  const settlements: Array<Settlement> = []
+  for (let at = 0, { length } = given; at < length; at++) settlements.push(settlementOf(given[at], at))
+  return settlements
 }
 
 export const leaseOf = (cursor: unknown, epoch: unknown): { readonly cursor: number; readonly epoch: number } => {
