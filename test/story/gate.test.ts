@@ -1,22 +1,17 @@
-// The gate as a whole: from a request to its receipt, in memory and under the hostile store.
+// The gate as a whole: from a request to its receipt, in every world.
 import * as Effect from "effect/Effect"
 import { describe, expect } from "vitest"
 import * as wellKnown from "../../protocol/well-known.ts"
-import { makeKernel, type TestOptions } from "../../kernel/testing.ts"
 import { counted, held } from "../kit/executors.ts"
 import { effect } from "../kit/it.ts"
 import { awaitReply, probe, replies, requestAction, requestCapability, tokenFor } from "../kit/probe.ts"
+import { worlds } from "../kit/worlds.ts"
 
-const worlds: ReadonlyArray<readonly [string, TestOptions]> = [
-  ["in memory", {}],
-  ["on a hostile store", { hostile: { seed: 7, latencyMillisMax: 2, failedKept: 0.08, failedLost: 0.08, failedLate: 0.08 } }]
-]
-
-describe.each(worlds)("the gate %s", (_, world) => {
+describe.each(worlds)("the gate %s", (_, makeKernel) => {
   effect("grants what the manifest declares, and the token opens the executor for its holder only", () =>
     Effect.gen(function*() {
       const { calls, executor } = counted("executor:web-research")
-      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const kernel = yield* makeKernel({ executors: [executor] })
       const analyst = yield* probe(kernel, "analyst", { executors: [executor.name] })
       const other = yield* probe(kernel, "other")
       const granted = yield* requestCapability(analyst, { resource: executor.name, access: "execute" })
@@ -33,7 +28,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("answers a verdict, then a receipt, both correlated with the request", () =>
     Effect.gen(function*() {
       const { executor } = counted("count")
-      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const kernel = yield* makeKernel({ executors: [executor] })
       const port = yield* probe(kernel, "a", { executors: ["count"] })
       const id = yield* requestAction(port, { action: "x", executor: "count", target: "t", payload: [1], capability: yield* tokenFor(port, "count"), risk_level: "low" })
       yield* awaitReply(port, id)
@@ -45,7 +40,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("refuses without a token, with an unknown risk, and for an executor that nobody serves", () =>
     Effect.gen(function*() {
       const { calls, executor } = counted("count")
-      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const kernel = yield* makeKernel({ executors: [executor] })
       const port = yield* probe(kernel, "a", { executors: ["count", "ghost"] })
       const base = { action: "x", executor: "count", target: "t", payload: {}, capability: yield* tokenFor(port, "count"), risk_level: "low" }
       const reason = (request: Readonly<Record<string, unknown>>) =>
@@ -59,7 +54,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("parks what is irreversible until a human other than the requester approves, and runs it once", () =>
     Effect.gen(function*() {
       const { calls, executor } = counted("launch", { risk: "irreversible" })
-      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const kernel = yield* makeKernel({ executors: [executor] })
       const port = yield* probe(kernel, "a", { executors: ["launch"] })
       const id = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: { n: 1 }, capability: yield* tokenFor(port, "launch"), risk_level: "low" })
       const escalated = yield* awaitReply(port, id, "action_escalated")
@@ -78,7 +73,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("denies with the human's reason, and never runs it", () =>
     Effect.gen(function*() {
       const { calls, executor } = counted("launch", { risk: "irreversible" })
-      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const kernel = yield* makeKernel({ executors: [executor] })
       const port = yield* probe(kernel, "a", { executors: ["launch"] })
       const id = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: {}, capability: yield* tokenFor(port, "launch") })
       yield* awaitReply(port, id, "action_escalated")
@@ -90,7 +85,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("lets an escalation expire to a refusal by kernel time", () =>
     Effect.gen(function*() {
       const { calls, executor } = counted("launch", { risk: "irreversible" })
-      const kernel = yield* makeKernel({ ...world, executors: [executor], approvalMillis: 60_000 })
+      const kernel = yield* makeKernel({ executors: [executor], approvalMillis: 60_000 })
       const port = yield* probe(kernel, "a", { executors: ["launch"] })
       const id = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: {}, capability: yield* tokenFor(port, "launch") })
       yield* awaitReply(port, id, "action_escalated")
@@ -104,7 +99,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("refuses a request that claims another identity, takes an equal claim, and does not delay the next", () =>
     Effect.gen(function*() {
       const { executor } = counted("count")
-      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const kernel = yield* makeKernel({ executors: [executor] })
       const port = yield* probe(kernel, "a", { executors: ["count"] })
       const lie = yield* requestCapability(port, { resource: "count", access: "execute", from: "root" })
       expect(lie).toMatchObject({ kind: "capability_deny" })
@@ -118,7 +113,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("gives the same answer to the same request once more, and runs nothing twice", () =>
     Effect.gen(function*() {
       const { calls, executor } = counted("count")
-      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const kernel = yield* makeKernel({ executors: [executor] })
       const port = yield* probe(kernel, "a", { executors: ["count"] })
       const request = { action: "x", executor: "count", target: "t", payload: {}, capability: yield* tokenFor(port, "count"), risk_level: "low" }
       const first = yield* requestAction(port, request, "once")
@@ -134,7 +129,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("interrupts what is under way when its capability is revoked, and leaves the outcome unknown until somebody says it", () =>
     Effect.gen(function*() {
       const slow = held("slow")
-      const kernel = yield* makeKernel({ ...world, executors: [slow.executor] })
+      const kernel = yield* makeKernel({ executors: [slow.executor] })
       const port = yield* probe(kernel, "a", { executors: ["slow"] })
       const id = yield* requestAction(port, { action: "x", executor: "slow", target: "t", payload: {}, capability: yield* tokenFor(port, "slow"), risk_level: "low" })
       yield* slow.begun
@@ -148,7 +143,7 @@ describe.each(worlds)("the gate %s", (_, world) => {
   effect("keeps a journal whose chain verifies", () =>
     Effect.gen(function*() {
       const { executor } = counted("count")
-      const kernel = yield* makeKernel({ ...world, executors: [executor] })
+      const kernel = yield* makeKernel({ executors: [executor] })
       const port = yield* probe(kernel, "a", { executors: ["count"] })
       const token = yield* tokenFor(port, "count")
       yield* Effect.forEach(Array.from({ length: 20 }, (_, n) => n), (n) =>
@@ -161,8 +156,8 @@ describe.each(worlds)("the gate %s", (_, world) => {
     }))
 })
 
-describe("the story of an action", () => {
-  const parked = Effect.fnUntraced(function*(options: TestOptions = {}) {
+describe.each(worlds)("the story of an action %s", (_, makeKernel) => {
+  const parked = Effect.fnUntraced(function*(options: { readonly approvalMillis?: number } = {}) {
     const slow = held("launch", { risk: "irreversible" })
     const kernel = yield* makeKernel({ executors: [slow.executor], ...options })
     const port = yield* probe(kernel, "a", { executors: ["launch"] })

@@ -5,10 +5,10 @@ import { describe, expect } from "vitest"
 import { emptyManifest } from "../../protocol/manifest.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import { restartsMax } from "../../kernel/limits.ts"
-import { makeKernel } from "../../kernel/testing.ts"
 import { counted } from "../kit/executors.ts"
 import { effect } from "../kit/it.ts"
 import { awaitReply, probe, requestAction, requestCapability, tokenFor } from "../kit/probe.ts"
+import { worlds } from "../kit/worlds.ts"
 
 const until = Effect.fnUntraced(function*(what: () => boolean) {
   for (let turn = 0; turn < 2_000; turn++) {
@@ -21,7 +21,7 @@ const until = Effect.fnUntraced(function*(what: () => boolean) {
 const status = (kernel: { readonly systems: () => ReadonlyArray<{ readonly id: string; readonly status: string }> }, id: string) =>
   kernel.systems().find((system) => system.id === id)?.status
 
-describe("docking", () => {
+describe.each(worlds)("docking %s", (_, makeKernel) => {
   effect("wires the common channels and resolves what a system provides", () =>
     Effect.gen(function*() {
       const kernel = yield* makeKernel()
@@ -117,7 +117,7 @@ describe("docking", () => {
     }))
 })
 
-describe("a paused system", () => {
+describe.each(worlds)("a paused system %s", (_, makeKernel) => {
   effect("is suspended at its next call and goes on where it was", () =>
     Effect.gen(function*() {
       const kernel = yield* makeKernel()
@@ -141,7 +141,7 @@ describe("a paused system", () => {
     }))
 })
 
-describe("draining", () => {
+describe.each(worlds)("draining %s", (_, makeKernel) => {
   effect("awaits the system's own drain, refuses new work, and then stops it", () =>
     Effect.gen(function*() {
       const kernel = yield* makeKernel()
@@ -178,7 +178,7 @@ describe("draining", () => {
     }))
 })
 
-describe("supervision", () => {
+describe.each(worlds)("supervision %s", (_, makeKernel) => {
   effect("starts a failing system again, and quarantines one that fails too often", () =>
     Effect.gen(function*() {
       const kernel = yield* makeKernel()
@@ -194,7 +194,7 @@ describe("supervision", () => {
     }))
 })
 
-describe("the lifecycle channel", () => {
+describe.each(worlds)("the lifecycle channel %s", (_, makeKernel) => {
   effect("obeys privileged systems, answers unknown systems and commands, and is closed to others", () =>
     Effect.gen(function*() {
       const kernel = yield* makeKernel()
@@ -225,7 +225,7 @@ describe("the lifecycle channel", () => {
     }))
 })
 
-describe("kernel.step", () => {
+describe.each(worlds)("kernel.step %s", (_, makeKernel) => {
   effect("does what is pending in a kernel that was not launched, and returns", () =>
     Effect.gen(function*() {
       const { calls, executor } = counted("count")
