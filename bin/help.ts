@@ -25,8 +25,10 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["pause ID", "stop a system at its next kernel call"],
     ["resume ID", "let it go on"],
     ["drain ID", "let it finish, then stop it"],
+    ["revoke ID", "end its grants and stop it for good"],
     ["undock ID", "take its port and grants back"],
-    ["modules", "loaded modules: list, load FILE"]
+    ["modules", "loaded modules: list, load FILE"],
+    ["clock confirm", "believe the wall clock after a jump"]
   ]]
 ]
 

@@ -12,9 +12,9 @@ export const bytesOf = (bytes: number): string =>
 
 const attention = (status: KernelStatus): ReadonlyArray<string> => [
   ...(status.waiting > 0 ? [`${status.waiting} action(s) wait for you: aaax gate`] : []),
-  ...(status.unknown > 0 ? [`${status.unknown} action(s) ended in nobody knows what: aaax gate ls --state unknown`] : []),
+  ...(status.unknown > 0 ? [`${status.unknown} action(s) whose outcome nobody knows: aaax gate ls --state unknown`] : []),
   ...(status.store.stopped === null ? [] : [`Writes are stopped: ${status.store.stopped}`]),
-  ...(status.clockJump === null ? [] : [`The clock jumped by ${ago(Math.abs(status.clockJump))}; nothing expires until that is confirmed.`])
+  ...(status.clockJump === null ? [] : [`The clock jumped by ${ago(Math.abs(status.clockJump))}; nothing expires until that is confirmed: aaax clock confirm`])
 ]
 
 export const status = Effect.fnUntraced(function*(called: Called): Effect.fn.Return<void, ClientError> {
@@ -37,7 +37,7 @@ export const ps = Effect.fnUntraced(function*(called: Called): Effect.fn.Return<
   yield* show(called, systems, () =>
     table(["SYSTEM", "STATE", "FRAMEWORK", "GRANTS", "RESTARTS", "WHAT"], systems.map((system) => [
       system.id, system.status, system.framework, String(system.grants), String(system.restarts),
-      system.lastError === null ? system.description : `last error: ${system.lastError}`
+      system.lastError === null ? system.description : `${system.status === "quarantined" ? "quarantined" : "last error"}: ${system.lastError}`
     ])))
 })
 

@@ -52,7 +52,7 @@ const examples = (...list: ReadonlyArray<readonly [string, string]>) =>
 const launch = Command.make("launch", {
   config: Argument.String("config").pipe(Argument.withDescription("A config file; default: the one in the folder, else the survey of it"), Argument.optional),
   once: yes("once", "Boot in memory, do one step, print the snapshot and end"),
-  publish: yes("publish", "Serve the public channels over HTTP"),
+  publish: yes("publish", "Refused: this version serves its operator on a loopback address and nobody else"),
   store: text("store", "Where events are kept: a path, or :memory:")
 }, Effect.fnUntraced(function*(flags) {
   // Before anything is looked at: the two contradict each other whatever the folder holds.
@@ -118,7 +118,7 @@ const tail = Command.make("tail", {
   Command.withDescription("Events of all channels that match, in order of time."),
   examples(
     ["aaax tail 'repo.*' --follow", "what happens, as it happens"],
-    ["aaax tail 'repo.*' --since 10m --kind file.changed", "what happened"],
+    ["aaax tail 'repo.*' --since 10m --kind file", "what happened"],
     ["aaax tail repo.facts --after 0 --json | wc -l", "everything, one object per line"]
   )
 )
@@ -126,7 +126,7 @@ const tail = Command.make("tail", {
 const append = Command.make("append", {
   channel: word("channel", "Name of a channel"),
   data: word("data", "JSON or text; @file or - for standard input"),
-  kind: text("kind", "Kind of the event; default: message"),
+  kind: text("kind", "Kind of the event; default: event"),
   key: text("key", "Makes it repeatable: the same key and data append once"),
   subject: text("subject", "What it is about, for channels that keep the newest of each subject")
 }, Effect.fnUntraced(function*({ channel, data, ...flags }) {
@@ -160,7 +160,7 @@ const act = Command.make("act", {
 })).pipe(
   Command.withDescription("Ask the gate for an effect. What cannot be undone is parked until a human answers."),
   examples(
-    ["aaax act fs.write .aaax/reports/note.md --payload '{\"text\":\"hi\"}'", "write a file below a declared root"],
+    ["aaax act fs.write note.md --payload '{\"content\":\"hi\"}'", "write a file below a declared root"],
     ["aaax act process.run git --payload '{\"args\":[\"status\"]}' --wait", "run a program, once somebody approved it"]
   )
 )
@@ -208,13 +208,14 @@ const gate = Command.make("gate", {}, Effect.fnUntraced(function*() {
 )
 
 const system = word("id", "Id of a docked system")
-const change = <const Verb extends "pause" | "resume" | "undock">(verb: Verb, description: string) =>
+const change = <const Verb extends "pause" | "resume" | "revoke" | "undock">(verb: Verb, description: string) =>
   Command.make(verb, { id: system }, Effect.fnUntraced(function*({ id }) {
     const systems = yield* Effect.promise(() => import("./systems.ts"))
     yield* systems.change(yield* called, verb, id)
   })).pipe(Command.withDescription(description), examples([`aaax ${verb} echo`, description]))
 const pause = change("pause", "Stop deliveries to a system and suspend it at its next kernel call.")
 const resume = change("resume", "Let a paused or quarantined system go on.")
+const revoke = change("revoke", "End a system's grants, interrupt what runs under them, and stop it for good: also after a restart, until it is undocked. Asks nothing.")
 const undock = change("undock", "Take a system's port and grants back and stop it.")
 const drain = Command.make("drain", { id: system, timeout: count("timeout", "Seconds it may take; default 30") },
   Effect.fnUntraced(function*({ id, timeout }) {
@@ -260,6 +261,15 @@ const doctor = Command.make("doctor", {}, Effect.fnUntraced(function*() {
   yield* checking.doctor(yield* called)
 })).pipe(Command.withDescription("Check the store, the journal and every system; exit 1 when something is wrong."), examples(["aaax doctor", "all checks"]))
 
+const clockConfirm = Command.make("confirm", {}, Effect.fnUntraced(function*() {
+  const clock = yield* Effect.promise(() => import("./clock.ts"))
+  yield* clock.confirm(yield* called)
+})).pipe(
+  Command.withDescription("Believe the wall clock after a jump that was held back; what is due by then expires."),
+  examples(["aaax clock confirm", "when aaax status says that the clock jumped, and it is right now"])
+)
+const clock = Command.make("clock").pipe(Command.withDescription("Kernel time."), Command.withSubcommands([clockConfirm]))
+
 const down = Command.make("down", {
   timeout: Flag.Int("timeout").pipe(Flag.withDescription("Seconds to wait until it is gone"), Flag.withDefault(60))
 }, Effect.fnUntraced(function*({ timeout }) {
@@ -269,7 +279,7 @@ const down = Command.make("down", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, undock, modules
+  launch, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, clock
 ] as const
 
 export const program = Command.make("aaax").pipe(

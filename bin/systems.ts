@@ -7,11 +7,11 @@ import { connect } from "./run-file.ts"
 import { table } from "./terminal.ts"
 
 export const change = Effect.fnUntraced(function*(
-  called: Called, verb: "pause" | "resume" | "undock", id: string
+  called: Called, verb: "pause" | "resume" | "revoke" | "undock", id: string
 ): Effect.fn.Return<void, ClientError> {
   const client = yield* connect(called.directory)
   yield* client.call(verb, { id })
-  const done = { pause: "paused", resume: "resumed", undock: "undocked" }[verb]
+  const done = { pause: "paused", resume: "resumed", revoke: "revoked", undock: "undocked" }[verb]
   yield* show(called, { system: id, done }, () => [`${done} ${id}`])
 })
 

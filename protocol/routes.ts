@@ -111,6 +111,7 @@ export const routes = {
     method: "POST", path: "/v1/systems/:id", verb: "drain", query: None, success: Done,
     payload: Schema.Struct({ timeoutMillis: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 }))) })
   }),
+  revoke: row({ method: "POST", path: "/v1/systems/:id", verb: "revoke", query: None, payload: None, success: Done }),
   undock: row({ method: "DELETE", path: "/v1/systems/:id", query: None, payload: None, success: Done }),
   channels: row({ method: "GET", path: "/v1/channels", query: None, payload: None, success: Schema.Array(ChannelView) }),
   read: row({ method: "GET", path: "/v1/channels/:id/events", query: ReadQuery, payload: None, success: Page }),
@@ -148,7 +149,12 @@ export const routes = {
     method: "GET", path: "/v1/audit", payload: None, success: Schema.Array(Event),
     query: Schema.Struct({ after: Schema.optionalKey(NumberText), limit: Schema.optionalKey(NumberText) })
   }),
-  verify: row({ method: "GET", path: "/v1/audit/verify", query: None, payload: None, success: AuditReport })
+  verify: row({ method: "GET", path: "/v1/audit/verify", query: None, payload: None, success: AuditReport }),
+  confirmClock: row({
+    method: "POST", path: "/v1/clock/confirm", query: None, payload: None,
+    /** Milliseconds of the jump that was confirmed; null when there was none. */
+    success: Schema.Struct({ millis: Schema.NullOr(Schema.Finite) })
+  })
 } as const
 
 export type Routes = typeof routes

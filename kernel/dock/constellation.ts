@@ -324,13 +324,14 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     }),
     view: (docked) => {
       const { manifest } = docked.system
+      const record = lookup(journal.state().systems, docked.id)
       return {
         id: docked.id,
         status: docked.status,
         module: docked.request.module?.id ?? null,
         framework: manifest.framework,
         description: manifest.description,
-        privileged: lookup(journal.state().systems, docked.id)?.privileged ?? false,
+        privileged: record?.privileged ?? false,
         reads: [...docked.wiring].filter(([, wire]) => wire.read).map(([name]) => name),
         writes: [...docked.wiring].filter(([, wire]) => wire.append).map(([name]) => name),
         takes: [...docked.wiring].filter(([, wire]) => wire.take).map(([name]) => name),
@@ -339,7 +340,8 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
         powers: docked.control.port.powers.map((power) => `read ${power.root}`),
         grants: grantsOf(journal.state(), docked.id).length,
         restarts: docked.restarts,
-        lastError: docked.lastError,
+        // Why it was quarantined outlives the run that did it.
+        lastError: docked.lastError ?? (docked.status === "quarantined" ? record?.reason ?? null : null),
         dockedAt: docked.dockedAt
       }
     }

@@ -55,6 +55,18 @@ export const operatorHandlers = Effect.fnUntraced(function*(
     return Effect.fail(new SystemNotFound({ system: id, ...(near === undefined ? {} : { nearest: near }) }))
   }
 
+  /** What was decided of a system may leave nothing to do: then the verb did not do what its name says. */
+  const open = (verb: "pause" | "resume" | "drain", id: SystemId): Effect.Effect<void, SystemNotFound | Denied> =>
+    Effect.andThen(here(id), Effect.suspend(() => {
+      const status = kernel.systems().find((system) => system.id === id)?.status
+      const reason = status === "revoked"
+        ? "it was revoked, which is for good"
+        : status === "quarantined" && verb !== "resume" ? "it is quarantined and does not run" : undefined
+      if (reason === undefined) return Effect.void
+      const how = status === "revoked" ? `Only aaax undock ${id} and docking it anew ends that.` : `To let it go on: aaax resume ${id}`
+      return Effect.fail(new Denied({ system: operator, operation: verb, target: id, reason, how }))
+    }))
+
   const read: Handlers["read"] = Effect.fnUntraced(function*({ id, query }) {
     yield* known(id)
     const { after = 0, limit = pageEventsDefault, wait = 0, ...filter } = query
@@ -113,9 +125,10 @@ export const operatorHandlers = Effect.fnUntraced(function*(
     // The answer must be out before the listener closes, so nobody waits for it.
     down: () => Effect.as(Effect.forkDetach(kernel.down), done),
     systems: () => Effect.sync(() => kernel.systems()),
-    pause: ({ id }) => Effect.as(Effect.andThen(here(id), kernel.pause(id)), done),
-    resume: ({ id }) => Effect.as(Effect.andThen(here(id), kernel.resume(id)), done),
-    drain: ({ id, payload }) => Effect.as(Effect.andThen(here(id), kernel.drain(id, payload.timeoutMillis)), done),
+    pause: ({ id }) => Effect.as(Effect.andThen(open("pause", id), kernel.pause(id)), done),
+    resume: ({ id }) => Effect.as(Effect.andThen(open("resume", id), kernel.resume(id)), done),
+    drain: ({ id, payload }) => Effect.as(Effect.andThen(open("drain", id), kernel.drain(id, payload.timeoutMillis)), done),
+    revoke: ({ id }) => Effect.as(Effect.andThen(here(id), kernel.revoke(id)), done),
     undock: ({ id }) => Effect.as(Effect.andThen(here(id), kernel.undock(id)), done),
     channels: () => kernel.views,
     read,
@@ -134,7 +147,8 @@ export const operatorHandlers = Effect.fnUntraced(function*(
     modules: () => Effect.sync(() => kernel.modules()),
     loadModule: ({ payload }) => kernel.loadModule(payload),
     audit: ({ query }) => kernel.audit(query.after ?? 0, Math.min(query.limit ?? pageEventsDefault, pageEventsMax)),
-    verify: () => kernel.verifyAudit
+    verify: () => kernel.verifyAudit,
+    confirmClock: () => Effect.map(kernel.confirmClock, (millis) => ({ millis: millis ?? null }))
   }
   return handlers
 })

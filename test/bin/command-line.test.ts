@@ -238,6 +238,31 @@ describe("a running kernel", () => {
     expect(await shown()).toBe("two")
   })
 
+  it("takes the examples that its help gives", async () => {
+    const help = (await folder.aaax("act", "--help")).stdout
+    const [, payload = ""] = /aaax act fs\.write note\.md --payload '(.*)'/u.exec(help) ?? []
+    expect((await folder.aaax("act", "fs.write", "note.md", "--payload", payload)).code).toBe(0)
+    const [, kind = ""] = /--kind ([\w.]+)/u.exec((await folder.aaax("tail", "--help")).stdout) ?? []
+    expect(readFileSync(new URL("../../modules/watch/index.ts", import.meta.url), "utf8")).toContain(`news, "${kind}",`)
+    const appended = await folder.aaax("append", "echo.in", "\"hi\"")
+    expect(appended.code).toBe(0)
+    const [, byDefault = ""] = /Kind of the event; default: (\w+)/u.exec((await folder.aaax("append", "--help")).stdout) ?? []
+    expect((await folder.aaax("read", "echo.in", "--kind", byDefault)).stdout).toContain("hi")
+  })
+
+  it("revokes a system for good, and confirms a clock that did not jump", async () => {
+    folder.write("gone.ts", "import { defineModule } from \"aaax\"\nexport default defineModule({ id: \"gone\", description: \"gone\" })\n")
+    expect((await folder.aaax("modules", "load", "gone.ts")).code).toBe(0)
+    expect((await folder.aaax("revoke", "gone")).stdout).toBe("revoked gone\n")
+    const resumed = await folder.aaax("resume", "gone")
+    expect(resumed.code).toBe(4)
+    expect(resumed.stderr).toBe("aaax: operator may not resume gone: it was revoked, which is for good. Only aaax undock gone and docking it anew ends that.\n")
+    const systems = JSON.parse((await folder.aaax("ps", "--json")).stdout) as Array<{ id: string; status: string }>
+    expect(systems.find(({ id }) => id === "gone")?.status).toBe("revoked")
+    expect((await folder.aaax("revoke", "gon")).code).toBe(3)
+    expect(JSON.parse((await folder.aaax("clock", "confirm", "--json")).stdout)).toEqual({ millis: null })
+  })
+
   it("shows and verifies its journal, and is healthy", async () => {
     expect((await folder.aaax("audit", "tail", "--last", "1", "--json")).stdout.trim().split("\n")).toHaveLength(1)
     expect((await folder.aaax("audit", "verify")).stdout).toMatch(/^ok {2}\d+ entries/u)
@@ -311,7 +336,11 @@ describe("a launch", () => {
     expect(first.stderr()).toContain("spin did not yield")
     const second = await folder.launch()
     const systems = JSON.parse((await folder.aaax("ps", "--json")).stdout) as Array<{ id: string; status: string }>
-    expect(systems.find(({ id }) => id === "spin")?.status).toBe("quarantined")
+    expect(systems.find(({ id }) => id === "spin")).toMatchObject({ status: "quarantined", lastError: "it did not yield, and the watchdog ended the kernel" })
+    const doctor = await folder.aaax("doctor")
+    expect(doctor.code).toBe(1)
+    expect(doctor.stdout).toMatch(/^!! {2}systems {5}spin is quarantined \(it did not yield.*\); mend it, then: aaax resume spin$/mu)
+    expect(doctor.stderr).toBe("aaax: 1 finding: systems.\n")
     expect(systems.find(({ id }) => id === "echo")?.status).toBe("running")
     second.child.kill("SIGTERM")
     expect(await second.ended).toBe(0)

@@ -141,11 +141,11 @@ describe("the operator", () => {
       expect((yield* client.call("read", { id: "other", query: { after: 0, wait: 20 } })).events).toEqual([])
     })))
 
-  it("pauses, resumes, drains and undocks, by ids with a slash too", () =>
+  it("pauses, resumes, drains, revokes and undocks, by ids with a slash too", () =>
     around(Effect.fnUntraced(function*({ client, kernel }) {
       yield* kernel.dock({ manifest: { ...(yield* client.call("systems"))[0]!, id: "team/echo" } as never }) // the fake reads the id only
-      for (const verb of ["pause", "resume", "drain", "undock"] as const) yield* client.call(verb, { id: "team/echo" })
-      expect(kernel.asked).toEqual(["pause team/echo", "resume team/echo", "drain team/echo", "undock team/echo"])
+      for (const verb of ["pause", "resume", "drain", "revoke", "undock"] as const) yield* client.call(verb, { id: "team/echo" })
+      expect(kernel.asked).toEqual(["pause team/echo", "resume team/echo", "drain team/echo", "revoke team/echo", "undock team/echo"])
     })))
 
   it("answers the gate, and only for the digest that was shown", () =>
@@ -155,6 +155,14 @@ describe("the operator", () => {
       const other = yield* Effect.flip(client.call("approve", { id: "r1", payload: { digest: "other" } }))
       expect(other._tag).toBe("Denied")
       expect(yield* client.call("approve", { id: "r1", payload: {} })).toMatchObject({ state: "succeeded", approvedBy: "operator" })
+    })))
+
+  it("confirms a jump of the clock, and is told when there was none", () =>
+    around(Effect.fnUntraced(function*({ kernel }) {
+      for (const [jump, millis] of [[3_600_000, 3_600_000], [undefined, null]] as const) {
+        const { url } = yield* Http.door({ token, executors: () => [] }).open({ ...kernel, confirmClock: Effect.succeed(jump) })
+        expect(yield* makeClient({ url, token }).call("confirmClock")).toEqual({ millis })
+      }
     })))
 
   it("takes the kernel down", () =>
