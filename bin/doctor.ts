@@ -1,44 +1,63 @@
 // Checks a running kernel: process, store, journal, systems. Fails when something is wrong.
 import * as Effect from "effect/Effect"
+import { version } from "../kernel/version.ts"
 import type { ClientError } from "../libos/http.ts"
-import { StoreCorrupt } from "../protocol/errors.ts"
 import type { DoctorView } from "../protocol/routes.ts"
+import type { SystemView } from "../protocol/view.ts"
 import { type Called, show } from "./called.ts"
+import { Unhealthy } from "./failure.ts"
 import { bytesOf } from "./look.ts"
 import { connect } from "./run-file.ts"
 import { ago, onOut, plain } from "./terminal.ts"
-import { version } from "../kernel/version.ts"
 
-interface Check {
+export interface Check {
   readonly name: string
   readonly ok: boolean
+  /** What is there. */
   readonly detail: string
+  /** What is wrong, each with what can be done about it. */
+  readonly findings: ReadonlyArray<string>
 }
 
-const checks = (view: DoctorView): ReadonlyArray<Check> => {
-  const { status, store, audit, systems } = view
-  const ill = systems.filter((system) => system.status === "failed" || system.status === "quarantined")
+const check = (name: string, detail: string, findings: ReadonlyArray<string> = []): Check => ({ name, ok: findings.length === 0, detail, findings })
+
+const illness = ({ id, lastError, status }: SystemView): ReadonlyArray<string> => {
+  const why = lastError === null ? "" : ` (${lastError})`
+  if (status === "quarantined") return [`${id} is quarantined${why}; mend it, then: aaax resume ${id}`]
+  return status === "failed" ? [`${id} failed and is about to start again${why}`] : []
+}
+
+export const checks = (view: DoctorView): ReadonlyArray<Check> => {
+  const { audit, status, store, storeProblems, systems } = view
+  const jump = status.clockJump
   return [
-    { name: "node", ok: true, detail: process.version },
-    { name: "version", ok: status.version === version, detail: status.version === version ? version : `kernel ${status.version}, command line ${version}` },
-    { name: "kernel", ok: true, detail: `pid ${status.pid}, up ${ago(status.now - status.startedAt)}, boot ${status.boot}` },
-    { name: "store", ok: view.storeProblems.length === 0, detail: view.storeProblems[0] ?? `${store.path ?? store.backend}, format ${store.format}, ${store.channels} channels, ${store.events} events, ${bytesOf(store.bytes)}` },
-    { name: "durability", ok: true, detail: store.durability },
-    { name: "writes", ok: store.stopped === null, detail: store.stopped ?? "taken" },
-    { name: "journal", ok: audit.ok, detail: audit.problems[0] ?? `${audit.entries} entries, chain head ${audit.chainHead}` },
-    { name: "clock", ok: status.clockJump === null, detail: status.clockJump === null ? "steady" : `jumped by ${ago(Math.abs(status.clockJump))}` },
-    { name: "systems", ok: ill.length === 0, detail: ill.length === 0 ? `${systems.length} docked` : ill.map((system) => `${system.id} ${system.status}`).join(", ") },
-    { name: "gate", ok: status.unknown === 0, detail: `${status.policy}; ${status.waiting} waiting, ${status.unknown} unknown` }
+    check("node", process.version),
+    check("version", version, status.version === version ? [] : [`the kernel is ${status.version}, this command line ${version}; start the kernel again`]),
+    check("kernel", `pid ${status.pid}, up ${ago(status.now - status.startedAt)}, boot ${status.boot}`),
+    check("store", `${store.path ?? store.backend}, format ${store.format}, ${store.channels} channels, ${store.events} events, ${bytesOf(store.bytes)}`, storeProblems),
+    check("durability", store.durability),
+    check("writes", "taken", store.stopped === null ? [] : [`writes are stopped: ${store.stopped}`]),
+    check("journal", `${audit.entries} entries, chain head ${audit.chainHead}`, audit.ok ? [] : audit.problems.length === 0 ? ["its chain does not hold"] : audit.problems),
+    check("clock", "steady", jump === null ? [] : [`it jumped by ${ago(Math.abs(jump))} and is not believed, so nothing expires; when it is right: aaax clock confirm`]),
+    check("systems", `${systems.length} docked`, systems.flatMap(illness)),
+    check("gate", `${status.policy}; ${status.waiting} waiting`, status.unknown === 0 ? [] : [
+      `${status.unknown} ${status.unknown === 1 ? "outcome is" : "outcomes are"} unknown: aaax gate ls --state unknown`
+    ])
   ]
 }
 
-export const doctor = Effect.fnUntraced(function*(called: Called): Effect.fn.Return<void, ClientError> {
+const lines = ({ detail, findings, name }: Check): ReadonlyArray<string> =>
+  findings.length === 0
+    ? [`${onOut.green("ok")}  ${name.padEnd(10)}  ${plain(detail)}`]
+    : findings.map((finding) => `${onOut.red("!!")}  ${name.padEnd(10)}  ${plain(finding)}`)
+
+export const doctor = Effect.fnUntraced(function*(called: Called): Effect.fn.Return<void, ClientError | Unhealthy> {
   const client = yield* connect(called.directory)
   const view = yield* client.call("doctor")
-  const found = checks(view)
-  const wrong = found.filter((check) => !check.ok)
-  yield* show(called, { ok: wrong.length === 0, checks: found, store: view.store, audit: view.audit }, () =>
-    found.map(({ name, ok, detail }) => `${ok ? onOut.green("ok ") : onOut.red("bad")}  ${name.padEnd(10)}  ${plain(detail)}`))
-  const [first] = wrong
-  if (first !== undefined) return yield* new StoreCorrupt({ where: first.name, reason: plain(first.detail) })
+  const done = checks(view)
+  const wrong = done.filter(({ ok }) => !ok)
+  yield* show(called, { ok: wrong.length === 0, checks: done, store: view.store, audit: view.audit }, () => done.flatMap(lines))
+  if (wrong.length > 0) {
+    return yield* new Unhealthy({ findings: wrong.reduce((sum, { findings }) => sum + findings.length, 0), places: wrong.map(({ name }) => name) })
+  }
 })

@@ -14,3 +14,10 @@ export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", { what:
     return `Not found: ${this.what}.${this.nearest === undefined ? "" : ` Did you mean ${this.nearest}?`}`
   }
 }
+
+/** A check of the kernel found something. */
+export class Unhealthy extends Schema.TaggedError<Unhealthy>()("Unhealthy", { findings: Schema.Int, places: Schema.Array(Schema.String) }) {
+  override get message(): string {
+    return `${this.findings} ${this.findings === 1 ? "finding" : "findings"}: ${this.places.join(", ")}.`
+  }
+}
