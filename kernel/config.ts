@@ -42,7 +42,7 @@ const ExecutorObject = Schema.declare(isExecutor, { expected: "an executor" })
 const DoorObject = Schema.declare(isDoor, { expected: "a door" })
 
 const StoreData = Schema.Struct({
-  backend: Schema.Literals(["sqlite", "memory"]),
+  backend: withDefault(Schema.Literals(["sqlite", "memory"]), () => "sqlite" as const),
   /** For sqlite; relative to the directory of the constellation. */
   path: withDefault(Schema.NonEmptyString, () => ".aaax/kernel.db")
 })
@@ -110,7 +110,7 @@ const ExecutorTable = Schema.Struct({
 const Shape = Schema.Struct({
   id: withDefault(SystemId, () => "aaax-main"),
   name: withDefault(Schema.NonEmptyString, () => "AAAX Kernel"),
-  store: withDefault(StoreData, () => ({ backend: "sqlite" as const })),
+  store: withDefault(StoreData, () => ({})),
   /** "default", the path of a rule file, a rule table, or rules. Absent: ours, deny by default. */
   policy: Schema.optionalKey(Schema.Union([Schema.NonEmptyString, Schema.Array(RuleObject), RuleObject, Settings])),
   libos: withDefault(Schema.Struct({
@@ -310,6 +310,8 @@ const spelledPath = (path: ReadonlyArray<PropertyKey>, spelled: ReadonlyMap<stri
   return text
 }
 
+const missing = "is missing."
+
 const issueOf = (
   file: string, input: unknown, spelled: ReadonlyMap<string, string>, issue: { readonly message: string; readonly path: ReadonlyArray<PropertyKey> }
 ): ConfigIssue => {
@@ -321,7 +323,7 @@ const issueOf = (
   const reason = unknownKey
     ? `'${String(last)}' is not a key that is known here.`
     : issue.message === "Missing key"
-      ? "is missing."
+      ? missing
       : `${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}${issue.message.endsWith(".") ? "" : "."}`
   return { file, path: spelledPath(issue.path, spelled), reason, ...(near === undefined ? {} : { nearest: near }) }
 }
@@ -344,9 +346,9 @@ export const decodeConfig = (raw: unknown, file: string): Effect.Effect<KernelCo
     const input = shorthand(oneSpelling(plain, spelled, "") as Readonly<Record<string, unknown>>)
     const decoded = decode(input)
     const issues = Result.isFailure(decoded)
-      ? format(decoded.failure.issue).issues.map((issue) =>
+      ? onceEach(format(decoded.failure.issue).issues.map((issue) =>
           // A path part of the Standard Schema interface is a key or an object that holds one.
-          issueOf(file, input, spelled, { message: issue.message, path: (issue.path ?? []).map((p) => (typeof p === "object" ? p.key : p)) }))
+          issueOf(file, input, spelled, { message: issue.message, path: (issue.path ?? []).map((p) => (typeof p === "object" ? p.key : p)) })))
       : twice(file, decoded.success)
     // Tables of others may stand beside `aaax`; one of ours there was meant to be in it.
     const beside = inner === raw || !isObject(raw)
@@ -364,6 +366,13 @@ export const decodeConfig = (raw: unknown, file: string): Effect.Effect<KernelCo
               : { backend: "sqlite", path: decoded.success.store.path }
         })
   })
+
+/** A key that is only misspelt is not missing as well. */
+const onceEach = (issues: ReadonlyArray<ConfigIssue>): ReadonlyArray<ConfigIssue> => {
+  const meant = new Set(issues.flatMap(({ nearest: near, path }) =>
+    near === undefined ? [] : [path.includes(".") ? `${path.slice(0, path.lastIndexOf("."))}.${near}` : near]))
+  return issues.filter(({ path, reason }) => reason !== missing || !meant.has(path))
+}
 
 /** Ids and channel names that appear twice. */
 const twice = (file: string, config: Decoded): ReadonlyArray<ConfigIssue> => {

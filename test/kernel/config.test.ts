@@ -97,6 +97,15 @@ describe("a mistake in a config", () => {
     expect(issues).toHaveLength(5)
   })
 
+  it("is one mistake when a key is only misspelt", () => {
+    for (const [config, path, nearest] of [
+      [{ store: { pth: "x.db" } }, "store.pth", "path"],
+      [{ executors: { "fs.write": { rots: ["out"] } } }, "executors.fs.write.rots", "roots"],
+      [{ modules: [{ idd: "a" }] }, "modules[0].idd", "id"]
+    ] as const) expect(mistakes(config)).toMatchObject([{ path, nearest }])
+    expect(mistakes({ modules: [{ fil: "a.ts" }] })).toMatchObject([{ path: "modules[0].fil", nearest: "file" }, { path: "modules[0].id", reason: "is missing." }])
+  })
+
   it("names what was expected, and the nearest word", () => {
     expect(mistakes({ store: { backend: "sqllite" } })).toEqual([
       { file: "aaax.config.json", path: "store.backend", reason: "expected \"sqlite\" | \"memory\".", nearest: "sqlite" }
