@@ -62,7 +62,9 @@ const end = (session) => (urls) => {
   try { writeFileSync(spinFile, JSON.stringify({ system, at: Date.now(), pid }) + "\\n", { mode: 0o600 }) } catch {}
   const who = system === "" ? "The kernel" : system
   try { writeSync(2, "aaax: " + who + " did not yield for " + Math.round(spinMillisMax / 1000) + " s; ending the process. It is quarantined at the next start.\\n") } catch {}
-  session.post("Runtime.evaluate", { expression: "process.reallyExit(" + code + ")" })
+  // Node would say at the end that it waits for its debugger; nobody is to read that.
+  const mute = "try { process.getBuiltinModule('fs').closeSync(2) } catch {}"
+  session.post("Runtime.evaluate", { expression: mute + "; process.reallyExit(" + code + ")" })
 }
 const watch = setInterval(() => {
   const now = Atomics.load(cells, 0)
