@@ -190,7 +190,7 @@ const prepareRest = (draft: Draft): { readonly text: string; readonly parentIds:
   if (draft.parentIds !== undefined) {
     if (!Array.isArray(draft.parentIds)) throw refuse("parentIds", "must be a list of event ids")
     if (draft.parentIds.length > parentsMax) throw refuse("parentIds", `at most ${parentsMax} are allowed`)
-    parentIds = draft.parentIds.map((id, at) => token(id, `parentIds[${at}]`))
+    parentIds = Array.from(draft.parentIds, (id, at) => token(id, `parentIds[${at}]`))
     if (parentIds.length > 0) text += `,"parentIds":${JSON.stringify(parentIds)}`
   }
   if (draft.recipient !== undefined && draft.recipient !== null) {
@@ -204,10 +204,12 @@ const prepareRest = (draft: Draft): { readonly text: string; readonly parentIds:
     text += `,"subject":${JSON.stringify(draft.subject)}`
   }
   if (draft.labels !== undefined) {
-    if (!Array.isArray(draft.labels) || draft.labels.length > labelsMax || !draft.labels.every((label) => typeof label === "string")) {
+    // A plain copy: a list of the caller's own making may answer differently, or bring a toJSON along.
+    const labels: ReadonlyArray<unknown> = Array.isArray(draft.labels) && draft.labels.length <= labelsMax ? Array.from(draft.labels) : [null]
+    if (labels.length > labelsMax || !labels.every((label) => typeof label === "string")) {
       throw refuse("labels", `must be a list of at most ${labelsMax} strings`)
     }
-    if (draft.labels.length > 0) text += `,"labels":${JSON.stringify(draft.labels)}`
+    if (labels.length > 0) text += `,"labels":${JSON.stringify(labels)}`
   }
   if (draft.traceparent !== undefined && draft.traceparent !== null) {
     if (typeof draft.traceparent !== "string") throw refuse("traceparent", "must be a string")

@@ -217,6 +217,15 @@ describe.each(worlds)("a hostile module %s", (_, open) => {
       yield* refused(evil.getArtifact(digest, fickle("channel", "evil.out", "good.out", { cursor: secret!.cursor })), "another's artifact")
       yield* evil.append("evil.out", [fickle("recipient", "evil", "good", { payload: 1 })])
       expect((yield* evil.read("evil.out")).events).toMatchObject([{ recipient: "evil" }])
+      yield* evil.append("evil.out", [{ payload: 1, labels: Object.assign(["plain"], { toJSON: () => ({ deep: { x: 1 } }) }) }])
+      expect((yield* evil.read("evil.out")).events.at(-1)?.labels).toEqual(["plain"])
+      // A payload that is small for the check and deep for the store harms no reader and no service.
+      for (const depth of [100, 3_000, 20_000]) {
+        yield* Effect.exit(evil.append("evil.out", [{ payload: fickle("x", 1, nested(depth)) }]))
+        const asked = yield* Effect.exit(evil.append(wellKnown.capabilityRequest, [{ payload: fickle("scope", null, { deep: nested(depth) }, { resource: "x", access: "read" }) }]))
+        if (Exit.isSuccess(asked)) expect((yield* awaitReply(evil, asked.value[0]!.id)).kind).toBe("capability_deny")
+        yield* evil.read("evil.out")
+      }
       // A list whose length changes is counted and kept as one and the same list.
       const list = new Proxy([{ payload: { resource: "x", access: "read" } }], {
         get: (target, member) => (member === "length" ? -1_000_000 : Reflect.get(target, member))
