@@ -6,6 +6,7 @@ import type { Appended, Draft, Event, Filter } from "../protocol/event.ts"
 import type { ChannelId, Cursor, SystemId } from "../protocol/names.ts"
 import type { AppendOptions, Port, ReadOptions } from "../protocol/port.ts"
 import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
+import { passOver } from "./pass-over.ts"
 import { validate } from "./payload.ts"
 
 /** An event whose payload was checked by the reader's schema. */
@@ -110,12 +111,14 @@ export interface Follower<T> {
   readonly advance: (cursor: Cursor) => Effect.Effect<void, ReadError>
 }
 
+/** A channel to read. An event whose payload its schema refuses is passed over with a warning: see `check`. */
 export interface Reader<T> {
   readonly name: ChannelId
   readonly read: (options?: ReadOptions) => Effect.Effect<Page<T>, ReadError>
   readonly follow: (options?: FollowOptions) => Follower<T>
   /** Events in order, without end. A durable name remembers a page when the next one is asked for. */
   readonly stream: (options?: FollowOptions) => Stream.Stream<Received<T>, ReadError>
+  /** What the schema makes of an event; fails where the others pass over. */
   readonly check: (event: Event) => Effect.Effect<Received<T>, InvalidPayload>
 }
 
@@ -127,8 +130,15 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
       ? Effect.succeed(event as Received<T>)
       // `schema` is the one that T was taken from.
       : Effect.map(validate(schema, `payload of ${name}#${event.cursor}`, event.payload), (payload) => ({ ...event, payload: payload as T }))
-  const checkAll = (events: ReadonlyArray<Event>): Effect.Effect<ReadonlyArray<Received<T>>, InvalidPayload> =>
-    schema === undefined ? Effect.succeed(events as ReadonlyArray<Received<T>>) : Effect.forEach(events, check)
+  /** One by one only when one of them is refused. */
+  const checkAll = (events: ReadonlyArray<Event>): Effect.Effect<ReadonlyArray<Received<T>>> =>
+    schema === undefined
+      ? Effect.succeed(events as ReadonlyArray<Received<T>>)
+      : Effect.catch(Effect.forEach(events, check), () =>
+          Effect.map(
+            Effect.forEach(events, (event) => Effect.catch(check(event), (error) => passOver(port, event, error))),
+            (checked) => checked.filter((event) => event !== undefined)
+          ))
 
   const read = (options: ReadOptions = {}): Effect.Effect<Page<T>, ReadError> =>
     Effect.flatMap(port.read(name, options), (page) => Effect.map(checkAll(page.events), (events) => ({ events, next: page.next, head: page.head })))
@@ -136,6 +146,10 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
   const follow = (options: FollowOptions = {}): Follower<T> => {
     const durable = options.from === undefined || options.from === "start" || options.from === "now" ? undefined : options.from
     let after: Cursor | undefined
+    /** The newest event that was handed out, that was said to be handled, and that was passed over behind them. */
+    let given: Cursor = 0
+    let handled: Cursor = 0
+    let passed: Cursor = 0
 
     const start: Effect.Effect<Cursor, ReadError> = Effect.suspend((): Effect.Effect<Cursor, ReadError> => {
       if (durable !== undefined) {
@@ -149,6 +163,12 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
     })
     // "From the start" means from the oldest that is left, so nothing that it promised is missing.
     const fromOldest = options.after === undefined && (options.from === undefined || options.from === "start")
+
+    const keep = (cursor: Cursor): Effect.Effect<void, ReadError> =>
+      durable === undefined
+        ? Effect.void
+        // A position that cannot be kept now is kept with a later one; until then events would come again, not be lost.
+        : Effect.catchTag(port.advance(durable, name, cursor), "StoreUnavailable", () => Effect.void)
 
     const pull: Effect.Effect<ReadonlyArray<Received<T>>, ReadError> = Effect.gen(function*() {
       let first = after === undefined
@@ -164,19 +184,26 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
           }
         )
         first = false
-        // Checked before the position moves: an event that its schema refuses is met again, not passed over.
         const events = yield* checkAll(page.events)
+        const last = page.events.at(-1)?.cursor ?? 0
+        const lastGiven = events.at(-1)?.cursor ?? 0
+        if (last > lastGiven) passed = last
         after = Math.max(position, page.next)
-        if (events.length > 0) return events
+        if (events.length > 0) {
+          given = lastGiven
+          return events
+        }
+        // There is nothing to handle in this page; it need not come again when all before it is handled.
+        if (passed === last && last > 0 && handled >= given) yield* keep(passed)
         // Nothing for this reader up to the head: only a newer head can bring something.
         if (after >= page.head || after === position) yield* port.awaitBeyond(name, Math.max(after, page.head))
       }
     })
     const advance = (cursor: Cursor): Effect.Effect<void, ReadError> =>
-      durable === undefined
-        ? Effect.void
-        // A position that cannot be kept now is kept with a later one; until then events would come again, not be lost.
-        : Effect.catchTag(port.advance(durable, name, cursor), "StoreUnavailable", () => Effect.void)
+      Effect.suspend(() => {
+        handled = Math.max(handled, cursor)
+        return keep(cursor >= given ? Math.max(cursor, passed) : cursor)
+      })
     return { pull, advance }
   }
 

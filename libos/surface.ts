@@ -34,7 +34,10 @@ export interface SubscribeOptions extends FollowOptions {
 /** Hidden on every channel: how the functions of this entry find the system that it belongs to. */
 export const inside: unique symbol = Symbol("aaax.libos")
 
-/** A channel to read. `Executors` are those that its handlers may act with. */
+/**
+ * A channel to read. `Executors` are those that its handlers may act with. What the schema refuses is passed over, with
+ * one warning for each event.
+ */
 export interface Reads<T, Executors extends string = never> {
   readonly name: ChannelId
   readonly read: (options?: ReadOptions) => Promise<Page<T>>

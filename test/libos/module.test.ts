@@ -1,11 +1,21 @@
-import { defineModule, NotDone, Schema, defineExecutor, InvalidPayload, type Call, type Reads } from "aaax"
+import { defineModule, NotDone, Schema, defineExecutor, runFold, type Call, type Reads } from "aaax"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import { makeReader, toStandard } from "aaax/effect"
 import { describe, expect, it } from "vitest"
 import firstModule from "../../examples/first-module.ts"
 import { makeWorld, start, until } from "../kit/port-fake.ts"
+
+const some = async (reads: Reads<unknown>, count: number, options?: Parameters<Reads<unknown>["subscribe"]>[0]): Promise<Array<unknown>> => {
+  const seen: Array<unknown> = []
+  for await (const event of reads.subscribe(options)) {
+    seen.push(event.payload)
+    if (seen.length === count) break
+  }
+  return seen
+}
 
 describe("a module", () => {
   it("becomes a manifest that asks for what it names, and not for its own channels", () => {
@@ -143,15 +153,6 @@ describe("a subscription of a module", () => {
       }
     }
   }
-  const some = async (reads: Reads<unknown>, count: number, options?: Parameters<Reads<unknown>["subscribe"]>[0]): Promise<Array<unknown>> => {
-    const seen: Array<unknown> = []
-    for await (const event of reads.subscribe(options)) {
-      seen.push(event.payload)
-      if (seen.length === count) break
-    }
-    return seen
-  }
-
   it("gives every event in order, over many pages", async () => {
     const { run } = reading((reads) => some(reads, 700), 700)
     expect(await run()).toEqual(Array.from({ length: 700 }, (_, n) => n))
@@ -219,37 +220,102 @@ describe("a subscription of a module", () => {
     await Effect.runPromise(system.run!(port) as Effect.Effect<void>)
     expect(result).toEqual(["Gap", [4, 5], [4, 5]])
   })
+})
 
-  it("fails at a payload that its schema refuses, and meets it again", async () => {
+describe("a reader with a schema", () => {
+  const payloads = [1, { n: "x" }, 2, "text", { n: 3 }]
+  const schema = Schema.Union([Schema.Number, Schema.Struct({ n: Schema.Number })])
+
+  /** Runs a module that reads them until it has what it waits for; answers what it was warned of. */
+  const warnings = async (body: (own: Reads<number | { readonly n: number }>) => Promise<unknown>, times = 1, more: ReadonlyArray<unknown> = []) => {
     const world = makeWorld()
     const system = defineModule({
-      id: "reader",
-      provides: [{ name: "own" }],
-      reads: { own: { channel: "own", schema: Schema.Number } },
-      run: async ({ reads }) => {
-        for await (const event of reads.own.subscribe()) void event
-      }
+      id: "reader", provides: [{ name: "own" }], reads: { own: { channel: "own", schema } }, snapshots: ["state"],
+      run: async ({ reads }) => void (await body(reads.own))
     })
     const port = world.dock(system)
-    await Effect.runPromise(port.append("own", [{ payload: "text" }]))
-    for (const _ of [1, 2]) {
-      const failure = await Effect.runPromise(Effect.flip(system.run!(port)))
-      expect(failure).toBeInstanceOf(InvalidPayload)
-      expect(failure).toMatchObject({ what: "payload of own#1" })
-    }
+    await Effect.runPromise(port.append("own", [...payloads, ...more].map((payload) => ({ payload }))))
+    const told: Array<string> = []
+    const logger = Logger.layer([Logger.make(({ logLevel, message }) => void told.push(`${logLevel} ${String(message)}`))])
+    for (let time = 0; time < times; time++) await Effect.runPromise(Effect.provide(system.run!(port) as Effect.Effect<void>, logger))
+    return { told, world }
+  }
+  const both = [
+    "Warn own#2 is passed over: its payload is not what this reader expects at n: Expected number",
+    expect.stringMatching(/^Warn own#4 is passed over: its payload is not what this reader expects: Expected number/u)
+  ]
+  const good = [1, 2, { n: 3 }]
+
+  it("passes over what an older writer left when it subscribes, with a warning for each", async () => {
+    let seen: unknown
+    const { told } = await warnings(async (own) => (seen = await some(own, 3)))
+    expect(seen).toEqual(good)
+    expect(told).toEqual(both)
+  })
+
+  it("does so in batches, for handlers, and in a page", async () => {
+    const seen: Array<unknown> = []
+    const { told } = await warnings(async (own) => {
+      for await (const batch of own.batches({ from: "start" })) {
+        seen.push(...batch.map(({ payload }) => payload))
+        break
+      }
+      const stop = new AbortController()
+      await own.each(({ cursor, payload }) => {
+        seen.push(payload)
+        if (cursor === 5) stop.abort()
+      }, { from: "start", signal: stop.signal })
+      seen.push(...(await own.read()).events.map(({ payload }) => payload))
+    })
+    expect(seen).toEqual([...good, ...good, ...good])
+    expect(told).toEqual(both)
+  })
+
+  it("does so in a fold", async () => {
+    const stop = new AbortController()
+    const folded: Array<unknown> = []
+    const { told } = await warnings((own) =>
+      runFold({ version: 1, initial: 0, step: (count, { payload }) => (folded.push(payload), count + 1) }, {
+        channel: own, snapshot: "state", signal: stop.signal, onPage: () => stop.abort()
+      }))
+    expect(folded).toEqual(good)
+    expect(told).toEqual(both)
+  })
+
+  it("says it once, however often it is started again, and remembers that it is behind it", async () => {
+    const { told, world } = await warnings(async (own) => {
+      const stop = new AbortController()
+      setTimeout(() => stop.abort(), 20)
+      for await (const event of own.subscribe({ signal: stop.signal })) void event
+    }, 3, ["last"])
+    expect(told).toHaveLength(3)
+    expect(world.calls.filter((call) => call.startsWith("advance"))).toEqual(["advance own 6"])
+  })
+
+  it("is behind a page of them when all before it was handled, and not before", async () => {
+    const world = makeWorld()
+    world.open("own")
+    const port = world.port("x")
+    const { advance, pull } = makeReader<number>(port, "own", toStandard(Schema.Number)).follow({ from: "mine" })
+    const add = (payload: unknown) => port.append("own", [{ payload }])
+    const next = async (): Promise<unknown> => (await Effect.runPromise(pull)).map(({ payload }) => payload)
+    await Effect.runPromise(add(1))
+    expect(await next()).toEqual([1])
+    await Effect.runPromise(add("no number"))
+    const second = next()
+    await Effect.runPromise(add(2))
+    expect(await second).toEqual([2])
+    expect(world.calls.filter((call) => call.startsWith("advance"))).toEqual([])
+    await Effect.runPromise(advance(3))
+    const third = next()
+    await Effect.runPromise(add("again none"))
+    await until(() => world.calls.includes("advance mine 4"))
+    await Effect.runPromise(add(3))
+    expect(await third).toEqual([3])
   })
 })
 
 describe("a follower", () => {
-  it("does not pass over an event that its schema refuses, however often it is asked", async () => {
-    const world = makeWorld()
-    world.open("own")
-    const port = world.port("x")
-    await Effect.runPromise(port.append("own", [{ payload: "text" }]))
-    const { pull } = makeReader<number>(port, "own", toStandard(Schema.Number)).follow({ from: "start" })
-    for (const _ of [1, 2]) expect(await Effect.runPromise(Effect.flip(pull))).toBeInstanceOf(InvalidPayload)
-  })
-
   it("as a stream remembers a page when the next one is asked for", async () => {
     const world = makeWorld()
     world.open("own")
