@@ -23,6 +23,7 @@ import { decideStatus, type Rules } from "./authority/decide.ts"
 import * as Gate_ from "./authority/gate.ts"
 import * as Journal_ from "./authority/journal.ts"
 import type { Journal } from "./authority/journal.ts"
+import { oldestOpenRequest } from "./authority/state.ts"
 import * as Projections from "./authority/projections.ts"
 import * as Warrants from "./authority/warrants.ts"
 import * as Channels from "./channel/channels.ts"
@@ -170,7 +171,13 @@ export const make = Effect.fnUntraced(function*(
   const { clock, powers, store } = options
   const durability = options.durability ?? "strict"
   let journal: Journal | undefined
-  const channels = yield* Channels.make({ store, clock, boot: () => journal?.state().boot ?? 0 })
+  const channels = yield* Channels.make({
+    store,
+    clock,
+    boot: () => journal?.state().boot ?? 0,
+    // The body of an action stays where it was asked for as long as its warrant is open.
+    neededBeyond: (channel) => (channel === wellKnown.actionGate && journal !== undefined ? oldestOpenRequest(journal.state()) - 1 : undefined)
+  })
   journal = yield* Journal_.make({ channels, canonical, sha256: powers.sha256, kernel: options.id, version: options.version, durability })
   const kept = journal
   for (const spec of ownChannels(durability, options.requestRetention ?? requestRetention)) yield* channels.open(channelOf(spec, kernelSystem))

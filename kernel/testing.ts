@@ -31,6 +31,8 @@ export interface TestOptions {
   /** Run services and systems at once; default true. Otherwise `step` does what is pending. */
   readonly launch?: boolean
   readonly approvalMillis?: number
+  /** Newest events that are kept in each request and reply channel. */
+  readonly requestRetention?: number
   readonly time?: TestTime
 }
 
@@ -83,6 +85,7 @@ export const makeKernel = Effect.fnUntraced(function*(
     source: (file) => Effect.fail(new ModuleRejected({ module: file, reason: "a test kernel loads no files" })),
     powers: { sha256: sha256Hex, readingPower },
     ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis }),
+    ...(options.requestRetention === undefined ? {} : { requestRetention: options.requestRetention }),
     pid: 0
   }))
   if (options.launch !== false) yield* kernel.launch

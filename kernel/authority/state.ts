@@ -346,3 +346,10 @@ export const subtree = (state: AuthorityState, roots: Iterable<string>): Readonl
 
 export const grantsOf = (state: AuthorityState, holder: SystemId): ReadonlyArray<Grant> =>
   [...HashMap.values(state.grants)].filter(({ grant }) => grant.holder === holder).map(({ grant }) => grant)
+
+/** Where the oldest open warrant was asked for; infinite when none is open. */
+export const oldestOpenRequest = (state: AuthorityState): Cursor => {
+  let oldest = Infinity
+  for (const warrant of HashMap.values(state.warrants)) oldest = Math.min(oldest, warrant.requestCursor)
+  return oldest
+}

@@ -82,6 +82,8 @@ export interface ChannelsOptions {
   readonly clock: KernelClock
   /** Number of this boot: the upper half of every epoch, so that a holder from an earlier boot is refused. */
   readonly boot: () => number
+  /** Events beyond this cursor are still needed, whatever the channel's retention allows; nothing: none is. */
+  readonly neededBeyond?: (channel: ChannelId) => Cursor | undefined
   /** For leases and delays; default: the timers of the platform. */
   readonly timer?: Timer
 }
@@ -132,7 +134,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
     }
 
     const settleInto = (name: ChannelId, channel: Channel, schema: StandardSchemaV1 | undefined): Room => {
-      const room = rooms.get(name) ?? makeRoom(channel)
+      const room = rooms.get(name) ?? makeRoom(channel, () => options.neededBeyond?.(name) ?? Infinity)
       rooms.set(name, room)
       room.channel = channel
       room.schema = schema

@@ -10,7 +10,7 @@ import type { StoreService } from "../store/store.ts"
 import { deliveries } from "./delivery.ts"
 import { run } from "./pending.ts"
 import type { Queue } from "./queue.ts"
-import { decide, evictedBy, evictedTo, note, nothingRetained, type Retained } from "./retention.ts"
+import { decide, evictedBy, evictedTo, note, nothingRetained, slackOf, type Retained } from "./retention.ts"
 
 interface Waiter {
   readonly after: Cursor
@@ -29,13 +29,15 @@ export interface Room {
   /** Up to here it was looked for whom the events are. */
   seen: Cursor
   retained: Retained
+  /** Nothing beyond it may be evicted, whatever retention allows. */
+  readonly ceiling: () => Cursor
   isEvicting: boolean
   isMarked: boolean
 }
 
-export const makeRoom = (channel: Channel): Room => ({
+export const makeRoom = (channel: Channel, ceiling: () => Cursor): Room => ({
   channel, schema: undefined, queue: undefined, waiters: new Set(), waitersOf: new Map(), seen: 0, retained: nothingRetained,
-  isEvicting: false, isMarked: false
+  ceiling, isEvicting: false, isMarked: false
 })
 
 const headOf = (store: StoreService, room: Room): Cursor => store.statisticsOf(room.channel.name)?.head ?? 0
@@ -126,7 +128,8 @@ export const retain = (store: StoreService, room: Room): void => {
   const statistics = store.statisticsOf(name)
   if (statistics === undefined) return
   room.retained = note(room.retained, statistics.events, statistics.head, count)
-  const ceiling = room.queue === undefined ? Infinity : room.queue.settledFloor()
+  if (statistics.events < count + slackOf(count)) return
+  const ceiling = Math.min(room.queue === undefined ? Infinity : room.queue.settledFloor(), room.ceiling())
   const decision = decide(room.retained, statistics.events, count, ceiling)
   if (decision.kind === "keep" || ceiling <= statistics.floor) return
   const evict = (floor: Cursor, after: (state: Retained) => Retained): Effect.Effect<void, unknown> =>

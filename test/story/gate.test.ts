@@ -207,3 +207,27 @@ describe.each(worlds)("the story of an action %s", (_, makeKernel) => {
       })
     }))
 })
+
+describe.each(worlds)("the body of an action %s", (_, makeKernel) => {
+  effect("outlives the retention of its channel for as long as its warrant is open", () =>
+    Effect.gen(function*() {
+      const { calls, executor } = counted("launch", { risk: "irreversible" })
+      const kernel = yield* makeKernel({ executors: [executor], requestRetention: 10 })
+      const port = yield* probe(kernel, "a", { executors: ["launch"] })
+      const id = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: { n: 1 }, capability: yield* tokenFor(port, "launch") })
+      yield* awaitReply(port, id, "action_escalated")
+      for (let n = 0; n < 40; n++) yield* awaitReply(port, yield* requestAction(port, { action: "x", executor: "none", target: String(n) }))
+      yield* kernel.step
+      expect(kernel.channels.store.statisticsOf(wellKnown.actionGate)!.floor).toBe(0)
+      yield* kernel.gate.approve(id, "operator")
+      expect(yield* awaitReply(port, id)).toMatchObject({ kind: "action_completed" })
+      expect(calls).toMatchObject([{ payload: { n: 1 } }])
+      // Once it is closed, retention goes on with what comes.
+      const floor = (): number => kernel.channels.store.statisticsOf(wellKnown.actionGate)!.floor
+      for (let n = 0; n < 50 && floor() === 0; n++) {
+        yield* awaitReply(port, yield* requestAction(port, { action: "x", executor: "none", target: String(n) }))
+        yield* kernel.step
+      }
+      expect(floor()).toBeGreaterThan(0)
+    }))
+})
