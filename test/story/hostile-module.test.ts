@@ -571,7 +571,7 @@ describe("a revoked system", () => {
 describe("what one system holds", () => {
   effect("is bounded: unanswered requests, also when it interrupts its appends", () =>
     Effect.gen(function*() {
-      const kernel = yield* makeKernel({ launch: false })
+      const kernel = yield* onSqlite({ launch: false })
       const evil = yield* probe(kernel, "evil")
       const ask = (key?: string) => evil.append(wellKnown.capabilityRequest, [{ payload: { resource: "x", access: "read" } }], key === undefined ? {} : { key })
       for (let at = 0; at < requestsPendingMax; at++) {

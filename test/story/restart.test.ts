@@ -194,7 +194,7 @@ describe.each(worlds)("after a restart %s", (_, open) => {
       expect(yield* awaitReply(again, yield* requestAction(again, request("count", token)))).toMatchObject({ kind: "action_completed" })
       expect(second.kernel.status().boot).toBe(2)
       const forged = JSON.parse(JSON.stringify(kept!.value))
-      forged.state.grants.push({ uses: 0, grant: { ...forged.state.grants[0].grant, id: "forged", holder: "thief", resource: "count" } })
+      forged.state.grants.push({ uses: 0, grant: { ...forged.state.grants[0].grant, id: "forged", holder: "thief", resource: "count", origin: "a request" } })
       yield* world.store().putSnapshot({ name: "aaax.authority", value: forged, cursor: kept!.cursor }, "aaax")
       yield* second.crash
 
