@@ -21,3 +21,17 @@ export class Unhealthy extends Schema.TaggedError<Unhealthy>()("Unhealthy", { fi
     return `${this.findings} ${this.findings === 1 ? "finding" : "findings"}: ${this.places.join(", ")}.`
   }
 }
+
+/** The folder cannot hold a kernel: nothing was started. */
+export class NotLaunched extends Schema.TaggedError<NotLaunched>()("NotLaunched", { directory: Schema.String, reason: Schema.String }) {
+  override get message(): string {
+    return `No kernel can be launched in ${this.directory}: ${this.reason}.`
+  }
+}
+
+/** One kernel for each folder: commands find it by the folder. */
+export class AlreadyRunning extends Schema.TaggedError<AlreadyRunning>()("AlreadyRunning", { directory: Schema.String, pid: Schema.Int }) {
+  override get message(): string {
+    return `A kernel runs in ${this.directory} already, with pid ${this.pid}. Stop it (aaax down), or launch in another folder (--dir).`
+  }
+}

@@ -3,21 +3,22 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { mkdirSync } from "node:fs"
 import { isAbsolute, resolve } from "node:path"
 import * as Http from "../kernel/door/http.ts"
 import type { DoorError } from "../kernel/door/door.ts"
 import type { ConfiguredModule } from "../kernel/config.ts"
 import type { Hosted } from "../kernel/kernel.ts"
 import { launchKernel, type LaunchError, type LaunchOptions } from "../kernel/launch.ts"
+import type { StoreUnavailable } from "../protocol/errors.ts"
 import { banner, surveyProgress } from "./banner.ts"
 import { type Called, show } from "./called.ts"
 import { codes } from "./exit-code.ts"
-import type { NotFound } from "./failure.ts"
+import { type AlreadyRunning, type NotFound, NotLaunched } from "./failure.ts"
+import { makeFolder, makeHome } from "./home.ts"
 import { type LoadedConfig, loadConfig } from "./load-config.ts"
-import { announce, makeHome, makeToken } from "./run-file.ts"
+import { announce, makeToken, refuseSecond } from "./run-file.ts"
 import { snapshotLines, snapshotOf } from "./snapshot.ts"
-import { err, errNow, onErr, out, json } from "./terminal.ts"
+import { err, errNow, goOnWithoutReader, onErr, out, json } from "./terminal.ts"
 import { version } from "../kernel/version.ts"
 import { readSpin, startWatchdog } from "./watchdog.ts"
 
@@ -42,9 +43,14 @@ const withStore = (loaded: LoadedConfig, store: string | undefined): LoadedConfi
       }
 
 /** Folders that `fs.write` may write below; a root must be there before it can be guarded. */
-const makeRoots = (loaded: LoadedConfig, directory: string): void => {
-  for (const root of loaded.config.executors["fs.write"]?.roots ?? []) mkdirSync(resolve(directory, root), { recursive: true })
-}
+const makeRoots = (loaded: LoadedConfig, directory: string): Effect.Effect<void, NotLaunched> =>
+  Effect.forEach(loaded.config.executors["fs.write"]?.roots ?? [], (root) => makeFolder(directory, resolve(directory, root)), { discard: true })
+
+/** A store that cannot be opened has no reads that go on, and nothing that could be tried again later. */
+const opened = <A, R>(
+  directory: string, kernel: Effect.Effect<A, LaunchError, R>
+): Effect.Effect<A, Exclude<LaunchError, StoreUnavailable> | NotLaunched, R> =>
+  Effect.catchTag(kernel, "StoreUnavailable", ({ reason }) => Effect.fail(new NotLaunched({ directory, reason })))
 
 const optionsOf = (loaded: LoadedConfig, modules: ReadonlyArray<ConfiguredModule>, directory: string): LaunchOptions => ({
   config: loaded.config,
@@ -84,7 +90,7 @@ const notesOf = ({ config }: LoadedConfig, quarantined: string | undefined): Rea
 /** Opens the doors, says where it is, and waits. */
 const serve = Effect.fnUntraced(function*(
   called: Called, kernel: Hosted, loaded: LoadedConfig, quarantined: string | undefined, ended: Effect.Effect<string>
-): Effect.fn.Return<void, DoorError, Scope.Scope> {
+): Effect.fn.Return<void, DoorError | NotLaunched, Scope.Scope> {
   yield* kernel.launch
   const token = makeToken()
   const { url } = yield* Http.door({ token, executors: kernel.executors }).open(kernel)
@@ -102,26 +108,28 @@ const serve = Effect.fnUntraced(function*(
   yield* kernel.drainAll(drainMillis)
 })
 
-export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, LaunchError | DoorError | NotFound> =>
+export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, LaunchError | DoorError | AlreadyRunning | NotFound | NotLaunched> =>
   Effect.scoped(Effect.gen(function*() {
     const { directory } = called
     const loaded = withStore(yield* loadConfig({ directory, file: flags.config }), flags.store)
     if (flags.once) return yield* once(called, optionsOf(loaded, yield* loaded.files.ofConfig(loaded.config), directory))
 
+    goOnWithoutReader()
     // Before anything is there to be drained: a signal while it starts ends it as soon as it has started.
     const ended = yield* listenForEnd
-    makeHome(directory)
-    makeRoots(loaded, directory)
+    yield* makeHome(directory)
+    yield* refuseSecond(directory)
+    yield* makeRoots(loaded, directory)
     const spun = readSpin(directory)?.system
     const watchdog = yield* Effect.acquireRelease(Effect.sync(() => startWatchdog({ directory })), (dog) => Effect.promise(dog.stop))
     const modules = yield* loaded.files.ofConfig(loaded.config)
     for (const { file, manifest } of modules) if (file !== null) watchdog.belongs(file, manifest.id)
     const quarantined = modules.some(({ manifest }) => manifest.id === spun) ? spun : undefined
-    const kernel = yield* launchKernel({
+    const kernel = yield* opened(directory, launchKernel({
       ...optionsOf(loaded, modules, directory),
       source: (file, check) => Effect.tap(loaded.files.source(file, check), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
       entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
-    })
+    }))
     yield* serve(called, kernel, loaded, quarantined, ended)
   })).pipe(
     Effect.tapCause((cause) => (Cause.hasDies(cause) ? Effect.logFatal("The kernel failed", cause) : Effect.void))

@@ -5,7 +5,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Option from "effect/Option"
-import { realpathSync } from "node:fs"
+import { realpathSync, statSync } from "node:fs"
 import { resolve } from "node:path"
 import type { Called } from "./called.ts"
 import { UsageError } from "./failure.ts"
@@ -24,6 +24,9 @@ const called: Effect.Effect<Called, UsageError, GlobalFlag.Setting.Identifier<"j
       try: () => realpathSync(resolve(given)),
       catch: () => new UsageError({ reason: `--dir ${given}: there is no such folder.` })
     })
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      return yield* new UsageError({ reason: `--dir ${given}: that is a file, not a folder.` })
+    }
     return { directory, json: yield* Json }
   }
 )

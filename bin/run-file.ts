@@ -4,9 +4,11 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { type Client, KernelUnreachable, makeClient } from "../libos/http.ts"
+import { AlreadyRunning, type NotLaunched } from "./failure.ts"
+import { needed } from "./home.ts"
 
 const RunFile = Schema.Struct({ pid: Schema.Int, version: Schema.String, url: Schema.String, tokenFile: Schema.String })
 export interface RunFile extends Schema.Schema.Type<typeof RunFile> {}
@@ -14,18 +16,6 @@ export interface RunFile extends Schema.Schema.Type<typeof RunFile> {}
 const runFileOf = (directory: string): string => join(directory, ".aaax", "run", "kernel.json")
 
 const tokenFileOf = (directory: string): string => join(directory, ".aaax", "run", "token")
-
-/** Makes `.aaax` with its folders, closed to others, and ignored by git through a file of its own. */
-export const makeHome = (directory: string): string => {
-  const home = join(directory, ".aaax")
-  mkdirSync(join(home, "run"), { recursive: true, mode: 0o700 })
-  // They may be there since an earlier run, with other rights.
-  chmodSync(home, 0o700)
-  chmodSync(join(home, "run"), 0o700)
-  const ignore = join(home, ".gitignore")
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n")
-  return home
-}
 
 /** A token of 256 random bits, new at each start. */
 export const makeToken = (): string => randomBytes(32).toString("base64url")
@@ -41,9 +31,9 @@ const writePrivately = (file: string, text: string): void => {
 /** Tells where this kernel is, until the scope closes. Called when everything is live. */
 export const announce = (
   directory: string, told: { readonly url: string; readonly version: string; readonly token: string }
-): Effect.Effect<void, never, Scope.Scope> =>
+): Effect.Effect<void, NotLaunched, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => {
+    needed(directory, runFileOf(directory), () => {
       const tokenFile = tokenFileOf(directory)
       writePrivately(tokenFile, `${told.token}\n`)
       const run: RunFile = { pid: process.pid, version: told.version, url: told.url, tokenFile }
@@ -83,6 +73,23 @@ export const isAlive = (pid: number): boolean => {
     return error instanceof Error && "code" in error && error.code === "EPERM"
   }
 }
+
+/** How long a kernel that may be there has to say so. */
+const healthMillis = 2_000
+
+/**
+ * Fails when a kernel answers for this folder. A run file alone says nothing: its kernel may have been killed, and its
+ * pid be another process by now.
+ */
+export const refuseSecond = (directory: string): Effect.Effect<void, AlreadyRunning> =>
+  Effect.suspend(() => {
+    const run = readRunFile(directory)
+    if (run === undefined || run.pid === process.pid || !isAlive(run.pid)) return Effect.void
+    return Effect.tryPromise(() => fetch(`${run.url}/healthz`, { signal: AbortSignal.timeout(healthMillis) }).then((answer) => answer.ok)).pipe(
+      Effect.orElseSucceed(() => false),
+      Effect.flatMap((answers) => (answers ? Effect.fail(new AlreadyRunning({ directory, pid: run.pid })) : Effect.void))
+    )
+  })
 
 export interface Found {
   readonly directory: string

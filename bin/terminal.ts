@@ -48,20 +48,29 @@ export const brief = (value: unknown, width: number): string => {
 
 export const columnsOf = (stream: NodeJS.WriteStream): number => (stream.isTTY ? stream.columns ?? 80 : 160)
 
+let isReaderNeeded = true
+
 /** Whoever read stdout went away: there is nobody to tell and nothing to do. */
 export const endQuietlyWithoutReader = (): void => {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (!isReaderNeeded) return
     if (error.code === "EPIPE") process.exit(0)
     throw error
   })
   process.stderr.on("error", () => {})
 }
 
+/** For what goes on whether somebody reads or not: a kernel outlives the terminal that it was launched from. */
+export const goOnWithoutReader = (): void => {
+  isReaderNeeded = false
+}
+
 /** A line of data. Resolves when the reader has taken it, so that a slow reader slows us. */
 export const out = (line: string): Promise<void> =>
   new Promise((resolve) => {
-    if (process.stdout.write(`${line}\n`)) resolve()
-    else process.stdout.once("drain", resolve)
+    // Who goes on without a reader must not wait for one.
+    if (process.stdout.destroyed || process.stdout.write(`${line}\n`)) resolve()
+    else process.stdout.once("drain", resolve).once("close", resolve)
   })
 
 /** A line for the person: never data. */

@@ -1,11 +1,12 @@
 // The command line as its users meet it: the built program, in processes of its own.
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { groups } from "../../bin/help.ts"
 import { commands } from "../../bin/program.ts"
 import { ancestral } from "../../protocol/well-known.ts"
-import { build, type Folder, makeFolder, runFileOf, type Running } from "../kit/command-line.ts"
+import { build, entry, type Folder, makeFolder, runFileOf, type Running } from "../kit/command-line.ts"
 
 beforeAll(build, 60_000)
 
@@ -269,10 +270,12 @@ describe("a running kernel", () => {
     expect((await folder.aaax("doctor")).code).toBe(0)
   })
 
-  it("refuses a second kernel on its store, while --once works beside it", async () => {
-    const second = await folder.aaax("launch")
-    expect(second.code).toBe(5)
-    expect(second.stderr).toContain(`pid ${kernel.child.pid}`)
+  it("refuses a second kernel in its folder, whatever its store, while --once works beside it", async () => {
+    for (const store of [[], ["--store", ":memory:"]]) {
+      const second = await folder.aaax("launch", ...store)
+      expect(second.code).toBe(5)
+      expect(second.stderr).toContain(`A kernel runs in ${folder.path} already, with pid ${kernel.child.pid}.`)
+    }
     expect((await folder.aaax("launch", "--once")).code).toBe(0)
     expect(runFileOf(folder)?.pid).toBe(kernel.child.pid)
   })
@@ -280,6 +283,54 @@ describe("a running kernel", () => {
   it("goes down when it is told to, and takes its run file along", async () => {
     expect((await folder.aaax("down")).code).toBe(0)
     expect(await kernel.ended).toBe(0)
+    expect(runFileOf(folder)).toBeUndefined()
+  })
+})
+
+describe("a launch that cannot be", () => {
+  let folder: Folder
+  beforeEach(() => {
+    folder = makeFolder()
+    folder.write("aaax.config.json", config)
+  })
+  afterEach(() => folder.remove())
+
+  type Place = (name: string) => string
+  interface Case {
+    readonly what: string
+    readonly code: number
+    readonly sentence: string
+    readonly prepare?: (place: Place) => void
+    readonly directory?: string
+  }
+  const cases: ReadonlyArray<Case> = [
+    { what: "a folder that is not there", code: 2, sentence: "--dir none: there is no such folder.", directory: "none" },
+    { what: "a file in place of the folder", code: 2, sentence: "--dir file: that is a file, not a folder.", directory: "file", prepare: (place) => writeFileSync(place("file"), "") },
+    { what: "a file in place of .aaax", code: 1, sentence: ".aaax is a file, and must be a folder.", prepare: (place) => writeFileSync(place(".aaax"), "") },
+    { what: "a file in place of .aaax/run", code: 1, sentence: ".aaax/run is a file, and must be a folder.", prepare: (place) => {
+      mkdirSync(place(".aaax"))
+      writeFileSync(place(".aaax/run"), "")
+    } },
+    { what: "a file in place of a root", code: 1, sentence: "out is a file, and must be a folder.", prepare: (place) => writeFileSync(place("out"), "") },
+    { what: "a folder in place of the token", code: 1, sentence: "something else is in its place.", prepare: (place) => mkdirSync(place(".aaax/run/token"), { recursive: true }) },
+    { what: "a store that is no database", code: 1, sentence: "The store is damaged at ", prepare: (place) => {
+      mkdirSync(place(".aaax"))
+      writeFileSync(place(".aaax/kernel.db"), "not a database, but longer than the header of one. ".repeat(100))
+    } },
+    { what: "a folder in place of the store", code: 1, sentence: "kernel.db cannot be opened", prepare: (place) => mkdirSync(place(".aaax/kernel.db"), { recursive: true }) },
+    { what: "a folder in place of the config", code: 2, sentence: "it cannot be read", prepare: (place) => {
+      rmSync(place("aaax.config.json"))
+      mkdirSync(place("aaax.config.json"))
+    } },
+    // Only Linux has a folder in which not even root can make anything.
+    ...(existsSync("/proc/self/fd") ? [{ what: "a folder that lets nothing be made in it", code: 1, sentence: "cannot be made there.", directory: "/proc/self/fd" }] : [])
+  ]
+  it.each(cases)("says why in one sentence: $what", async ({ code, directory, prepare, sentence }) => {
+    prepare?.((name) => join(folder.path, name))
+    const ran = await folder.aaax("launch", ...(directory === undefined ? [] : ["--dir", directory]))
+    expect(ran).toMatchObject({ code, stdout: "" })
+    expect(ran.stderr).toContain(sentence)
+    expect(ran.stderr.trimEnd().split("\n")).toHaveLength(1)
     expect(runFileOf(folder)).toBeUndefined()
   })
 })
@@ -299,6 +350,17 @@ describe("a launch", () => {
       expect(await kernel.ended).toBe(0)
       expect(runFileOf(folder)).toBeUndefined()
     }
+  })
+
+  it("goes on when nobody reads what it says, and ends with 0 when it is told to", async () => {
+    // Its stdout is a pipe that nobody reads from the beginning, its stderr is closed.
+    const shell = spawn("sh", ["-c", "(\"$0\" \"$1\" launch --json 2>&-; echo $? > code) | true", process.execPath, entry], { cwd: folder.path, stdio: "ignore" })
+    const ended = new Promise((resolve) => shell.on("exit", resolve))
+    while ((await folder.aaax("status")).code !== 0);
+    expect((await folder.aaax("append", "echo.in", "1")).code).toBe(0)
+    expect((await folder.aaax("down")).code).toBe(0)
+    await ended
+    expect(readFileSync(join(folder.path, "code"), "utf8")).toBe("0\n")
   })
 
   it("keeps a parked action through kill -9, to be approved afterwards and done once", async () => {
