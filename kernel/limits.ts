@@ -37,6 +37,11 @@ export const snapshotTextMax = 16 * 1_048_576
 export const channelsMax = 100_000
 /** Docked systems in one constellation. */
 export const systemsMax = 10_000
+/**
+ * Parsed events of the tail that are held for further live readers, in UTF-16 code units of what they take: enough for
+ * readers at one pace, and so little that most of it is garbage before the collector has to carry it along.
+ */
+export const parsedTextMax = 2 * 1_048_576
 /** JSON text of the newest events of all channels together that live readers get from memory, in UTF-16 code units. */
 export const tailTextMax = 32 * 1_048_576
 /** JSON text of blocks that were read from disk and are held for the next reader, in UTF-16 code units. */

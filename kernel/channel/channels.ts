@@ -225,7 +225,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         if (room === undefined) return Effect.fail(notFound(name))
         try {
           if (given !== undefined) checkOptions(given)
-          const batch = check(drafts, sender, room.channel, room.schema)
+          const batch = check(drafts, sender, room.channel, room.schema, room.waiters.size > 0)
           return isLater(batch) ? Effect.flatMap(batch, then) : then(batch)
         } catch (thrown) {
           return Effect.fail(refusalOf(thrown))

@@ -43,10 +43,10 @@ const verdictOf = (result: StandardResult<unknown>): Refusal | undefined => {
 }
 
 /**
- * Prepares a batch. Throws a `Refusal` or, when a getter or a proxy of the caller does, anything at all: see `refusalOf`.
+ * Prepares a batch; `isAwaited`: readers wait for it. Throws a `Refusal` or, when a getter or a proxy of the caller does, anything at all: see `refusalOf`.
  */
 export const check = (
-  drafts: ReadonlyArray<Draft>, sender: SystemId, channel: Channel, schema: StandardSchemaV1 | undefined
+  drafts: ReadonlyArray<Draft>, sender: SystemId, channel: Channel, schema: StandardSchemaV1 | undefined, isAwaited = false
 ): Checked => {
   if (!Array.isArray(drafts)) throw refuse("", "an append takes a list of drafts")
   if (drafts.length > batchEventsMax) {
@@ -62,7 +62,7 @@ export const check = (
       if (typeof given !== "object" || given === null) throw refuse("", "a draft is an object")
       // Each member is read once: a getter cannot show one recipient to the index and another to the event.
       const draft: Draft = { ...given }
-      if (schema === undefined) prepared = prepare(draft, sender, channel)
+      if (schema === undefined) prepared = prepare(draft, sender, channel, undefined, isAwaited)
       else {
         const text = draft.payload === undefined ? "null" : toText(draft.payload)
         const result = validate(schema, JSON.parse(text))

@@ -10,7 +10,7 @@ import { InvalidPayload, TooLarge } from "../../protocol/errors.ts"
 import { forEveryone, type Draft, type Event } from "../../protocol/event.ts"
 import { isSegment, isSystemId, type SystemId } from "../../protocol/names.ts"
 import { batchEventsMax, batchTextMax, labelsMax, parentsMax, payloadDepthMax, payloadNodesMax, subjectLengthMax } from "../limits.ts"
-import type { Prepared } from "./store.ts"
+import type { LiveDraft, Prepared } from "./store.ts"
 
 const refuse = (path: string, reason: string): InvalidPayload => new InvalidPayload({ what: "event", path, reason })
 
@@ -37,6 +37,53 @@ const fits = (value: unknown, depth: number): boolean => {
     if (member !== undefined && !fits(member, depth + 1)) return false
   }
   return true
+}
+
+/** Stands for a value that JSON does not keep as it is. */
+const misfit = Symbol("misfit")
+
+/* hot */
+/** A frozen copy of a value that `fits`, as JSON would give it back; else `misfit`. Each member is read once. */
+const copyOf = (value: unknown, depth: number): unknown => {
+  if (typeof value === "string" || typeof value === "boolean") return value
+  if (typeof value === "number") return Number.isFinite(value) ? value + 0 : misfit // JSON has no -0
+  if (typeof value !== "object") return misfit
+  if (value === null) return null
+  if (depth > payloadDepthMax) return misfit
+  if (Array.isArray(value)) {
+    if ((nodes += value.length) > payloadNodesMax || "toJSON" in value) return misfit
+    const copy: Array<unknown> = []
+    for (let i = 0; i < value.length; i++) {
+      const item = copyOf(value[i], depth + 1)
+      if (item === misfit) return misfit
+      copy.push(item)
+    }
+    return Object.freeze(copy)
+  }
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return misfit
+  const copy: Record<string, unknown> = {}
+  for (const key in value) {
+    if (++nodes > payloadNodesMax || key === "__proto__") return misfit
+    const member = (value as Record<string, unknown>)[key]
+    if (member === undefined) continue
+    const item = copyOf(member, depth + 1)
+    if (item === misfit) return misfit
+    copy[key] = item
+  }
+  return Object.freeze(copy)
+}
+
+/** A copy for readers that wait, when the payload is a list or an object that fits and needs no words about a mistake. */
+const liveCopyOf = (payload: unknown): Event["payload"] | undefined => {
+  if (typeof payload !== "object" || payload === null) return undefined
+  try {
+    nodes = 0
+    const copy = copyOf(payload, 1)
+    return copy === misfit ? undefined : (copy as Event["payload"]) // it was made of JSON's kinds of values alone
+  } catch {
+    return undefined // whoever serialises it will say what is wrong
+  }
 }
 
 /** Finds the mistake in a value that does not fit, and throws a refusal that says where it is. */
@@ -119,21 +166,26 @@ const quotedSender = (sender: SystemId): string => {
 /* hot */
 /**
  * Checks and serialises a draft. Throws `InvalidPayload` with the path of the first mistake; nothing of the caller's
- * object is kept. `payloadText` skips the walk for a payload that was serialised before.
+ * object is kept. `payloadText` skips the walk for a payload that was serialised before. `isAwaited`: readers wait for it.
  */
-export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloadText?: string): Prepared => {
+export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloadText?: string, isAwaited = false): Prepared => {
   let text = quotedSender(sender)
   let count = 1
   const kind = draft.kind
   if (kind !== undefined) text += `,"kind":${JSON.stringify(token(kind, "kind"))}`
   const payload = draft.payload
+  // The text is made of the copy, so that both say the same, whatever the caller's object answers the second time.
+  const copy = isAwaited && payloadText === undefined ? liveCopyOf(payload) : undefined
+  let live: LiveDraft | undefined = copy === undefined ? undefined : { kind: kind ?? "event", payload: copy }
   if (payloadText !== undefined) text += `,"payload":${payloadText}`
+  else if (copy !== undefined) text += `,"payload":${JSON.stringify(copy)}`
   else if (payload !== undefined && payload !== null) text += `,"payload":${toText(payload)}`
   let parentIds = none
   // Most drafts have a kind and a payload and nothing else: look at the rest only when there is one.
   for (const key in draft) {
     count++
     if (count > 3 || (key !== "kind" && key !== "payload")) {
+      live = undefined
       const more = prepareRest(draft)
       text += more.text
       parentIds = more.parentIds
@@ -154,7 +206,7 @@ export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloa
       }
     }
   }
-  return { id: draft.id, text, parentIds, index }
+  return { id: draft.id, text, parentIds, index, live }
 }
 
 const prepareRest = (draft: Draft): { readonly text: string; readonly parentIds: ReadonlyArray<string> } => {
@@ -267,3 +319,28 @@ export const parseEvent = (text: string, channel: string, cursor: number, record
     traceparent: data.traceparent ?? null
   })
 }
+
+/* hot */
+/** The event of a draft that was copied for the readers that wait: the same as of its text. */
+export const liveEvent = (
+  { kind, payload }: LiveDraft, id: string, sender: SystemId, channel: string, cursor: number, recordedAt: number
+): Event =>
+  Object.freeze({
+    id,
+    channel,
+    cursor,
+    recordedAt,
+    sender,
+    kind,
+    payload,
+    source: sender,
+    timestamp: recordedAt / 1000,
+    schema: null,
+    metadata: emptyObject,
+    correlationId: null,
+    parentIds: emptyList,
+    recipient: null,
+    subject: null,
+    labels: emptyList,
+    traceparent: null
+  })

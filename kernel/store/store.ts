@@ -22,6 +22,15 @@ export interface Prepared {
   readonly parentIds: ReadonlyArray<string>
   /** Values of the channel's indexed fields; absent when the channel has no index. */
   readonly index: ReadonlyArray<readonly [IndexField, string]> | undefined
+  /** What readers that wait are handed, so that nobody has to parse the text; nothing: it is parsed when it is read. */
+  readonly live?: LiveDraft | undefined
+}
+
+/** An event that has an id, a sender and these, and nothing else. */
+export interface LiveDraft {
+  readonly kind: string
+  /** What parsing the text would give, deeply frozen. */
+  readonly payload: Event["payload"]
 }
 
 export interface StoreAppendOptions {

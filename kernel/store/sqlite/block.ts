@@ -34,6 +34,8 @@ export interface Block {
   readonly runs: ReadonlyArray<Run>
   /** Memory that it takes, about, in UTF-16 units. Grows when its events are parsed. */
   weight: number
+  /** How much of that its parsed events take. */
+  parsed: number
 }
 
 /** What a block costs beside its text, in UTF-16 units. */
@@ -67,6 +69,13 @@ export const giveUp = (block: Block): void => {
   block.encoded = undefined
 }
 
+/** Its events are not needed in their parsed form any more: who comes late parses them again. */
+export const forgetParsed = (block: Block): void => {
+  for (const run of block.runs) run.events = undefined
+  block.weight -= block.parsed
+  block.parsed = 0
+}
+
 /* hot */
 /** The event at a position of a run; parsed when it is asked for first. */
 export const eventAt = (block: Block, run: Run, at: number, channel: string): Event => {
@@ -75,6 +84,7 @@ export const eventAt = (block: Block, run: Run, at: number, channel: string): Ev
   if (known !== undefined) return known
   const text = bodyOf(block).slice(run.starts[at], run.starts[at + 1]! - 1)
   block.weight += text.length * parsedFactor
+  block.parsed += text.length * parsedFactor
   return (events[at] = parseEvent(text, channel, run.first + at, block.at))
 }
 
@@ -143,7 +153,7 @@ export const decodeBlock = (row: LogRow): Block => {
     starts[count] = position
     runs.push({ channel, first, count, starts, events: undefined })
   })
-  return { off: row.off, at: row.ts, encoded: undefined, text: row.body, runs, weight: row.body.length + blockOverhead }
+  return { off: row.off, at: row.ts, encoded: undefined, text: row.body, runs, weight: row.body.length + blockOverhead, parsed: 0 }
 }
 
 /** Collects the runs of one block. One builder serves all blocks, one after another. */
@@ -151,7 +161,8 @@ export interface BlockBuilder {
   /** Text units so far. */
   readonly size: () => number
   readonly begin: (channel: number, first: Cursor) => void
-  readonly add: (text: string) => void
+  /** `event`: of a text that readers wait for, so that it needs no parsing. */
+  readonly add: (text: string, event?: Event) => void
   /** Ends the block; answers it with what goes to disk beside its body, and is empty again. */
   /** Drops what was collected. */
   readonly reset: () => void
@@ -176,13 +187,16 @@ export const makeBlockBuilder = (slabs: Slabs): BlockBuilder => {
   let channel = 0
   let starts: Array<number> = []
   let runs: Array<Run> = []
+  let known: Array<Event | undefined> | undefined
+  let knownText = 0
   const endRun = (): void => {
     if (runAt < 0) return
     const count = length - runAt - runWords
     words[runAt + 1] = count
     starts.push(body.length + 1)
     events += count
-    runs.push({ channel, first, count, starts, events: undefined })
+    runs.push({ channel, first, count, starts, events: known })
+    known = undefined
     runAt = -1
   }
   const reset = (): void => {
@@ -191,6 +205,8 @@ export const makeBlockBuilder = (slabs: Slabs): BlockBuilder => {
     events = 0
     runAt = -1
     runs = []
+    known = undefined
+    knownText = 0
   }
   const grow = (): void => {
     const larger = new Uint32Array(words.length * 2)
@@ -211,8 +227,12 @@ export const makeBlockBuilder = (slabs: Slabs): BlockBuilder => {
       words[length++] = cursor % high
       words[length++] = Math.floor(cursor / high)
     },
-    add: (text) => {
+    add: (text, event) => {
       if (length + 1 >= words.length) grow()
+      if (event !== undefined) {
+        (known ??= [])[starts.length] = event
+        knownText += text.length
+      }
       if (body === "") {
         starts.push(0)
         body = text
@@ -230,7 +250,10 @@ export const makeBlockBuilder = (slabs: Slabs): BlockBuilder => {
       const { bytes, slab } = slabs.write(body)
       const giveUp = (): void => slabs.release(slab)
       const finished = {
-        block: { off, at, encoded: { bytes, giveUp }, text: undefined, runs, weight: bytes.length + blockOverhead },
+        block: {
+          off, at, encoded: { bytes, giveUp }, text: undefined, runs,
+          weight: bytes.length + blockOverhead + knownText * parsedFactor, parsed: knownText * parsedFactor
+        },
         head, body: bytes, crc: crc32(bytes, crcOfHead), events
       }
       reset()

@@ -1,7 +1,7 @@
 // The blocks that are held in memory: the newest ones as they were committed (the tail, which live readers read
 // without touching SQLite), and some that were read from disk.
-import { coldTextMax, tailTextMax } from "../../limits.ts"
-import { giveUp, type Block } from "./block.ts"
+import { coldTextMax, parsedTextMax, tailTextMax } from "../../limits.ts"
+import { forgetParsed, giveUp, type Block } from "./block.ts"
 
 export interface Blocks {
   /** The block that was committed just now. Rows must come in order. */
@@ -25,12 +25,37 @@ export const makeBlocks = (): Blocks => {
   const cold = new Map<number, Block>()
   let coldWeight = 0
 
+  /** Blocks of the tail with parsed events, the first parsed first. */
+  const parsed = new Set<Block>()
+  let parsedWeight = 0
+  let newestParsed: Block | undefined
+
+  /* hot */
+  const noteParsed = (block: Block, by: number): void => {
+    if (block !== newestParsed) {
+      parsed.add(block)
+      newestParsed = block
+    }
+    parsedWeight += by
+    if (parsedWeight <= parsedTextMax) return
+    for (const oldest of parsed) {
+      if (parsedWeight <= parsedTextMax || oldest === block) return
+      tailWeight -= oldest.parsed
+      leaveParsed(oldest)
+      forgetParsed(oldest)
+    }
+  }
+  const leaveParsed = (block: Block): void => {
+    if (parsed.delete(block)) parsedWeight -= block.parsed
+    if (block === newestParsed) newestParsed = undefined
+  }
   const shrinkTail = (): void => {
     while (tailWeight > tailTextMax && start < tail.length) {
       const oldest = tail[start]
       tail[start++] = undefined
       if (oldest === undefined) continue
       tailWeight -= oldest.weight
+      leaveParsed(oldest)
       giveUp(oldest)
     }
     if (start > 1_024 && start > tail.length / 2) {
@@ -55,9 +80,13 @@ export const makeBlocks = (): Blocks => {
         start = 0
         base = block.off
         tailWeight = 0
+        parsed.clear()
+        parsedWeight = 0
+        newestParsed = undefined
       }
       tail.push(block)
       tailWeight += block.weight
+      if (block.parsed > 0) noteParsed(block, block.parsed)
       if (tailWeight > tailTextMax) shrinkTail()
     },
     get: (off) => {
@@ -83,6 +112,7 @@ export const makeBlocks = (): Blocks => {
     grew: (block, by) => {
       if (tail[block.off - base] === block) {
         tailWeight += by
+        noteParsed(block, by)
         shrinkTail()
       } else if (cold.get(block.off) === block) {
         coldWeight += by

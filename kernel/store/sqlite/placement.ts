@@ -3,13 +3,14 @@
 // what one entry holds ends where the next begins.
 import type { Channel } from "../../../protocol/channel.ts"
 import type { Appended } from "../../../protocol/event.ts"
-import type { Cursor } from "../../../protocol/names.ts"
+import type { Cursor, SystemId } from "../../../protocol/names.ts"
 import type { Minted } from "../ids.ts"
 import type { Prepared } from "../store.ts"
 
 /** An append that got its place and is not committed yet. */
 export interface Accepted {
   readonly batch: ReadonlyArray<Prepared>
+  readonly options: { readonly sender: SystemId }
   first: Cursor
   minted: Minted | undefined
   appended: ReadonlyArray<Appended> | undefined

@@ -7,6 +7,7 @@ import { AppendUnknown, EventExists, EventNotFound, HeadConflict, IdempotencyCon
 import type { Appended } from "../../../protocol/event.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import { rowTextMax } from "../../limits.ts"
+import { liveEvent } from "../codec.ts"
 import { digestOf } from "../content.ts"
 import { makeMint, mintedFrom, mintedIds } from "../ids.ts"
 import { giveUp, makeBlockBuilder, type FinishedBlock } from "./block.ts"
@@ -186,7 +187,9 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
           }
           if (draft.id === undefined) {
             const id = ids[i]!
-            builder.add('{"id":"' + id + '",' + draft.text + "}")
+            const { live } = draft
+            const event = live === undefined ? undefined : liveEvent(live, id, append.options.sender, state.channel.name, first + i, at)
+            builder.add('{"id":"' + id + '",' + draft.text + "}", event)
             appended[i] = { id, cursor: first + i, recordedAt: at }
           } else {
             builder.add(`{"id":${JSON.stringify(draft.id)},${draft.text}}`)

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { InvalidPayload } from "../../../protocol/errors.ts"
 import { forEveryone, type Draft } from "../../../protocol/event.ts"
 import { labelsMax, parentsMax, payloadDepthMax, payloadNodesMax, subjectLengthMax } from "../../../kernel/limits.ts"
-import { parseEvent, prepare, toText } from "../../../kernel/store/codec.ts"
+import { liveEvent, parseEvent, prepare, toText } from "../../../kernel/store/codec.ts"
 import { makeMint, mintedAt, mintedFrom, mintedIds } from "../../../kernel/store/ids.ts"
 import { channel } from "../../kit/store-it.ts"
 
@@ -134,5 +134,52 @@ describe("minted ids", () => {
       return mintedIds(mint.next(1, 1), 1)[0]!.slice(24)
     })
     expect(new Set(tails).size).toBe(3)
+  })
+})
+
+describe("an event that readers wait for", () => {
+  const awaited = (draft: Draft) => prepare(draft, "tester", log, undefined, true)
+  const parsed = (text: string) => parseEvent(`{"id":"x",${text}}`, "log", 7, 1_000)
+  const isFrozen = (value: unknown): boolean =>
+    typeof value !== "object" || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen))
+
+  it.each<readonly [string, unknown]>([
+    ["nested data", { a: [1, { b: null }, []], "": { c: "\u00fc\ud800" }, 2: true, 1: false }],
+    ["members that are undefined", { a: undefined, b: [{ c: undefined }] }],
+    ["a negative zero", { a: -0, b: [-0] }],
+    ["an object without a prototype", Object.assign(Object.create(null) as object, { a: { b: 1 } })],
+    ["words that objects know", JSON.parse('{"hasOwnProperty":{"prototype":1},"toJSON":2,"then":3}')],
+    ["a list", [[1], ["x"]]]
+  ])("is the one that its text gives: %s", (_, payload) => {
+    for (const kind of [undefined, "k"]) {
+      const { live, text } = awaited(kind === undefined ? { payload: payload as never } : { kind, payload: payload as never })
+      const event = liveEvent(live!, "x", "tester", "log", 7, 1_000)
+      expect(event).toStrictEqual(parsed(text))
+      expect(JSON.stringify(event)).toBe(JSON.stringify(parsed(text)))
+      expect(isFrozen(event)).toBe(true)
+    }
+    expect(awaited({ payload: payload as never }).text).toBe(prepare({ payload: payload as never }, "tester", log).text)
+  })
+
+  it("keeps nothing of the caller's object, and what its getters said once", () => {
+    let asked = 0
+    const inner = { n: 1 }
+    const { live, text } = awaited({ payload: { inner, get once() { return ++asked } } as never })
+    inner.n = 2
+    expect([asked, live!.payload, parsed(text).payload]).toEqual([1, { inner: { n: 1 }, once: 1 }, { inner: { n: 1 }, once: 1 }])
+  })
+
+  it.each<readonly [string, unknown]>([
+    ["NaN", { a: [Number.NaN] }], ["a function", { f: () => 1 }], ["a Date", [new Date(0)]], ["a hole", Array(1)],
+    ["__proto__", JSON.parse('{"a":{"__proto__":1}}')], ["depth", nested(payloadDepthMax + 1)],
+    ["toJSON", Object.assign([1], { toJSON: () => 2 })], ["width", Array(payloadNodesMax + 1).fill(0)]
+  ])("is refused as any other: %s", (_, payload) => {
+    expect(refusal(() => awaited({ payload: payload as never }))).toEqual(refusal(() => prepare({ payload: payload as never }, "tester", log)))
+    expect(refusal(() => awaited({ payload: payload as never })).reason).not.toBe("nothing was refused")
+  })
+
+  it("is read from its text when it says more than kind and payload", () => {
+    expect(awaited({ payload: {}, subject: "s" }).live).toBeUndefined()
+    expect(awaited({ payload: "text" }).live).toBeUndefined()
   })
 })

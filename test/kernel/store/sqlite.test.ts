@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect } from "vitest"
 import type { Channel } from "../../../protocol/channel.ts"
+import type { Draft } from "../../../protocol/event.ts"
 import { makeClock } from "../../../kernel/clock.ts"
 import { keyRetentionMillis, pruneKeysDelayMillis, segmentRows, tailTextMax } from "../../../kernel/limits.ts"
 import { prepare } from "../../../kernel/store/codec.ts"
@@ -104,6 +105,16 @@ describe("a store on disk", () => {
     expect(seen.slice(0, 6)).toEqual([
       "synchronous = NORMAL", "synchronous = FULL", "synchronous", "synchronous = NORMAL", "synchronous = FULL", "synchronous"
     ])
+  }))
+
+  effect("gives those who waited what everybody reads afterwards", () => Effect.gen(function*() {
+    const drafts = upTo(7).map((at): Draft => ({ payload: { at, list: [at] }, ...(at % 3 === 0 ? { subject: `s${at}` } : {}), ...(at % 2 === 0 ? { kind: "even" } : {}) }))
+    const live = yield* session((store) => Effect.gen(function*() {
+      yield* surely(store, log, drafts.map((draft, at) => prepare(draft, "tester", log, undefined, at !== 5)))
+      return yield* everything(store, log)
+    }))
+    expect(live.map(({ payload }) => payload)).toEqual(drafts.map(({ payload }) => payload))
+    expect(yield* session((store) => everything(store, log))).toStrictEqual(live)
   }))
 
   effect("gives every reader the same events, whether they come from memory or from disk", () => session((store) => Effect.gen(function*() {
