@@ -1,6 +1,6 @@
 // Builds `dist`: the library with tsc, the command line with rolldown. Does nothing when nothing has changed, because
-// `npm start` calls it every time. `--force` builds anyway, `--bundle-only` only the command line, `--clean` from an
-// empty `dist`, as `npm pack` wants it.
+// `npm install` and `npm start` call it every time. `--force` builds anyway, `--bundle-only` only the command line,
+// `--clean` from an empty `dist`, as `npm pack` wants it. `--prepare` lets an installation without the tools be one.
 import { spawn } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -23,6 +23,10 @@ const clean = process.argv.includes("--clean")
 const forced = clean || process.argv.includes("--force")
 const bundleOnly = process.argv.includes("--bundle-only")
 const began = Date.now()
+if (process.argv.includes("--prepare") && !existsSync(join(root, "node_modules/typescript"))) {
+  console.error("not built: that needs the development dependencies (npm install --include=dev)")
+  process.exit(0)
+}
 if (!forced && existsSync(stamp) && Math.max(...sources.map((name) => newest(join(root, name)))) < statSync(stamp).mtimeMs) process.exit(0)
 
 if (clean) rmSync(dist, { recursive: true, force: true })

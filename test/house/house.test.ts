@@ -1,6 +1,7 @@
 // The house rules that a linter does not hold: first lines, places of time and console, the table of entries, the arrows.
 import { execFileSync, spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, describe, expect, it } from "vitest"
@@ -45,8 +46,9 @@ describe("a source file", () => {
 })
 
 describe("the package", () => {
-  const { exports, version: released } = JSON.parse(textOf("package.json")) as {
+  const { exports, scripts, version: released } = JSON.parse(textOf("package.json")) as {
     exports: Record<string, { default: string } | string>
+    scripts: Readonly<Record<string, string>>
     version: string
   }
 
@@ -54,6 +56,20 @@ describe("the package", () => {
     expect(version).toBe(released)
     const elsewhere = source.filter((path) => path !== "kernel/version.ts" && /\bversion: ?"/u.test(textOf(path)))
     expect(elsewhere).toEqual([])
+  })
+
+  it("is built by its installation, which goes on where the tools for that are not", () => {
+    expect(scripts["prepare"]).toBe(`${scripts["build"]} --prepare`)
+    const bare = mkdtempSync(join(tmpdir(), "aaax-bare-"))
+    try {
+      mkdirSync(join(bare, "scripts"))
+      copyFileSync(join(root, "scripts/build.mjs"), join(bare, "scripts/build.mjs"))
+      const ran = spawnSync(process.execPath, [join(bare, "scripts/build.mjs"), "--prepare"], { encoding: "utf8" })
+      expect(ran).toMatchObject({ status: 0, stderr: expect.stringContaining("not built") })
+      expect(readdirSync(bare)).toEqual(["scripts"])
+    } finally {
+      rmSync(bare, { recursive: true, force: true })
+    }
   })
 
   it("has a source for every entry", () => {
