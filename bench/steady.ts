@@ -11,6 +11,8 @@ import { dock, makeWorld } from "./world.ts"
 
 const blockEvents = 100
 const everyMillis = 1
+/** A port refuses what is too much at once, as it would after a long stall of the machine; then blocks wait here. */
+const underWayMax = 64
 
 /** A block each millisecond. `commit` calls back when its block is kept. */
 const steadily = (blocks: number, commit: (kept: () => void) => void): Side =>
@@ -37,7 +39,7 @@ const steadily = (blocks: number, commit: (kept: () => void) => void): Side =>
       const now = performance.now()
       gapMillis = Math.max(gapMillis, now - turnAt)
       turnAt = now
-      while (begun < blocks && start + begun * everyMillis <= now) {
+      while (begun < blocks && begun - kept < underWayMax && start + begun * everyMillis <= now) {
         const block = begun++
         const began = performance.now()
         commit(() => {
