@@ -6,7 +6,14 @@ import { extname, join } from "node:path"
 export type RunScript = (file: string, text: string) => Promise<unknown>
 
 /** Of the user alone: what lies there is run. Each file in it says the digest of the text that it was made from. */
-const cacheFolder = (): string => join(homedir(), ".cache", "aaax")
+const cacheFolder = (): string | false => {
+  try {
+    return join(homedir(), ".cache", "aaax")
+  } catch {
+    // Nobody's: then each start makes it anew.
+    return false
+  }
+}
 
 /**
  * `running` are modules that a script gets by their names as they are, whatever is installed beside it. Without them it
