@@ -128,7 +128,8 @@ describe.each(worlds)("a paused system %s", (_, makeKernel) => {
       })
       yield* until(() => turns > 5)
       yield* kernel.pause("busy")
-      yield* Effect.sleep(5)
+      // What was under way when it was paused is kept before this.
+      yield* kernel.channels.append("test", "out", [{ payload: "after" }])
       const stopped = turns
       const head = kernel.channels.store.statisticsOf("out")!.head
       yield* Effect.sleep(20)

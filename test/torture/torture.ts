@@ -69,8 +69,12 @@ const live = (world: string, given: Instructions, killAfterMillis: number | unde
     const lines = createInterface({ input: child.stdout })
     lines.on("line", (line) => {
       // A kill may cut the last line.
-      if (!line.endsWith("}")) return
-      const one = JSON.parse(line) as Told
+      let one: Told
+      try {
+        one = JSON.parse(line) as Told
+      } catch {
+        return
+      }
       told.push(one)
       if (one.told === "boot" && killAfterMillis !== undefined) timer = setTimeout(() => child.kill("SIGKILL"), killAfterMillis)
     })

@@ -17,8 +17,19 @@ import type { StoreService } from "../../kernel/store/store.ts"
 import * as Result from "effect/Result"
 import { type Instructions, type Told, expectation, type points } from "./terms.ts"
 
-/** To the parent, in one synchronous write: what was said before a kill was said. */
-const tell = (told: Told): void => void writeSync(1, `${JSON.stringify(told)}\n`)
+/** To the parent, at once: what was said before a kill was said. A pipe takes a long line in parts. */
+const tell = (told: Told): void => {
+  const bytes = Buffer.from(`${JSON.stringify(told)}\n`)
+  for (let written = 0; written < bytes.length; ) {
+    try {
+      written += writeSync(1, bytes, written)
+    } catch (error) {
+      // The pipe is full until the parent has read on.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+}
 
 const die = (): never => {
   process.kill(process.pid, "SIGKILL")
