@@ -212,7 +212,9 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       let length = 0
       for (let i = 0; i < batch.length; i++) length += batch[i]!.text.length
       const overloaded = admit(gauge, length)
-      return overloaded === undefined ? Effect.onExit(appended, () => Effect.sync(() => leave(gauge, length))) : Effect.fail(overloaded)
+      if (overloaded !== undefined) return Effect.fail(overloaded)
+      // Who is interrupted here has appended all the same: what is under way is counted until it is kept.
+      return Effect.uninterruptible(Effect.onExit(appended, () => Effect.sync(() => leave(gauge, length))))
     }
 
     /** Checks what a writer gives, then hands it on. */

@@ -104,6 +104,17 @@ describe("admission", () => {
       expect(kernel.channels.store.statisticsOf("flood")!.events).toBe(appendsInFlightMax)
     }))
 
+  effect("counts appends whose caller was interrupted until they are kept", () =>
+    Effect.gen(function*() {
+      const { kernel } = yield* onSqlite()
+      const evil = yield* probe(kernel, "evil", { provides: [{ name: "flood" }] })
+      // All in one turn, so that nothing is kept meanwhile.
+      yield* Effect.sync(() => {
+        for (let at = 0; at < appendsInFlightMax; at++) Effect.runFork(evil.append("flood", [{ payload: at }])).interruptUnsafe()
+      })
+      expect(yield* Effect.flip(evil.append("flood", [{ payload: "one more" }]))).toMatchObject({ _tag: "Overloaded", limit: appendsInFlightMax })
+    }))
+
   effect("refuses text beyond what one system may have under way", () =>
     Effect.gen(function*() {
       const { kernel } = yield* onSqlite()
