@@ -13,7 +13,7 @@ beforeAll(build, 60_000)
 /** The words of a warning or a banner are for people; what is tested is the data and the code. */
 const config = JSON.stringify({
   id: "test", store: ".aaax/kernel.db",
-  executors: { "fs.write": { roots: ["out"] }, "process.run": { programs: ["echo"] } },
+  executors: { "fs.write": { roots: ["out"] }, "process.run": { programs: ["echo", "sleep"] } },
   modules: [{ id: "echo", file: "aaax/modules/echo" }]
 })
 
@@ -373,6 +373,27 @@ describe("a launch", () => {
     expect((await folder.aaax("gate", "approve", request)).code).toBe(0)
     let state = ""
     while (state !== "succeeded") state = (JSON.parse((await folder.aaax("gate", "show", request, "--json")).stdout) as { state: string }).state
+    second.child.kill("SIGTERM")
+    expect(await second.ended).toBe(0)
+  })
+
+  it("lists a call that kill -9 cut off as unknown, lets its outcome be said once, and drains a system", async () => {
+    const first = await folder.launch()
+    const parked = await folder.aaax("act", "process.run", "sleep", "--payload", "{\"args\":[\"60\"]}", "--json")
+    const { request } = JSON.parse(parked.stdout) as { request: string }
+    expect((await folder.aaax("gate", "approve", request)).code).toBe(0)
+    first.child.kill("SIGKILL")
+    await first.ended
+    const second = await folder.launch()
+    const listed = JSON.parse((await folder.aaax("gate", "ls", "--json")).stdout) as ReadonlyArray<{ id: string; state: string }>
+    expect(listed).toMatchObject([{ id: request, state: "unknown" }])
+    expect((await folder.aaax("gate", "reconcile", request, "failed", "--reason", "it was cut off")).code).toBe(0)
+    expect((await folder.aaax("gate", "reconcile", request, "succeeded", "--reason", "again")).code).toBe(5)
+    expect(JSON.parse((await folder.aaax("gate", "show", request, "--json")).stdout)).toMatchObject({ state: "failed", attempt: 1 })
+    expect(JSON.parse((await folder.aaax("gate", "ls", "--json")).stdout)).toEqual([])
+    expect((await folder.aaax("drain", "echo")).code).toBe(0)
+    const systems = JSON.parse((await folder.aaax("ps", "--json")).stdout) as ReadonlyArray<{ id: string; status: string }>
+    expect(systems.find(({ id }) => id === "echo")?.status).toBe("drained")
     second.child.kill("SIGTERM")
     expect(await second.ended).toBe(0)
   })
