@@ -22,6 +22,7 @@ const byTag: { readonly [Tag in (ClientError | AlreadyRunning | NotFound | NotLa
   WarrantNotFound: codes.notFound,
   Gap: codes.notFound,
   Denied: codes.denied,
+  Unauthenticated: codes.denied,
   DockRefused: codes.denied,
   ModuleRejected: codes.denied,
   // One that says which kind of refusal it was is told by that.

@@ -16,6 +16,13 @@ export class Denied extends Schema.TaggedError<Denied>()("Denied", {
   }
 }
 
+/** No credential, or none that is good here. Says nothing of why beyond what helps its owner. */
+export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", { reason: Text, how: Maybe }) {
+  override get message(): string {
+    return `${this.reason}${this.how === undefined ? "" : ` ${this.how}`}`
+  }
+}
+
 /** The data is not what the schema or the bounds ask for; nothing was kept. */
 export class InvalidPayload extends Schema.TaggedError<InvalidPayload>()("InvalidPayload", {
   what: Text, path: Text, reason: Text

@@ -13,6 +13,7 @@ export type Failure = InstanceType<Errors[ClassName]>
 /** Each failure with its status. A class of `errors.ts` that is missing here does not compile. */
 const table: { readonly [Tag in Failure["_tag"]]: readonly [Schema.Codec<Extract<Failure, { readonly _tag: Tag }>, unknown>, number] } = {
   Denied: [errors.Denied, 403],
+  Unauthenticated: [errors.Unauthenticated, 401],
   InvalidPayload: [errors.InvalidPayload, 400],
   TooLarge: [errors.TooLarge, 413],
   ChannelNotFound: [errors.ChannelNotFound, 404],

@@ -13,6 +13,7 @@ const token = "t".repeat(43)
 /** One of each: complete, or it does not compile. */
 const samples: { readonly [Tag in Failure["_tag"]]: Extract<Failure, { readonly _tag: Tag }> } = {
   Denied: new errors.Denied({ system: "s", operation: "o", target: "t", reason: "r", how: "h" }),
+  Unauthenticated: new errors.Unauthenticated({ reason: "r", how: "h" }),
   InvalidPayload: new errors.InvalidPayload({ what: "body", path: "a[0]", reason: "r" }),
   TooLarge: new errors.TooLarge({ what: "It", size: 2, sizeMax: 1, unit: "bytes" }),
   ChannelNotFound: new errors.ChannelNotFound({ channel: "c", nearest: "d" }),

@@ -1,0 +1,35 @@
+// A guest: somebody outside whose credential was checked. To the kernel it is a docked system like any other.
+import type * as Effect from "effect/Effect"
+import type { Channel } from "../../protocol/channel.ts"
+import type { ChannelExists, ChannelNotFound, Denied, StoreUnavailable, Unauthenticated } from "../../protocol/errors.ts"
+import type { ChannelSpec } from "../../protocol/channel.ts"
+import type { ChannelId, SystemId } from "../../protocol/names.ts"
+import type { Port } from "../../protocol/port.ts"
+import type { Role } from "../../protocol/security.ts"
+
+export interface Guest {
+  /** The id under which it is docked: the sender of whatever it writes. */
+  readonly system: SystemId
+  /** Holder of the kernel's operator token: everything of `/v1`, and `admin` everywhere. */
+  readonly isOperator: boolean
+  /**
+   * Its own port. It is wired to PUBLIC channels only, also to those that are created later, and every call checks what
+   * its credential allows on that channel: `read`; `write` to append, take and settle; so a surface need not check again.
+   * A channel that it may not see is not found.
+   */
+  readonly port: Port
+  /** What its credential says of one channel: nothing when it is allowed. A private or hidden channel is not found. */
+  readonly refusal: (channel: ChannelId, role: Role) => Denied | ChannelNotFound | undefined
+  /** Channels that it may see, by name. */
+  readonly channels: () => ReadonlyArray<Channel>
+  /** Creates a PUBLIC channel; needs `admin` for that name. */
+  readonly create: (spec: ChannelSpec) => Effect.Effect<Channel, ChannelExists | Denied | StoreUnavailable>
+}
+
+/** Checks credentials. The same credential gives the same guest for as long as it is good. */
+export interface Reception {
+  /** `authorization`: the header, `Bearer TOKEN` or `Basic` with the token as password. Checked on every request; cheap when it is known. */
+  readonly authenticate: (authorization: string | undefined) => Effect.Effect<Guest, Unauthenticated>
+  /** The token alone, for a WebSocket's first frame. */
+  readonly byToken: (token: string) => Effect.Effect<Guest, Unauthenticated>
+}
