@@ -8,4 +8,4 @@ export type Role = typeof Role.Type
 const ranks: Readonly<Record<Role, number>> = { read: 0, write: 1, admin: 2 }
 
 /** Whether a role is enough for an operation. An unknown role is enough for nothing. */
-export const covers = (held: Role, asked: Role): boolean => ranks[held] >= ranks[asked]
+export const suffices = (held: Role, asked: Role): boolean => ranks[held] >= ranks[asked]
