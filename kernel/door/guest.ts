@@ -20,6 +20,11 @@ export interface Guest {
   readonly port: Port
   /** What its credential says of one channel: nothing when it is allowed. A private or hidden channel is not found. */
   readonly refusal: (channel: ChannelId, role: Role) => Denied | ChannelNotFound | undefined
+  /**
+   * What its credential says of a name, whether or not there is such a channel: for snapshots and artifacts that belong to
+   * no channel. Nothing when it is allowed.
+   */
+  readonly allows: (name: string, role: Role) => Denied | undefined
   /** Channels that it may see, by name. */
   readonly channels: () => ReadonlyArray<Channel>
   /** Creates a PUBLIC channel; needs `admin` for that name. */
