@@ -116,8 +116,32 @@ export const spinMillisMax = 8_000
 export const terminalGrantsMax = 1_000
 /** Body of one HTTP request, in bytes. */
 export const httpBodyBytesMax = 1_048_576
-/** Connections that one HTTP door holds. */
-export const httpConnectionsMax = 256
+/** Connections that one HTTP listener holds, idle streams and WebSockets included. */
+export const httpConnectionsMax = 4_096
+/** Requests of one guest that are under way at once, streams not counted; and its streams. */
+export const httpGuestRequestsMax = 512
+export const httpGuestStreamsMax = 2_048
+/** Requests per second that one guest sustains; so many more may come at once. */
+export const httpGuestRatePerSecond = 20_000
+/** Guests whose requests are counted apart; of those beyond it the least recent are forgotten. */
+export const httpGuestsCountedMax = 10_000
+/** Wrong credentials from one address within a minute before the answer is held back, and for how long at most, in milliseconds. */
+export const httpWrongCredentialsMax = 20
+export const httpWrongCredentialMillisMax = 1_000
+/** Answers to wrong credentials that are held back at once; beyond it they are given at once and the connection ends. */
+export const httpHeldBackMax = 256
+/** Time in which a client must take what was sent, before a stream or an answer to it ends. */
+export const httpStallMillis = 20_000
+/** Time that the body of an artifact may take, and the silence in it that is borne. */
+export const httpUploadMillis = 3_600_000
+export const httpUploadSilenceMillis = 60_000
+/** How long a connection without a request is kept open. */
+export const httpKeepAliveMillis = 30_000
+/** How long the rest of a refused body is read and thrown away, so that its sender sees the answer. */
+export const httpLingerMillis = 500
+/** Path and query of one request, in UTF-16 code units, and segments of the path. */
+export const httpTargetLengthMax = 8_192
+export const httpSegmentsMax = 16
 /** Time in which an HTTP request must have sent its headers, and all of itself. */
 export const httpHeadersMillis = 10_000
 export const httpRequestMillis = 30_000
@@ -132,6 +156,10 @@ export const appendRepeatMillisMax = 250
 export const openItemsMax = 16_384
 /** Items of an exclusive channel that are read ahead at once. */
 export const queuePageEvents = 512
+/** Cursors that one page passes over because they are held; behind so many the page ends. */
+export const heldCursorsMax = 1_000
+/** Events of one channel that were removed one by one and lie still behind its floor. */
+export const removedEventsMax = 16_384
 /** Records in a settlement channel before one record of the whole state replaces them. */
 export const settlementRecordsMax = 2_048
 /** Pause before dead letters are tried again that the store did not take. */
@@ -162,3 +190,31 @@ export const commitsMax = 100_000
 export const gitMillisMax = 120_000
 /** Longest delay of an item that was given back. */
 export const nackDelayMillisMax = 30 * 24 * 3600 * 1000
+/** One artifact that is streamed in, in bytes. */
+export const artifactStreamBytesMax = 8 * 1024 * 1_048_576
+/** Artifacts that one system put, together and counting equal ones each time, in bytes. */
+export const artifactQuotaBytes = 64 * 1024 * 1_048_576
+/** Artifacts of one store together, in bytes on disk. */
+export const artifactsBytesMax = 256 * 1024 * 1_048_576
+/** Piece of an artifact that has a digest of its own, in bytes: what a range reads at least. */
+export const artifactChunkBytes = 262_144
+/** What an artifact is gathered in on its way to the disk, in bytes; each upload has two of these. */
+export const artifactBufferBytes = 1_048_576
+/** Bytes that were streamed in and that no record names are removed after so long, in milliseconds. */
+export const artifactGraceMillis = 3_600_000
+/** How often it is looked for them, in milliseconds. */
+export const artifactSweepMillis = 600_000
+/** Artifacts that come inside JSON: one body, and all that are held in memory at once, in bytes. */
+export const artifactJsonBytesMax = 48 * 1_048_576
+export const artifactJsonTotalBytesMax = 192 * 1_048_576
+/** Events that one artifact belongs to. */
+export const artifactEventsMax = 100
+/** Shared subscriptions that one system creates, and metadata of one subscription or artifact in UTF-16 code units. */
+export const sharedSubscriptionsMax = 10_000
+export const resourceMetadataTextMax = 65_536
+/** Creators whose use of subscriptions and artifacts is remembered; that of the others is counted again. */
+export const talliesMax = 1_000
+/** Events that one query or pull looks at for its filter; then it answers how far it came. */
+export const queryScanEventsMax = 1_000_000
+/** Events that a lag counts one by one where cursors have holes. */
+export const lagCountMax = 10_000

@@ -1,7 +1,7 @@
 // A door: code that lets somebody outside reach a kernel. Every connection acts as a docked system of its own.
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Overloaded, StoreUnavailable } from "../../protocol/errors.ts"
+import type { ConfigInvalid, Overloaded, StoreUnavailable } from "../../protocol/errors.ts"
 import type { DockError, Kernel } from "../kernel.ts"
 
 /** Where a door can be reached. */
@@ -10,7 +10,7 @@ export interface OpenDoor {
 }
 
 /** It could not be opened. */
-export type DoorError = DockError | Overloaded | StoreUnavailable
+export type DoorError = DockError | Overloaded | StoreUnavailable | ConfigInvalid
 
 export interface Door {
   readonly name: string

@@ -3,14 +3,18 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import { ChannelNotFound, Denied, SnapshotNotFound, SystemNotFound } from "../../protocol/errors.ts"
+import { channelOf } from "../../protocol/channel.ts"
 import type { Event } from "../../protocol/event.ts"
 import { emptyManifest } from "../../protocol/manifest.ts"
 import { nearest, type SystemId } from "../../protocol/names.ts"
 import type { Failure } from "../../protocol/problem.ts"
 import type { PayloadOf, QueryOf, RouteName, SuccessOf } from "../../protocol/routes.ts"
 import { isReserved } from "../../protocol/well-known.ts"
-import type { DockError, Kernel } from "../kernel.ts"
+import { createHash, timingSafeEqual } from "node:crypto"
+import { Unauthenticated } from "../../protocol/errors.ts"
+import type { DockError, Docked, Kernel } from "../kernel.ts"
 import { pageEventsDefault, pageEventsMax } from "../limits.ts"
+import type { Guest, Reception } from "./guest.ts"
 import { tail } from "./tail.ts"
 import { dockTerminal } from "./terminal.ts"
 
@@ -32,15 +36,42 @@ export type Handlers = {
 
 const done = {}
 
-/** Docks `operator` and `terminal`, and answers what they can do. */
+/** Docks `operator`: who holds the token that the kernel made at its start. */
+export const dockOperator = (kernel: Kernel): Effect.Effect<Docked, DockError> =>
+  kernel.dock(
+    { manifest: { ...emptyManifest(operator, "door"), description: "The person at the command line." }, run: () => Effect.never },
+    { configured: true }
+  )
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+/** A reception that knows the operator's token and no other. */
+export const operatorReception = (kernel: Kernel, { port }: Docked, token: string): Reception => {
+  const guest: Guest = {
+    system: operator,
+    isOperator: true,
+    port,
+    refusal: () => undefined,
+    allows: () => undefined,
+    channels: () => kernel.channels.all(),
+    create: (spec) => Effect.map(kernel.channels.open(channelOf({ ...spec, visibility: "public" }, operator)), () => channelOf({ ...spec, visibility: "public" }, operator))
+  }
+  const expected = digest(token)
+  const known = Effect.succeed(guest)
+  const unknown = Effect.fail(new Unauthenticated({ reason: "A valid bearer token is needed; the run file names the file that holds it." }))
+  // Digests have one length, so that comparing takes the same time whatever was sent.
+  const byToken: Reception["byToken"] = (given) => (timingSafeEqual(digest(given), expected) ? known : unknown)
+  return {
+    byToken,
+    authenticate: (authorization = "") => byToken(/^bearer (.+)$/iu.exec(authorization)?.[1] ?? "")
+  }
+}
+
+/** Docks `terminal`, and answers what the operator can do. */
 export const operatorHandlers = Effect.fnUntraced(function*(
   kernel: Kernel, executors: () => ReadonlyArray<string>
 ): Effect.fn.Return<Handlers, DockError> {
   const { store } = kernel.channels
-  yield* kernel.dock(
-    { manifest: { ...emptyManifest(operator, "door"), description: "The person at the command line." }, run: () => Effect.never },
-    { configured: true }
-  )
   const terminal = yield* dockTerminal(kernel, executors())
 
   const known = (channel: string): Effect.Effect<void, ChannelNotFound> => {

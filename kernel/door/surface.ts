@@ -28,6 +28,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
   /** A stream is pulled at the client's pace: while the socket is full, nothing is asked of it. Returned early when the client goes. */
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>
+  /** Row of the surface's table that answered, for the counters. Never anything that a client chose. */
+  readonly route?: string
 }
 
 export interface Surface {

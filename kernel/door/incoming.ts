@@ -1,0 +1,131 @@
+// One request as a surface sees it. The body is read when it is asked for, once, within its bounds of size and time.
+import * as Effect from "effect/Effect"
+import { isUtf8 } from "node:buffer"
+import type { IncomingMessage } from "node:http"
+import { InvalidPayload, TooLarge } from "../../protocol/errors.ts"
+import { httpBodyBytesMax, httpRequestMillis, httpUploadSilenceMillis } from "../limits.ts"
+import type { Guest } from "./guest.ts"
+import type { Asked } from "./surface.ts"
+
+const tooLarge = (size: number): TooLarge => new TooLarge({ what: "The request body", size, sizeMax: httpBodyBytesMax, unit: "bytes" })
+
+const notJson = (reason: string): InvalidPayload => new InvalidPayload({ what: "body", path: "", reason })
+
+const none = Buffer.alloc(0)
+
+export class Incoming implements Asked {
+  readonly method: string
+  readonly segments: ReadonlyArray<string>
+  readonly headers: IncomingMessage["headers"]
+  readonly #search: string
+  readonly #request: IncomingMessage
+  readonly #late: () => void
+  #query: URLSearchParams | undefined
+  #guest: Guest | undefined
+  #gone: AbortController | undefined
+  #isGone = false
+
+  /** `late`: the client takes too long to send its body; it is answered and this request is over. */
+  constructor(request: IncomingMessage, method: string, segments: ReadonlyArray<string>, search: string, late: () => void) {
+    this.#request = request
+    this.method = method
+    this.segments = segments
+    this.headers = request.headers
+    this.#search = search
+    this.#late = late
+  }
+
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(this.#search))
+  }
+
+  get guest(): Guest {
+    if (this.#guest === undefined) throw new Error("a request that needs no credential has no guest")
+    return this.#guest
+  }
+
+  admit(guest: Guest): void {
+    this.#guest = guest
+  }
+
+  get signal(): AbortSignal {
+    if (this.#gone === undefined) {
+      this.#gone = new AbortController()
+      if (this.#isGone) this.#gone.abort()
+    }
+    return this.#gone.signal
+  }
+
+  /** The client is gone. */
+  leave(): void {
+    this.#isGone = true
+    this.#gone?.abort()
+  }
+
+  get text(): Effect.Effect<string, TooLarge> {
+    return Effect.map(this.#whole, (bytes) => bytes.toString("utf8"))
+  }
+
+  get json(): Effect.Effect<unknown, InvalidPayload | TooLarge> {
+    return Effect.flatMap(this.#whole, (bytes): Effect.Effect<unknown, InvalidPayload> => {
+      if (bytes.length === 0) return Effect.void
+      if (!isUtf8(bytes)) return Effect.fail(notJson("it is not UTF-8"))
+      try {
+        return Effect.succeed(JSON.parse(bytes.toString("utf8")))
+      } catch {
+        return Effect.fail(notJson("it is not JSON"))
+      }
+    })
+  }
+
+  get bytes(): AsyncIterable<Uint8Array> {
+    const request = this.#request
+    const late = this.#late
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      const silence = setTimeout(late, httpUploadSilenceMillis)
+      try {
+        // A reader that had enough leaves the rest to the listener.
+        for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+          silence.refresh()
+          yield chunk
+          silence.refresh()
+        }
+      } finally {
+        clearTimeout(silence)
+      }
+    }
+    return { [Symbol.asyncIterator]: chunks }
+  }
+
+  get #whole(): Effect.Effect<Buffer, TooLarge> {
+    const request = this.#request
+    const late = this.#late
+    return Effect.callback((resume) => {
+      const said = request.headers["content-length"]
+      if (said === undefined && request.headers["transfer-encoding"] === undefined) return resume(Effect.succeed(none))
+      if (said !== undefined && Number(said) > httpBodyBytesMax) return resume(Effect.fail(tooLarge(Number(said))))
+      let only: Buffer | undefined
+      let more: Array<Buffer> | undefined
+      let size = 0
+      const deadline = setTimeout(late, httpRequestMillis)
+      const stop = (): void => {
+        clearTimeout(deadline)
+        request.off("data", take).off("end", end).off("close", stop)
+      }
+      const take = (chunk: Buffer): void => {
+        if ((size += chunk.length) > httpBodyBytesMax) {
+          stop()
+          return resume(Effect.fail(tooLarge(size)))
+        }
+        if (only === undefined) only = chunk
+        else (more ??= [only]).push(chunk)
+      }
+      const end = (): void => {
+        stop()
+        resume(Effect.succeed(more === undefined ? only ?? none : Buffer.concat(more, size)))
+      }
+      request.on("data", take).on("end", end).on("close", stop)
+      return Effect.sync(stop)
+    })
+  }
+}

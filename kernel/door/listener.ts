@@ -1,0 +1,317 @@
+// The listener: one server in front of all surfaces. Loopback is not trust, so every request is checked before it is read:
+// Host, Origin, size, time, number, and its credential. What a surface answers is written at the client's pace.
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import { randomBytes } from "node:crypto"
+import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from "node:http"
+import { createServer as createSecureServer } from "node:https"
+import type { Duplex } from "node:stream"
+import { ConfigInvalid, StoreUnavailable, type Unauthenticated } from "../../protocol/errors.ts"
+import {
+  httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpKeepAliveMillis, httpUploadMillis
+} from "../limits.ts"
+import type { Guest, Reception } from "./guest.ts"
+import { Incoming } from "./incoming.ts"
+import { isLoopback, namesOf, type Names } from "./names.ts"
+import { type Common, write } from "./outgoing.ts"
+import { makePace, type Tally } from "./pace.ts"
+import { refusal as plainRefusal } from "./problems.ts"
+import type { Answer, Surface } from "./surface.ts"
+import { targetOf } from "./target.ts"
+
+export interface ListenerOptions {
+  readonly reception: Reception
+  /** Address that is bound; default: 127.0.0.1, which nothing outside this machine can reach. */
+  readonly host?: string
+  /** 0, the default: any free port. */
+  readonly port?: number
+  /** The port is only a wish: when it is taken, the next free one is. */
+  readonly orNext?: boolean
+  /** Names beside the loopback ones that it answers to. */
+  readonly hosts?: ReadonlyArray<string>
+  /** Origins whose pages may call it; default: none. */
+  readonly origins?: ReadonlyArray<string>
+  /** PEM texts. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** Told of every request that was answered. It must be quick. */
+  readonly observe?: (sample: Sample) => void
+}
+
+/** One request that is over. A stream is told when it begins. */
+export interface Sample {
+  /** The surface, and the row of its table when it says so. */
+  readonly surface: string
+  readonly route: string
+  readonly method: string
+  readonly status: number
+  readonly millis: number
+}
+
+/** Takes over the socket of a request to upgrade, which passed the checks of Host and Origin and nothing else. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+export interface Listener {
+  readonly url: string
+  readonly port: number
+  readonly host: string
+  readonly reception: Reception
+  /** Serves a surface; answers how to take it away. A prefix has one surface. */
+  readonly attach: (surface: Surface) => () => void
+  readonly surfaces: () => ReadonlyArray<Surface>
+  /** Hands requests to upgrade at this very path to the handler; answers how to stop that. */
+  readonly onUpgrade: (path: string, handler: UpgradeHandler) => () => void
+  /** Sockets that are open, upgraded ones included. */
+  readonly connections: () => number
+}
+
+export type ListenError = StoreUnavailable | ConfigInvalid
+
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+
+const allowedMethods = [...methods].join(", ")
+
+/** Of the answer to a page of a listed origin. */
+const corsOf = (origin: string): ReadonlyArray<string> => [
+  "access-control-allow-origin", origin, "access-control-expose-headers", "etag, location, retry-after, x-request-id", "vary", "origin"
+]
+
+const preflight: Readonly<Record<string, string>> = {
+  "access-control-allow-methods": allowedMethods,
+  "access-control-allow-headers": "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, traceparent, tracestate",
+  "access-control-max-age": "600"
+}
+
+const wanted = /^[\w.:-]{1,64}$/u
+
+const noHeaders: ReadonlyArray<string> = []
+
+/** How many further ports are tried when the wished one is taken. */
+const portsTried = 100
+
+const listen = (
+  server: ReturnType<typeof createServer>, host: string, port: number, orNext: boolean
+): Effect.Effect<number, ListenError> =>
+  Effect.callback((resume) => {
+    let at = port
+    const failed = (error: NodeJS.ErrnoException): void => {
+      if (error.code === "EADDRINUSE" && orNext && at < Math.min(65_535, port + portsTried)) {
+        server.listen(++at, host)
+        return
+      }
+      server.off("listening", opened)
+      resume(Effect.fail(
+        error.code === "EADDRINUSE"
+          ? new ConfigInvalid({
+              issues: [{ file: "network", path: "port", reason: `${at} of ${host} is taken by another program; end that one, or take another port.` }]
+            })
+          : port === 0
+            ? new StoreUnavailable({ reason: `the listener could not be opened (${error.message})` })
+            : new ConfigInvalid({ issues: [{ file: "network", path: "host", reason: `${host}:${at} cannot be opened (${error.message}).` }] })
+      ))
+    }
+    const opened = (): void => {
+      server.off("error", failed)
+      const address = server.address()
+      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : at))
+    }
+    server.on("error", failed).once("listening", opened).listen(at, host)
+  })
+
+/** Opens it until the scope closes. */
+export const listener = Effect.fnUntraced(function*(options: ListenerOptions): Effect.fn.Return<Listener, ListenError, Scope.Scope> {
+  const { reception, host = "127.0.0.1", observe, origins = [], tls } = options
+  const scheme = tls === undefined ? "http" : "https"
+  const fork = Effect.runForkWith(yield* Effect.context())
+  const surfaces = new Map<string, Surface>()
+  const upgrades = new Map<string, UpgradeHandler>()
+  const upgraded = new Set<Duplex>()
+  const pace = makePace()
+  const requestPrefix = randomBytes(6).toString("base64url")
+  let requests = 0
+  let closing = false
+  let names: Names | undefined
+
+  const requestIdOf = (request: IncomingMessage): string => {
+    const given = request.headers["x-request-id"]
+    return typeof given === "string" && wanted.test(given) ? given : `${requestPrefix}-${(++requests).toString(36)}`
+  }
+
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const startedAt = observe === undefined ? 0 : performance.now()
+    const method = request.method ?? ""
+    const target = targetOf(request.url ?? "")
+    const prefix = target?.segments[0]
+    const own = prefix === undefined ? undefined : surfaces.get(prefix)
+    const surface = own ?? surfaces.get("")
+    let cors = noHeaders
+
+    const send = (answer: Answer, isLast: boolean, tally?: Tally): void => {
+      if (response.headersSent || response.destroyed) return
+      // What was not read of a body would be taken for the next request.
+      const common: Common = { requestId: requestIdOf(request), headers: cors, isHead: method === "HEAD", isLast: isLast || !request.complete }
+      observe?.({
+        surface: surface?.prefix ?? "", route: answer.route ?? "", method, status: answer.status, millis: performance.now() - startedAt
+      })
+      const streaming = write(request, response, answer, common)
+      if (streaming === undefined || tally === undefined) return
+      void streaming.catch((error: unknown) => void fork(Effect.logError("A stream failed", error))).finally(() => pace.leaveStream(tally))
+    }
+    const refuse = (status: number, code: string, detail: string, headers?: Readonly<Record<string, string>>, isLast = false): void => {
+      const answer = (surface?.refusal ?? plainRefusal)(status, code, detail)
+      send(headers === undefined ? answer : { ...answer, headers: { ...answer.headers, ...headers } }, isLast)
+    }
+
+    const named = request.headers.host
+    if (names?.isOurs(named) !== true) return refuse(403, "ForbiddenHost", "This listener answers to its own names only.", undefined, true)
+    const { origin } = request.headers
+    if (origin !== undefined || origins.length > 0) {
+      const kind = names.originOf(origin, named ?? "")
+      if (kind === "foreign") return refuse(403, "ForbiddenOrigin", "Pages of other origins may not call this listener.", undefined, true)
+      if (kind === "listed") cors = corsOf(origin ?? "")
+      else if (origins.length > 0) cors = ["vary", "origin"]
+    }
+    if (closing) return refuse(503, "Stopping", "The kernel is going down.", { "retry-after": "1" }, true)
+    if (!methods.has(method)) return refuse(405, "MethodNotAllowed", `${method} is not a method here.`, { allow: allowedMethods }, true)
+    if (target === undefined) return refuse(400, "BadPath", "This is not a path that anything here could have.", undefined, true)
+    if (method === "OPTIONS") {
+      return send({ status: 204, headers: request.headers["access-control-request-method"] === undefined ? { allow: allowedMethods } : preflight }, false)
+    }
+
+    const segments = own === undefined ? target.segments : target.segments.slice(1)
+    let fiber: Fiber.Fiber<Answer, Unauthenticated> | undefined
+    const late = (): void => {
+      refuse(408, "TimedOut", "The request took too long to arrive.", undefined, true)
+      fiber?.interruptUnsafe()
+    }
+    const asked = new Incoming(request, method === "HEAD" ? "GET" : method, segments, target.search, late)
+    let tally: Tally | undefined
+
+    const answerTo = (guest: Guest): Effect.Effect<Answer> => {
+      const mine = pace.tallyOf(guest.system)
+      const tooMuch = pace.enter(mine)
+      if (tooMuch !== undefined) return Effect.succeed(overloaded(tooMuch))
+      tally = mine
+      if (surface === undefined) return Effect.succeed(plainRefusal(404, "NotFound", "There is nothing at this path."))
+      asked.admit(guest)
+      return surface.answer(asked)
+    }
+    const overloaded = ({ detail, retryAfterSeconds }: { readonly detail: string; readonly retryAfterSeconds: number }): Answer => {
+      const answer = (surface?.refusal ?? plainRefusal)(429, "Overloaded", detail)
+      return { ...answer, headers: { ...answer.headers, "retry-after": String(retryAfterSeconds) } }
+    }
+    const unauthenticated = ({ message }: Unauthenticated): void => {
+      const told = (isLast: boolean): void => refuse(401, "Unauthenticated", message, { "www-authenticate": "Bearer" }, isLast)
+      const millis = pace.wrong(request.socket.remoteAddress ?? "")
+      if (millis === undefined) return told(true)
+      if (millis === 0) {
+        pace.told()
+        return told(false)
+      }
+      setTimeout(() => {
+        pace.told()
+        told(true)
+      }, millis)
+    }
+    const ended = (exit: Exit.Exit<Answer, Unauthenticated>): void => {
+      if (tally !== undefined) pace.leave(tally)
+      if (Exit.isFailure(exit)) {
+        const failure = Cause.findErrorOption(exit.cause)
+        if (failure._tag === "Some") return unauthenticated(failure.value)
+        // Who is gone gets no answer; who was too slow has got one.
+        if (Cause.hasInterruptsOnly(exit.cause)) return refuse(503, "Stopping", "The kernel is going down.", { "retry-after": "1" }, true)
+        fork(Effect.logError("A request failed", exit.cause))
+        return refuse(500, "Fault", "The kernel could not answer; its log says why.")
+      }
+      const answer = exit.value
+      const { body } = answer
+      if (tally === undefined || body === undefined || typeof body === "string" || body instanceof Uint8Array) return send(answer, false)
+      const tooMuch = pace.stream(tally)
+      if (tooMuch === undefined && !response.destroyed) return send(answer, false, tally)
+      void Promise.resolve(body[Symbol.asyncIterator]().return?.()).catch(() => {})
+      if (tooMuch === undefined) pace.leaveStream(tally)
+      else send(overloaded(tooMuch), false)
+    }
+
+    const isOpen = surface?.open?.({ method: asked.method, segments }) === true
+    fiber = fork(
+      isOpen && surface !== undefined
+        ? surface.answer(asked)
+        : Effect.flatMap(reception.authenticate(request.headers.authorization), answerTo)
+    )
+    fiber.addObserver(ended)
+    if (response.writableEnded) return
+    const running = fiber
+    response.once("close", () => {
+      asked.leave()
+      running.interruptUnsafe()
+    })
+  }
+
+  const serverOptions: ServerOptions = {
+    headersTimeout: httpHeadersMillis,
+    requestTimeout: httpUploadMillis,
+    keepAliveTimeout: httpKeepAliveMillis,
+    connectionsCheckingInterval: Math.min(1_000, httpHeadersMillis),
+    maxHeaderSize: 16_384
+  }
+  const server = tls === undefined ? createServer(serverOptions, handle) : createSecureServer({ ...serverOptions, ...tls }, handle)
+  server.maxConnections = httpConnectionsMax
+
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const turnAway = (status: string): void => void socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+    socket.on("error", () => socket.destroy())
+    const named = request.headers.host
+    if (names?.isOurs(named) !== true) return turnAway("403 Forbidden")
+    if (names.originOf(request.headers.origin, named ?? "") === "foreign") return turnAway("403 Forbidden")
+    if (closing) return turnAway("503 Service Unavailable")
+    const target = targetOf(request.url ?? "")
+    const handler = target === undefined ? undefined : upgrades.get(`/${target.segments.join("/")}`)
+    if (handler === undefined) return turnAway("404 Not Found")
+    upgraded.add(socket)
+    socket.once("close", () => upgraded.delete(socket))
+    handler(request, socket, head)
+  })
+
+  const port = yield* Effect.acquireRelease(listen(server, host, options.port ?? 0, options.orNext ?? false), () =>
+    Effect.callback<void>((resume) => {
+      closing = true
+      server.close(() => resume(Effect.void))
+      server.closeIdleConnections()
+      // Answers that are under way get a moment; streams and waiting requests would never end.
+      setTimeout(() => {
+        server.closeAllConnections()
+        for (const socket of upgraded) socket.destroy()
+      }, httpCloseMillis).unref()
+    }))
+  names = namesOf({ host, port, scheme, origins, ...(options.hosts === undefined ? {} : { hosts: options.hosts }) })
+  let connections = 0
+  server.on("connection", (socket) => {
+    connections++
+    socket.once("close", () => connections--)
+  })
+
+  const shown = isLoopback(host) || host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
+  return {
+    url: `${scheme}://${shown}:${port}`,
+    port,
+    host,
+    reception,
+    attach: (surface) => {
+      surfaces.set(surface.prefix, surface)
+      return () => {
+        if (surfaces.get(surface.prefix) === surface) surfaces.delete(surface.prefix)
+      }
+    },
+    surfaces: () => [...surfaces.values()],
+    onUpgrade: (path, handler) => {
+      upgrades.set(path, handler)
+      return () => {
+        if (upgrades.get(path) === handler) upgrades.delete(path)
+      }
+    },
+    connections: () => connections
+  }
+})
