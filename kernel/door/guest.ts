@@ -3,6 +3,7 @@ import type * as Effect from "effect/Effect"
 import type { Channel } from "../../protocol/channel.ts"
 import type { ChannelExists, ChannelNotFound, Denied, StoreUnavailable, Unauthenticated } from "../../protocol/errors.ts"
 import type { ChannelSpec } from "../../protocol/channel.ts"
+import type { Manifest } from "../../protocol/manifest.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { Role } from "../../protocol/security.ts"
@@ -27,6 +28,13 @@ export interface Guest {
   readonly allows: (name: string, role: Role) => Denied | undefined
   /** Channels that it may see, by name. */
   readonly channels: () => ReadonlyArray<Channel>
+  /**
+   * What its credential says of docking a system of its own with this manifest, from another process: nothing when it may.
+   * The operator may dock any id that is free. A token may when it was minted for that (`--system`): the id is its name or
+   * below it (`NAME/...`), it asks for no privilege, and every channel that it names, private ones included, lies in the
+   * token's channel globs with a role that is enough (`provides` needs `admin`).
+   */
+  readonly docking: (manifest: Manifest) => Denied | undefined
   /** Creates a PUBLIC channel; needs `admin` for that name. */
   readonly create: (spec: ChannelSpec) => Effect.Effect<Channel, ChannelExists | Denied | StoreUnavailable>
 }
