@@ -218,3 +218,39 @@ export const talliesMax = 1_000
 export const queryScanEventsMax = 1_000_000
 /** Events that a lag counts one by one where cursors have holes. */
 export const lagCountMax = 10_000
+/** WebSockets of one kernel, and those of one guest. */
+export const socketsMax = 3_072
+export const socketsOfGuestMax = 2_048
+/** Time in which a WebSocket must say who it is. */
+export const socketHelloMillis = 5_000
+/** Silence after which a WebSocket is asked whether it is there, and after which it is gone. */
+export const socketPingMillis = 10_000
+export const socketSilenceMillis = 25_000
+/** Frames per second that one WebSocket sustains before it is slowed; so many more may come at once. */
+export const socketFramesPerSecond = 20_000
+/** What was sent and not yet taken by one WebSocket's client, in bytes; beyond it nothing more is read for it. */
+export const outboxBytesMax = 262_144
+/** Time in which a WebSocket's client must take what was sent. */
+export const outboxMillisMax = 5_000
+/** Subscriptions of one WebSocket, and channels that one pattern follows. */
+export const feedsMax = 1_024
+export const feedChannelsMax = 10_000
+/** Events that a subscription may send ahead when it does not say how many, and at most. */
+export const feedCreditDefault = 1_000
+export const feedCreditMax = 1_000_000
+/** A subscription that is busy sends again after this pause, so that events which come one by one go out together. */
+export const feedPauseMillis = 3
+/** Calls of one session that have no answer yet, and answers that are kept until they have arrived. */
+export const socketCallsMax = 256
+export const socketAnswersMax = 1_024
+/** How long leases are kept for a session whose connection broke, and how long the session itself. */
+export const sessionGraceMillis = 15_000
+export const sessionMillisMax = 600_000
+/** Sessions without a connection. */
+export const sessionsLostMax = 1_024
+/** Systems that one session docks. */
+export const sessionSystemsMax = 64
+/** Time in which a remote system must check one payload. */
+export const remoteCheckMillis = 5_000
+/** How long a remote system may take to end when it is stopped. */
+export const remoteStopMillis = 2_000

@@ -53,6 +53,7 @@ export const operatorReception = (kernel: Kernel, { port }: Docked, token: strin
     port,
     refusal: () => undefined,
     allows: () => undefined,
+    docking: () => undefined,
     channels: () => kernel.channels.all(),
     create: (spec) => Effect.map(kernel.channels.open(channelOf({ ...spec, visibility: "public" }, operator)), () => channelOf({ ...spec, visibility: "public" }, operator))
   }
