@@ -385,7 +385,8 @@ export const checkEvent = (input: unknown, options: CheckOptions): Event => {
     parent_ids: read.segments("parent_ids")
   }
   read.done()
-  return Object.freeze({ ...event, payload: valueOf(input, "payload") })
+  const { schema, metadata: _, correlation_id, parent_ids, ...before } = event
+  return Object.freeze({ ...before, payload: valueOf(input, "payload"), schema, metadata, correlation_id, parent_ids })
 }
 
 export const checkSnapshot = (input: unknown, options: CheckOptions): Snapshot => {
@@ -400,7 +401,8 @@ export const checkSnapshot = (input: unknown, options: CheckOptions): Snapshot =
     metadata
   }
   read.done()
-  return Object.freeze({ ...snapshot, value: valueOf(input, "value") })
+  const { schema, source_event_id, metadata: _, ...before } = snapshot
+  return Object.freeze({ ...before, value: valueOf(input, "value"), schema, source_event_id, metadata })
 }
 
 /** The filters of a subscription: `kind`, and nothing else. */
