@@ -87,6 +87,8 @@ export const resultTextMax = 65_536
 export const journalBatchMax = 500
 /** Canonical text of one journal batch, in UTF-16 code units, after which the rest waits for the next one. */
 export const journalBatchTextMax = 524_288
+/** Committed entries that wait in memory to be projected; beyond it they are read from the journal again. */
+export const projectionsAheadMax = 5_000
 /** Journal entries between snapshots of its fold. */
 export const journalSnapshotEvery = 10_000
 /** How long an escalation waits for an answer. */
@@ -254,3 +256,7 @@ export const sessionSystemsMax = 64
 export const remoteCheckMillis = 5_000
 /** How long a remote system may take to end when it is stopped. */
 export const remoteStopMillis = 2_000
+/** One text or JSON value in a `.sssn` directory, in UTF-16 code units. */
+export const localTextMax = 16 * 1_048_576
+/** Events in one page of a `.sssn` directory. */
+export const localPageEventsMax = 100_000
