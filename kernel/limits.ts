@@ -260,3 +260,14 @@ export const remoteStopMillis = 2_000
 export const localTextMax = 16 * 1_048_576
 /** Events in one page of a `.sssn` directory. */
 export const localPageEventsMax = 100_000
+/** A bearer token, in characters. */
+export const credentialLengthMax = 4_096
+/** Credentials that are remembered as checked; beyond it the least recently used is checked again. */
+export const credentialsMax = 10_000
+/** How often it is looked for credentials that have ended, in milliseconds. */
+export const credentialSweepMillis = 1_000
+/** Guests that are docked at once; beyond it the one that was not heard of for the longest time leaves. */
+export const guestsMax = 5_000
+/** Tokens that are good at once, and globs in one of them. */
+export const tokensMax = 10_000
+export const tokenChannelsMax = 32

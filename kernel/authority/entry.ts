@@ -7,6 +7,7 @@ import type { Access, Grant } from "../../protocol/authority.ts"
 import type { Event } from "../../protocol/event.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
+import type { TokenView } from "../../protocol/token.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 
 /** Which request an entry answers. Its channel's settled floor tells when the fold may forget it. */
@@ -145,6 +146,8 @@ export interface LifecycleDecided extends RequestReference {
   readonly outcome: "ok" | "error"
   readonly reason: string
 }
+export interface TokenMinted { readonly kind: "token.minted"; readonly at: number; readonly token: TokenView }
+export interface TokenRevoked { readonly kind: "token.revoked"; readonly at: number; readonly jti: string; readonly name: SystemId }
 export interface ClockChanged { readonly kind: "clock.jumped" | "clock.confirmed"; readonly at: number; readonly millis: number }
 export interface SnapshotTaken {
   readonly kind: "snapshot.taken"
@@ -158,7 +161,7 @@ export interface SnapshotTaken {
 export type Entry =
   | Booted | SystemDocked | SystemUndocked | SystemChanged | PowerGranted | ModuleLoaded | ModuleUnloaded | PolicyActivated
   | GrantIssued | GrantsEnded | CapabilityDecided | RequestRefused | ActionDecided | WarrantAnswered | WarrantExpired
-  | WarrantStarted | WarrantFinished | ModuleDecided | LifecycleDecided | ClockChanged | SnapshotTaken
+  | WarrantStarted | WarrantFinished | ModuleDecided | LifecycleDecided | TokenMinted | TokenRevoked | ClockChanged | SnapshotTaken
 
 /** What an entry is about, for the index; null for what concerns no request. */
 export const correlationOf = (entry: Entry): string | null => {
@@ -184,6 +187,8 @@ export const correlationOf = (entry: Entry): string | null => {
     case "policy.activated":
     case "grant.issued":
     case "grants.ended":
+    case "token.minted":
+    case "token.revoked":
     case "clock.jumped":
     case "clock.confirmed":
     case "snapshot.taken":

@@ -9,9 +9,9 @@
 // A snapshot of the fold is `{ foldVersion, state }`; its sha-256 is itself an entry (`snapshot.taken`), and a snapshot
 // without a matching entry is ignored.
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Event } from "../../protocol/event.ts"
 import { channelOf, type Durability } from "../../protocol/channel.ts"
@@ -19,9 +19,11 @@ import { StoreCorrupt, TooLarge, type ChannelExists, type StoreUnavailable } fro
 import { kernelSystem, type Cursor } from "../../protocol/names.ts"
 import { journal } from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
-import { journalBatchMax, journalBatchTextMax, journalSnapshotEvery, pageEventsMax } from "../limits.ts"
+import { appendRepeatMillisMax, batchTextMax, journalBatchMax, journalBatchTextMax, journalSnapshotEvery, pageEventsMax } from "../limits.ts"
+import { isSurelyKept, prepare, toText } from "../store/codec.ts"
+import type { Prepared, StoreAppendError } from "../store/store.ts"
 import type { Decision } from "./decide.ts"
-import { correlationOf, entryOf, payloadOf, type Entry } from "./entry.ts"
+import { correlationOf, entryOf, payloadOf } from "./entry.ts"
 import { freeze, foldVersion, initial, step, thaw, type AuthorityState, type FrozenState, type Placed } from "./state.ts"
 
 export const snapshotName = "aaax.authority"
@@ -50,8 +52,10 @@ export interface Journal {
    * nothing of it is kept, and those beside it go on.
    */
   readonly submit: <A>(decision: Decision<A>) => Effect.Effect<Submitted<A>>
-  /** Called after each commit with what was committed, in order; synchronously. */
-  readonly onCommitted: (listener: (entries: ReadonlyArray<Placed>) => void) => void
+  /** As `submit`, for plain code. */
+  readonly decide: <A>(decision: Decision<A>, done: (exit: Exit.Exit<Submitted<A>>) => void) => void
+  /** Called after each commit with what was committed, in order, and the head that it follows; synchronously. */
+  readonly onCommitted: (listener: (entries: ReadonlyArray<Placed>, after: Cursor) => void) => void
   /** Writes a snapshot of the fold now. */
   readonly snapshot: Effect.Effect<void>
   /** Entries about one request or warrant. */
@@ -63,9 +67,9 @@ export interface Journal {
 /** What an event takes beside its payload, in UTF-16 code units: two hashes, names and the sender. */
 const entryOverhead = 600
 
-interface Pending {
+interface Command {
   readonly decision: Decision<unknown>
-  readonly done: Deferred.Deferred<Submitted<unknown>>
+  readonly done: (exit: Exit.Exit<Submitted<unknown>>) => void
 }
 
 const hashOfEvent = (event: Event): string => {
@@ -86,12 +90,13 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Journal, ChannelExists | StoreUnavailable | StoreCorrupt, Scope.Scope> {
   const { canonical, channels, sha256 } = options
   const { clock, store } = channels
-  yield* channels.open(channelOf({
+  const definition = channelOf({
     name: journal,
     description: "Every decision of the kernel, hash-chained. Only the kernel reads and writes it.",
     durability: options.durability,
     indexes: ["correlationId"]
-  }, kernelSystem))
+  }, kernelSystem)
+  yield* channels.open(definition)
 
   const hashOf: Journal["hashOf"] = (previous, entry) => sha256(`${previous}\n${entry.kind}\n${canonical(entry.payload)}`)
 
@@ -144,29 +149,30 @@ export const make = Effect.fnUntraced(function*(
   let state = yield* foldTail(yield* restored())
   clock.raise(state.time)
   let snapshotAt = state.cursor
-  const listeners: Array<(entries: ReadonlyArray<Placed>) => void> = []
-  let pending: Array<Pending> = []
-  let wake: Deferred.Deferred<void> | undefined
-
-  const draftOf = (entry: Entry, previous: string, hash: string) => ({
-    kind: entry.kind,
-    payload: payloadOf(entry),
-    metadata: { prev: previous, hash },
-    correlationId: correlationOf(entry)
-  })
+  const listeners: Array<(entries: ReadonlyArray<Placed>, after: Cursor) => void> = []
+  /** Commands in the order of their arrival; the first ones are being kept while a batch is under way. */
+  let commands: Array<Command> = []
+  let isScheduled = false
+  /** What the decider waits for; nothing is decided meanwhile. */
+  let underWay: Fiber.Fiber<unknown> | undefined
+  /** Set when the decider has ended: nothing is decided any more, and nobody waits for it. */
+  let ended: Exit.Exit<never> | undefined
 
   interface Answer {
     readonly exit: Exit.Exit<unknown>
     /** Entries of the batch up to the last one of this decision; 0 when it made none. */
     readonly upTo: number
   }
-  interface Chained {
-    readonly entry: Entry
-    readonly hash: string
+  interface Batch {
+    readonly answers: ReadonlyArray<Answer>
+    readonly placed: ReadonlyArray<Placed>
+    readonly prepared: ReadonlyArray<Prepared>
+    readonly next: AuthorityState
   }
   interface Tried {
     readonly answer: unknown
-    readonly chained: ReadonlyArray<Chained>
+    readonly placed: ReadonlyArray<Placed>
+    readonly prepared: ReadonlyArray<Prepared>
     readonly next: AuthorityState
     readonly size: number
   }
@@ -174,163 +180,201 @@ export const make = Effect.fnUntraced(function*(
   /** One decision on top of what was decided before it in the batch. Throws what it throws. */
   const tryOne = (decision: Decision<unknown>, before: AuthorityState, now: number): Tried => {
     const decided = decision(before, now)
-    if (decided.entries.length > journalBatchMax) {
-      throw new TooLarge({ what: "The decision", size: decided.entries.length, sizeMax: journalBatchMax, unit: "entries" })
-    }
-    const chained: Array<Chained> = []
+    const count = decided.entries.length
+    if (count > journalBatchMax) throw new TooLarge({ what: "The decision", size: count, sizeMax: journalBatchMax, unit: "entries" })
+    const made: Array<Placed> = []
+    const prepared: Array<Prepared> = []
     let next = before
     let size = 0
     for (const entry of decided.entries) {
-      const payload = canonical(payloadOf(entry))
-      const hash = sha256(`${next.chain}\n${entry.kind}\n${payload}`)
-      size += payload.length + entryOverhead
-      chained.push({ entry, hash })
-      // The cursor of an entry that is not kept yet is not known; nothing decided in this batch depends on it.
-      next = step(next, { cursor: before.cursor, hash, entry })
+      const payload = payloadOf(entry)
+      const text = canonical(payload)
+      if (!isSurelyKept(text)) toText(payload)
+      const prev = next.chain
+      const hash = sha256(`${prev}\n${entry.kind}\n${text}`)
+      size += text.length + entryOverhead
+      prepared.push(prepare({ kind: entry.kind, metadata: { prev, hash }, correlationId: correlationOf(entry) }, kernelSystem, definition, text))
+      // Most logs have no holes; where one has, the batch is folded anew when it is known where the entries lie.
+      const one: Placed = { cursor: next.cursor + 1, hash, entry }
+      made.push(one)
+      next = step(next, one)
     }
-    return { answer: decided.answer, chained, next, size }
+    if (size > batchTextMax) throw new TooLarge({ what: "The decision", size, sizeMax: batchTextMax, unit: "characters" })
+    return { answer: decided.answer, placed: made, prepared, next, size }
   }
 
-  let batches = 0
-  /** Decides, appends and publishes; decides anew when somebody else moved the head. */
-  const commit = Effect.fnUntraced(function*(commands: ReadonlyArray<Pending>) {
-    let atOnce = commands.length
-    for (;;) {
-      const now = clock.now()
-      let next = state
-      const chained: Array<Chained> = []
-      const answers: Array<Answer> = []
-      let size = 0
-      for (const command of commands.slice(0, atOnce)) {
-        let tried: Tried
-        try {
-          tried = tryOne(command.decision, next, now)
-        } catch (thrown) {
-          answers.push({ exit: Exit.die(thrown), upTo: 0 })
-          continue
-        }
-        // What does not fit beside those before it is the first of the next batch.
-        const fits = chained.length + tried.chained.length <= journalBatchMax && size + tried.size <= journalBatchTextMax
-        if (chained.length > 0 && !fits) break
-        chained.push(...tried.chained)
-        size += tried.size
-        next = tried.next
-        answers.push({ exit: Exit.succeed(tried.answer), upTo: tried.chained.length === 0 ? 0 : chained.length })
-      }
-      if (chained.length === 0) return { answers, cursors: [] as ReadonlyArray<Cursor> }
-      let previous = state.chain
-      const drafts = chained.map(({ entry, hash }) => {
-        const draft = draftOf(entry, previous, hash)
-        previous = hash
-        return draft
-      })
-      const appended = yield* channels.appendSurely(kernelSystem, journal, drafts, {
-        expectedHead: state.cursor,
-        key: `${previous}/${++batches}`
-      }).pipe(
-        Effect.catchTag("HeadConflict", () => Effect.succeed("moved" as const)),
-        Effect.catchTag(["InvalidPayload", "TooLarge"], (refusal) => Effect.succeed(refusal)),
-        Effect.orDie
-      )
-      if (appended === "moved") {
-        state = yield* foldTail(state).pipe(Effect.orDie)
+  /** Decides the first commands, as many as one batch holds. */
+  const decideBatch = (): Batch => {
+    const now = clock.now()
+    const answers: Array<Answer> = []
+    const made: Array<Placed> = []
+    const prepared: Array<Prepared> = []
+    let next = state
+    let size = 0
+    for (const { decision } of commands) {
+      let tried: Tried
+      try {
+        tried = tryOne(decision, next, now)
+      } catch (thrown) {
+        answers.push({ exit: Exit.die(thrown), upTo: 0 })
         continue
       }
-      if ("_tag" in appended) {
-        // An entry that the store can never take must not take its neighbours along: find it by deciding one at a time.
-        if (answers.length === 1) return { answers: [{ exit: Exit.die(appended), upTo: 0 }], cursors: [] }
-        atOnce = 1
-        continue
-      }
-      const committed: Array<Placed> = []
-      let published = state
-      for (let at = 0; at < chained.length; at++) {
-        const place = { cursor: appended[at]!.cursor, ...chained[at]! }
-        published = step(published, place)
-        committed.push(place)
-      }
-      state = published
-      for (const listener of listeners) listener(committed)
-      return { answers, cursors: appended.map(({ cursor }) => cursor) }
+      // What does not fit beside those before it is the first of the next batch.
+      if (made.length > 0 && (made.length + tried.placed.length > journalBatchMax || size + tried.size > journalBatchTextMax)) break
+      made.push(...tried.placed)
+      prepared.push(...tried.prepared)
+      size += tried.size
+      next = tried.next
+      answers.push({ exit: Exit.succeed(tried.answer), upTo: tried.placed.length === 0 ? 0 : made.length })
+    }
+    return { answers, placed: made, prepared, next }
+  }
+
+  /** Where these entries lie, when they are what follows the folded head: then they were kept, whatever was said of it. */
+  const found = (batch: Batch): Effect.Effect<ReadonlyArray<Cursor> | "moved"> =>
+    page(state.cursor, batch.placed.length).pipe(
+      Effect.map((events) =>
+        events.length === batch.placed.length && events.every((event, at) => hashOfEvent(event) === batch.placed[at]!.hash)
+          ? events.map(({ cursor }) => cursor)
+          : "moved"),
+      Effect.orDie
+    )
+
+  const append = (batch: Batch): Effect.Effect<ReadonlyArray<Cursor>, StoreAppendError> =>
+    Effect.map(store.append(journal, batch.prepared, { sender: kernelSystem, expectedHead: state.cursor }), (appended) =>
+      appended.map(({ cursor }) => cursor))
+
+  /**
+   * Repeats an append until it is known what became of it. No key is needed: the journal has one writer, a batch is kept
+   * at one head only, and its hashes tell it from every other.
+   */
+  const persist = Effect.fnUntraced(function*(batch: Batch, first: StoreAppendError): Effect.fn.Return<ReadonlyArray<Cursor> | "moved"> {
+    let failure = first
+    let isUnknown = false
+    for (let attempt = 0; ; attempt++) {
+      if (failure._tag === "HeadConflict") return isUnknown ? yield* found(batch) : "moved"
+      if (failure._tag === "AppendUnknown") isUnknown = true
+      else if (failure._tag !== "StoreUnavailable") return yield* Effect.die(failure)
+      yield* Effect.sleep(Math.min(2 ** attempt, appendRepeatMillisMax))
+      const result = yield* Effect.result(append(batch))
+      if (result._tag === "Success") return result.success
+      failure = result.failure
     }
   })
 
-  const run = Effect.fnUntraced(function*() {
-    for (;;) {
-      if (pending.length === 0) {
-        wake = Deferred.makeUnsafe<void>()
-        yield* Deferred.await(wake)
-        continue
-      }
-      const { answers, cursors } = yield* commit(pending)
-      const commands = pending.slice(0, answers.length)
-      pending = pending.slice(answers.length)
-      for (let at = 0; at < commands.length; at++) {
-        const { exit, upTo } = answers[at]!
-        const cursor = upTo === 0 ? 0 : cursors[upTo - 1]!
-        Deferred.doneUnsafe(commands[at]!.done, Exit.map(exit, (answer) => ({ answer, cursor })))
-      }
-      if (state.cursor - snapshotAt >= journalSnapshotEvery) yield* takeSnapshot()
-    }
-  })
-
-  /** Set when the decider has ended: nothing is decided any more, and nobody waits for it. */
-  let ended: Exit.Exit<never> | undefined
-  const end = Effect.fnUntraced(function*(exit: Exit.Exit<never>) {
-    ended = exit
-    const left = pending
-    pending = []
-    for (const { done } of left) Deferred.doneUnsafe(done, exit)
-    if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-      yield* Effect.logError("the journal cannot go on; nothing is decided until the kernel is started again", exit.cause)
-    }
-  })
-
-  const submit = <A>(decision: Decision<A>): Effect.Effect<Submitted<A>> =>
-    Effect.suspend(() => {
-      if (ended !== undefined) return ended
-      const done = Deferred.makeUnsafe<Submitted<unknown>>()
-      pending.push({ decision, done })
-      if (wake !== undefined) {
-        const woken = wake
-        wake = undefined
-        Deferred.doneUnsafe(woken, Effect.void)
-      }
-      // Answers are given in the order of the commands, each to its own deferred: this is the A of this decision.
-      return Deferred.await(done) as Effect.Effect<Submitted<A>>
+  /** Lets the decider wait for something; what fails here ends it. */
+  const occupy = <A>(work: Effect.Effect<A>, then: (value: A) => void): void => {
+    const fiber = Effect.runFork(work)
+    underWay = fiber
+    fiber.addObserver((exit) => {
+      if (underWay === fiber) underWay = undefined
+      if (ended !== undefined) return
+      if (Exit.isFailure(exit)) return end(Exit.failCause(exit.cause))
+      then(exit.value)
+      schedule()
     })
+  }
 
-  /** Runs in the decider's own fiber, so that the state it freezes is the head. */
-  const takeSnapshot = Effect.fnUntraced(function*() {
+  const publish = (batch: Batch, cursors: ReadonlyArray<Cursor>): void => {
+    let { next, placed: committed } = batch
+    if (cursors.some((cursor, at) => cursor !== committed[at]!.cursor)) {
+      committed = committed.map((one, at) => ({ ...one, cursor: cursors[at]! }))
+      next = committed.reduce(step, state)
+    }
+    const after = state.cursor
+    state = next
+    for (const listener of listeners) listener(committed, after)
+  }
+
+  const answer = (batch: Batch, cursors: ReadonlyArray<Cursor>): void => {
+    const answered = commands.slice(0, batch.answers.length)
+    commands = commands.slice(batch.answers.length)
+    for (let at = 0; at < answered.length; at++) {
+      const { exit, upTo } = batch.answers[at]!
+      answered[at]!.done(Exit.isFailure(exit) ? Exit.failCause(exit.cause) : Exit.succeed({ answer: exit.value, cursor: upTo === 0 ? 0 : cursors[upTo - 1]! }))
+    }
+  }
+
+  const turn = (): void => {
+    isScheduled = false
+    while (commands.length > 0 && underWay === undefined && ended === undefined) {
+      if (state.cursor - snapshotAt >= journalSnapshotEvery) takeSnapshot()
+      else commit()
+    }
+  }
+
+  /** Decides, appends and publishes; decides anew when somebody else moved the head. */
+  const commit = (): void => {
+    const batch = decideBatch()
+    if (batch.placed.length === 0) return answer(batch, [])
+    occupy(Effect.catch(append(batch), (failure) => persist(batch, failure)), (cursors) => {
+      if (cursors === "moved") {
+        return occupy(Effect.orDie(foldTail(state)), (folded) => {
+          state = folded
+        })
+      }
+      publish(batch, cursors)
+      answer(batch, cursors)
+    })
+  }
+
+  const schedule = (): void => {
+    if (isScheduled || underWay !== undefined || commands.length === 0 || ended !== undefined) return
+    isScheduled = true
+    queueMicrotask(turn)
+  }
+
+  const end = (exit: Exit.Exit<never>): void => {
+    ended = exit
+    const left = commands
+    commands = []
+    for (const { done } of left) done(exit)
+    if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+      Effect.runFork(Effect.logError("the journal cannot go on; nothing is decided until the kernel is started again", exit.cause))
+    }
+  }
+
+  const decide: Journal["decide"] = (decision, done) => {
+    if (ended !== undefined) return done(ended)
+    // Answers are given in the order of the commands, each to its own callback: this is the A of this decision.
+    commands.push({ decision, done: done as Command["done"] })
+    schedule()
+  }
+
+  const submit: Journal["submit"] = (decision) => Effect.callback((resume) => decide(decision, resume))
+
+  /** The state is the head here: nothing is under way. Its entry is decided before everything that waits. */
+  const takeSnapshot = (): void => {
     const frozen = { foldVersion, state: freeze(state) }
     const cursor = state.cursor
     snapshotAt = cursor
-    const kept = yield* store.putSnapshot({ name: snapshotName, value: frozen, cursor }, kernelSystem).pipe(Effect.option)
-    if (kept._tag === "None") return
-    const sha = sha256(canonical(kept.value.value))
-    const done = Deferred.makeUnsafe<Submitted<unknown>>()
-    yield* commit([{
-      done,
-      decision: (_, now) => ({
-        entries: [{ kind: "snapshot.taken", at: now, name: snapshotName, cursor, foldVersion, sha256: sha }],
-        answer: undefined
+    occupy(Effect.option(store.putSnapshot({ name: snapshotName, value: frozen, cursor }, kernelSystem)), (kept) => {
+      if (kept._tag === "None") return
+      const sha = sha256(canonical(kept.value.value))
+      commands.unshift({
+        done: () => undefined,
+        decision: (_, now) => ({
+          entries: [{ kind: "snapshot.taken", at: now, name: snapshotName, cursor, foldVersion, sha256: sha }],
+          answer: undefined
+        })
       })
-    }])
-  })
+    })
+  }
 
-  yield* Effect.forkScoped(Effect.onExit(run(), end))
+  yield* Effect.addFinalizer(() => Effect.suspend(() => {
+    if (ended === undefined) end(Exit.interrupt())
+    return underWay === undefined ? Effect.void : Fiber.interrupt(underWay)
+  }))
 
   const self: Journal = {
     state: () => state,
+    decide,
     submit,
     onCommitted: (listener) => void listeners.push(listener),
     snapshot: Effect.suspend(() => {
-      // An empty decision waits its turn; the snapshot is then taken by the decider before it goes on.
+      // It is taken, and written down, before the next command is decided; an empty one says when.
       snapshotAt = -journalSnapshotEvery
-      return Effect.asVoid(submit(() => ({ entries: [], answer: undefined }))).pipe(
-        Effect.andThen(submit(() => ({ entries: [], answer: undefined }))),
-        Effect.asVoid
-      )
+      return Effect.asVoid(submit(() => ({ entries: [], answer: undefined })))
     }),
     about: (request) =>
       store.read(journal, { after: 0, limit: pageEventsMax, filter: { correlationId: request } }).pipe(

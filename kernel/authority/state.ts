@@ -6,6 +6,7 @@ import type { Grant } from "../../protocol/authority.ts"
 import type { Fold } from "../../protocol/fold.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
+import type { TokenView } from "../../protocol/token.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 import type { Entry, RequestReference } from "./entry.ts"
 
@@ -59,6 +60,8 @@ export interface AuthorityState {
   /** Warrants that are escalated, started or unknown. */
   readonly warrants: HashMap.HashMap<string, Warrant>
   readonly modules: HashMap.HashMap<string, ModuleRecord>
+  /** Tokens by id, from minting until they expire or are revoked. */
+  readonly tokens: HashMap.HashMap<string, TokenView>
   /** How many grants and open warrants each system has: what its bounds are held against. Follows from the maps above. */
   readonly held: HashMap.HashMap<SystemId, Held>
   /** Start times of each system's actions within the last minute before `time`. */
@@ -88,6 +91,7 @@ export const initial: AuthorityState = {
   floors: HashMap.empty(),
   warrants: HashMap.empty(),
   modules: HashMap.empty(),
+  tokens: HashMap.empty(),
   held: HashMap.empty(),
   recent: HashMap.empty()
 }
@@ -190,6 +194,10 @@ const started = (state: AuthorityState, warrant: Warrant, at: number): Authority
   }
 }
 
+/** Expired ones go when the next is minted. */
+const liveTokens = (tokens: AuthorityState["tokens"], now: number): AuthorityState["tokens"] =>
+  HashMap.filter(tokens, ({ expiresAt }) => expiresAt > now)
+
 const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthorityState => {
   switch (entry.kind) {
     case "kernel.booted":
@@ -258,6 +266,10 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
       return entry.outcome === "unknown"
         ? changeWarrant(state, entry.warrant, { state: "unknown", reason: entry.reason })
         : closeWarrant(state, entry.warrant)
+    case "token.minted":
+      return { ...state, tokens: HashMap.set(liveTokens(state.tokens, entry.at), entry.token.jti, entry.token) }
+    case "token.revoked":
+      return { ...state, tokens: HashMap.remove(state.tokens, entry.jti) }
     case "power.granted":
     case "clock.jumped":
     case "clock.confirmed":
@@ -286,6 +298,8 @@ export interface FrozenState {
   readonly floors: ReadonlyArray<readonly [ChannelId, Cursor]>
   readonly warrants: ReadonlyArray<Warrant>
   readonly modules: ReadonlyArray<ModuleRecord>
+  /** Absent in snapshots of the first layout. */
+  readonly tokens?: ReadonlyArray<TokenView>
   readonly recent: ReadonlyArray<readonly [SystemId, ReadonlyArray<number>]>
 }
 
@@ -301,6 +315,7 @@ export const freeze = (state: AuthorityState): FrozenState => ({
   floors: [...HashMap.entries(state.floors)],
   warrants: HashMap.toValues(state.warrants),
   modules: HashMap.toValues(state.modules),
+  tokens: HashMap.toValues(state.tokens),
   recent: [...HashMap.entries(state.recent)]
 })
 
@@ -328,6 +343,7 @@ export const thaw = (frozen: FrozenState): AuthorityState => ({
   floors: HashMap.fromIterable(frozen.floors),
   warrants: HashMap.fromIterable(frozen.warrants.map((warrant) => [warrant.id, warrant] as const)),
   modules: HashMap.fromIterable(frozen.modules.map((module) => [module.id, module] as const)),
+  tokens: HashMap.fromIterable((frozen.tokens ?? []).map((token) => [token.jti, token] as const)),
   held: heldIn(frozen),
   recent: HashMap.fromIterable(frozen.recent)
 })

@@ -1,5 +1,4 @@
 // Answers requests for authority on `aaax.capability-request`.
-import * as Effect from "effect/Effect"
 import { CapabilityRequest } from "../../protocol/authority.ts"
 import { replyKinds } from "../../protocol/warrant.ts"
 import { capabilityRequest } from "../../protocol/well-known.ts"
@@ -12,6 +11,5 @@ export const service = (room: ServiceRoom, rules: Rules): Service =>
     channel: capabilityRequest,
     schema: CapabilityRequest,
     refusal: replyKinds.refusedCapability,
-    decide: (reference, request) =>
-      Effect.map(room.journal.submit(decideCapability(rules, reference, request)), ({ cursor }) => cursor)
+    decide: (reference, request) => decideCapability(rules, reference, request)
   })

@@ -5,15 +5,15 @@
 // journal batch with R's verdict and what it creates; (e) the reply, projected with a key; (f) R is settled.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import { InvalidPayload, TooLarge } from "../../protocol/errors.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import type { Taken } from "../../protocol/subscription.ts"
-import { falseClaim, refuseRequest } from "../authority/decide.ts"
+import { falseClaim, refuseRequest, type Decision } from "../authority/decide.ts"
 import type { RequestReference } from "../authority/entry.ts"
 import type { Journal } from "../authority/journal.ts"
 import type { Projections } from "../authority/projections.ts"
@@ -36,20 +36,26 @@ export interface ServiceOptions<A> {
   readonly refusal: string
   /** In these requests `system_id` is the target and no claim of identity. */
   readonly targets?: boolean
-  /** Decides one request; answers the position of its verdict in the journal. */
-  readonly decide: (reference: RequestReference, request: A) => Effect.Effect<Cursor>
+  /** Decides one request: the decision, or, where more has to be done for it, what answers the position of its verdict in the journal. */
+  readonly decide: (reference: RequestReference, request: A) => Decision<unknown> | Effect.Effect<Cursor>
 }
 
 export interface Service {
   /** Handles what is pending now, and answers how many there were. */
   readonly step: Effect.Effect<number>
   /** Handles requests for ever, without polling. One that takes its time does not hold up those behind it. */
-  readonly run: Effect.Effect<never, never, Scope.Scope>
+  readonly run: Effect.Effect<never>
 }
 
-/** Requests that are taken at once, and pages of them that are under way at once. */
+/** A request whose verdict and reply are kept, and whom to tell when it is settled. */
+interface Answered {
+  readonly item: Taken
+  readonly done: () => void
+}
+
+/** Requests that are taken at once, and those that are under way at once before no more are taken. */
 const pageItems = 128
-const pagesMax = 16
+const openMax = 2_048
 /** After so many failures of the kernel's own the requester is told. */
 const attemptsMax = 4
 
@@ -57,28 +63,88 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
   const { channel, decide, refusal, room } = options
   const { channels, journal, pending, projections } = room
   const decode = Schema.decodeUnknownResult(options.schema, { onExcessProperty: "ignore" })
+  /** Requests that were taken and are not settled. */
+  let open = 0
+  let whenFewer: (() => void) | undefined
+  const working = new Set<Fiber.Fiber<unknown>>()
+  /** Answered requests that are settled together at the end of the turn. */
+  let answered: Array<Answered> = []
 
-  const refuse = (reference: RequestReference, reason: string): Effect.Effect<Cursor> =>
-    Effect.map(journal.submit(refuseRequest(reference, refusal, reason)), ({ cursor }) => cursor)
-
-  const handle = Effect.fnUntraced(function*(reference: RequestReference, payload: unknown): Effect.fn.Return<Cursor> {
+  /** What has to be done about a request: wait for a verdict that it has, decide, or do more. */
+  const plan = (reference: RequestReference, payload: unknown): Cursor | Decision<unknown> | Effect.Effect<Cursor> => {
     const before = lookup(journal.state().requests, reference.request)
     if (before !== undefined) return before.verdict
     if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
-      return yield* refuse(reference, "Malformed request: the payload must be an object")
+      return refuseRequest(reference, refusal, "Malformed request: the payload must be an object")
     }
     const { system } = reference
     const claim = options.targets === true ? falseClaim({ ...payload, system_id: undefined }, system) : falseClaim(payload, system)
-    if (claim !== undefined) return yield* refuse(reference, claim)
+    if (claim !== undefined) return refuseRequest(reference, refusal, claim)
     const request = decode(payload)
     if (Result.isFailure(request)) {
-      return yield* refuse(reference, `Malformed request: ${request.failure.message.replace(/\s+/gu, " ").slice(0, 500)}`)
+      return refuseRequest(reference, refusal, `Malformed request: ${request.failure.message.replace(/\s+/gu, " ").slice(0, 500)}`)
     }
-    return yield* decide(reference, request.success)
+    return decide(reference, request.success)
+  }
+
+  const ended = (done: () => void): void => {
+    open--
+    done()
+    if (whenFewer === undefined) return
+    const wake = whenFewer
+    whenFewer = undefined
+    wake()
+  }
+
+  /** Runs what is more than plain code; it ends when the service does. */
+  const start = <A>(work: Effect.Effect<A>, then: (exit: Exit.Exit<A>) => void): void => {
+    const fiber = Effect.runFork(work)
+    working.add(fiber)
+    fiber.addObserver((exit) => {
+      working.delete(fiber)
+      then(exit)
+    })
+  }
+
+  const settle = (batch: ReadonlyArray<Answered>): void => {
+    const settlements = batch.map(({ item: { epoch, event: { cursor } } }) => ({ cursor, epoch, outcome: "ack" }) as const)
+    // One whose lease was lost is handed out again, and its verdict is known then.
+    Effect.runFork(channels.settle(kernelSystem, channel, settlements)).addObserver(() => {
+      for (const { done, item } of batch) {
+        pending.answered(item.event.sender)
+        ended(done)
+      }
+    })
+  }
+
+  const settleAnswered = (): void => {
+    const batch = answered
+    answered = []
+    settle(batch)
+  }
+
+  /** The verdict is in the journal: when the reply is there too, the request is settled. */
+  const conclude = (item: Taken, verdict: Cursor, done: () => void): void =>
+    projections.whenReached(verdict, () => {
+      if (answered.push({ item, done }) === 1) queueMicrotask(settleAnswered)
+    })
+
+  /** The kernel failed to decide it: it is told to the requester, or tried again. */
+  const fail = Effect.fnUntraced(function*(item: Taken, reference: RequestReference, cause: Cause.Cause<never>) {
+    const { attempt, event: { cursor }, epoch } = item
+    if (Cause.hasInterruptsOnly(cause)) return
+    const refuse = (reason: string) => Effect.map(journal.submit(refuseRequest(reference, refusal, reason)), (submitted) => submitted.cursor)
+    const defect = Cause.squash(cause)
+    // What no entry can hold is the requester's mistake; everything else may be a disk that comes back.
+    if (defect instanceof InvalidPayload || defect instanceof TooLarge) return yield* refuse(`Malformed request: ${defect.message}`)
+    yield* Effect.logError(`${channel}#${cursor} could not be decided`, cause)
+    if (attempt >= attemptsMax && channels.store.stopped() === undefined) return yield* refuse("The kernel failed to decide it; see its log")
+    yield* Effect.ignore(channels.settle(kernelSystem, channel, [{ cursor, epoch, outcome: "nack", delayMillis: 1_000 }]))
+    return undefined
   })
 
-  /** Decides an item; answers its verdict's position, or nothing when it has to be tried again. */
-  const verdictOf = Effect.fnUntraced(function*({ attempt, event }: Taken) {
+  const handle = (item: Taken, done: () => void): void => {
+    const { event } = item
     const reference: RequestReference = {
       request: event.id,
       requestCursor: event.cursor,
@@ -86,31 +152,25 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
       system: event.sender,
       floor: channels.settledFloor(channel)
     }
-    const verdict = yield* Effect.exit(handle(reference, event.payload))
-    if (verdict._tag === "Success") return verdict.value
-    if (Cause.hasInterruptsOnly(verdict.cause)) return yield* Effect.interrupt
-    const defect = Cause.squash(verdict.cause)
-    // What no entry can hold is the requester's mistake; everything else may be a disk that comes back.
-    if (defect instanceof InvalidPayload || defect instanceof TooLarge) return yield* refuse(reference, `Malformed request: ${defect.message}`)
-    yield* Effect.logError(`${channel}#${event.cursor} could not be decided`, verdict.cause)
-    if (attempt < attemptsMax || channels.store.stopped() !== undefined) return undefined
-    return yield* refuse(reference, "The kernel failed to decide it; see its log")
-  })
+    const failed = (cause: Cause.Cause<never>): void =>
+      start(fail(item, reference, cause), (exit) => {
+        if (Exit.isFailure(exit) || exit.value === undefined) ended(done)
+        else conclude(item, exit.value, done)
+      })
+    let planned: ReturnType<typeof plan>
+    try {
+      planned = plan(reference, event.payload)
+    } catch (thrown) {
+      return failed(Cause.die(thrown))
+    }
+    if (typeof planned === "number") return conclude(item, planned, done)
+    if (typeof planned === "function") {
+      return journal.decide(planned, (exit) => (Exit.isSuccess(exit) ? conclude(item, exit.value.cursor, done) : failed(exit.cause)))
+    }
+    start(planned, (exit) => (Exit.isSuccess(exit) ? conclude(item, exit.value, done) : failed(exit.cause)))
+  }
 
-  /** One page of requests, decided side by side, settled together. A defect in one leaves the others alone. */
-  const serve = Effect.fnUntraced(function*(taken: ReadonlyArray<Taken>) {
-    yield* Effect.forEach(taken, Effect.fnUntraced(function*(item) {
-      const { event: { cursor, sender }, epoch } = item
-      const verdict = yield* verdictOf(item)
-      if (verdict === undefined) {
-        return yield* Effect.ignore(channels.settle(kernelSystem, channel, [{ cursor, epoch, outcome: "nack", delayMillis: 1_000 }]))
-      }
-      yield* projections.reached(verdict)
-      yield* Effect.ignore(channels.settle(kernelSystem, channel, [{ cursor, epoch, outcome: "ack" }]))
-      pending.answered(sender)
-    }), { concurrency: "unbounded", discard: true })
-    return taken.length
-  })
+  const nothing = (): void => undefined
 
   const take = (wait: boolean) =>
     channels.take(kernelSystem, channel, { limit: pageItems, wait, unrecorded: true }).pipe(
@@ -118,19 +178,32 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
       Effect.catch((error) => Effect.as(Effect.andThen(Effect.logWarning(`${channel}: ${error.message}`), Effect.sleep(1_000)), []))
     )
 
+  const begin = (taken: ReadonlyArray<Taken>, done: () => void): void => {
+    open += taken.length
+    for (const item of taken) handle(item, done)
+  }
+
   return {
     step: Effect.gen(function*() {
       let handled = 0
       for (;;) {
         const taken = yield* take(false)
         if (taken.length === 0) return handled
-        handled += yield* serve(taken)
+        handled += taken.length
+        let left = taken.length
+        yield* Effect.callback<void>((resume) => begin(taken, () => {
+          if (--left === 0) resume(Effect.void)
+        }))
       }
     }),
-    run: Effect.flatMap(Semaphore.make(pagesMax), (pages) =>
-      Effect.forever(pages.take(1).pipe(
-        Effect.andThen(take(true)),
-        Effect.flatMap((taken) => Effect.forkScoped(Effect.ensuring(serve(taken), pages.release(1)), { startImmediately: true }))
-      )))
+    run: Effect.gen(function*() {
+      for (;;) {
+        if (open >= openMax) {
+          yield* Effect.callback<void>((resume) => {
+            whenFewer = () => resume(Effect.void)
+          })
+        } else begin(yield* take(true), nothing)
+      }
+    }).pipe(Effect.ensuring(Effect.suspend(() => Fiber.interruptAll(working))))
   }
 }

@@ -140,6 +140,15 @@ export const toText = (value: unknown, path = "payload"): string => {
   }
 }
 
+/** Text that is so short, and so flat whatever stands in its strings, that `toText` would take its value; looked at only as far as it must be. */
+export const isSurelyKept = (text: string): boolean => {
+  if (text.length > payloadNodesMax || text.includes('"__proto__"')) return false
+  let open = 0
+  for (let at = text.indexOf("{"); at >= 0; at = text.indexOf("{", at + 1)) open++
+  for (let at = text.indexOf("["); at >= 0; at = text.indexOf("[", at + 1)) open++
+  return open <= payloadDepthMax
+}
+
 const token = (text: unknown, path: string): string => {
   if (typeof text !== "string" || !isSegment(text)) throw refuse(path, "must be a non-empty token")
   return text

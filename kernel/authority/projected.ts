@@ -1,0 +1,97 @@
+// What one entry of the journal becomes elsewhere: replies, lines of the registries, and what waits for a human. Pure; at
+// most one draft for each channel.
+import type { Draft } from "../../protocol/event.ts"
+import type { ChannelId } from "../../protocol/names.ts"
+import { replyKinds } from "../../protocol/warrant.ts"
+import * as wellKnown from "../../protocol/well-known.ts"
+import { correlationOf, type Entry } from "./entry.ts"
+
+/** A channel, and what is told there. */
+export type Projected = readonly [ChannelId, Draft]
+
+const reply = (entry: Entry & { readonly system: string }, kind: string, payload: Readonly<Record<string, unknown>>): Projected => [
+  wellKnown.kernelReplies,
+  { kind, payload, recipient: entry.system, correlationId: correlationOf(entry) }
+]
+
+/** What one entry becomes elsewhere. `payload` is the final payload of the action that it is about. */
+export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Projected> => {
+  switch (entry.kind) {
+    case "capability.decided": {
+      if (entry.grant === null) {
+        return [reply(entry, replyKinds.refusedCapability, { resource: entry.resource, reason: entry.reason })]
+      }
+      const { caveats, id } = entry.grant
+      const expires = caveats.expiresAt === undefined ? null : caveats.expiresAt / 1000
+      return [
+        reply(entry, replyKinds.granted, { resource: entry.resource, token: id, expires }),
+        [wellKnown.capabilityRegistry, { kind: "grant", payload: entry.grant }]
+      ]
+    }
+    case "request.refused":
+      return [reply(entry, entry.reply, { request_id: entry.request, reason: entry.reason })]
+    case "action.decided": {
+      const { executor, id, reason, state } = entry.warrant
+      if (state === "denied") return [reply(entry, replyKinds.denied, { request_id: id, reason })]
+      if (state === "started") return [reply(entry, replyKinds.approved, { request_id: id, executor, modified_payload: payload ?? null })]
+      return [
+        reply(entry, replyKinds.escalated, { request_id: id, reason, escalated_to: entry.escalatedTo }),
+        [wellKnown.approvals, { kind: "approval.waiting", subject: id, payload: { ...entry.warrant, payload: payload ?? null } }]
+      ]
+    }
+    case "warrant.answered": {
+      const answer: Projected = [wellKnown.approvals, {
+        kind: "approval.answered", subject: entry.warrant, payload: { id: entry.warrant, outcome: entry.outcome, by: entry.by, reason: entry.reason }
+      }]
+      return entry.outcome === "approved"
+        ? [reply(entry, replyKinds.approved, { request_id: entry.warrant, executor: entry.executor, modified_payload: payload ?? null }), answer]
+        : [reply(entry, replyKinds.denied, { request_id: entry.warrant, reason: entry.reason === "" ? `Denied by ${entry.by}` : entry.reason }), answer]
+    }
+    case "warrant.expired":
+      return [
+        reply(entry, replyKinds.expired, { request_id: entry.warrant, reason: "Nobody answered before it expired" }),
+        [wellKnown.approvals, { kind: "approval.expired", subject: entry.warrant, payload: { id: entry.warrant } }]
+      ]
+    case "warrant.finished": {
+      const { executor, outcome, reason, result, resultArtifact, warrant } = entry
+      if (outcome === "succeeded") {
+        const artifact = resultArtifact === null ? {} : { result_artifact: resultArtifact }
+        return [reply(entry, replyKinds.completed, { request_id: warrant, executor, result: result ?? null, ...artifact })]
+      }
+      return [reply(entry, outcome === "failed" ? replyKinds.failed : replyKinds.unknown, { request_id: warrant, executor, reason })]
+    }
+    case "module.decided":
+      return [entry.outcome === "accepted"
+        ? reply(entry, replyKinds.moduleAccepted, {
+            module_id: entry.module, system_id: entry.module, granted_wiring: entry.wiring, granted_capabilities: entry.capabilities
+          })
+        : reply(entry, replyKinds.moduleRejected, { module_id: entry.module, reason: entry.reason })]
+    case "lifecycle.decided":
+      return [entry.outcome === "ok"
+        ? reply(entry, replyKinds.lifecycleOk, { command: entry.command, system_id: entry.target })
+        : reply(entry, replyKinds.lifecycleError, { command: entry.command, system_id: entry.target, reason: entry.reason })]
+    case "grant.issued":
+      return [[wellKnown.capabilityRegistry, { kind: "grant", payload: entry.grant }]]
+    case "grants.ended":
+      return [[wellKnown.capabilityRegistry, { kind: entry.reason === "expired" ? "expire" : "revoke", payload: { grants: entry.grants, holder: entry.holder } }]]
+    case "system.docked": {
+      const { at: _, kind: __, ...record } = entry
+      return [[wellKnown.moduleRegistry, { kind: "dock", payload: record }]]
+    }
+    case "system.undocked":
+      return [[wellKnown.moduleRegistry, { kind: "undock", payload: { system: entry.system, reason: entry.reason } }]]
+    case "system.changed":
+      return [[wellKnown.moduleRegistry, { kind: "status", payload: { system: entry.system, status: entry.status, reason: entry.reason } }]]
+    case "policy.activated":
+      return [[wellKnown.policyStore, { kind: "policy", payload: { version: entry.version, description: entry.description } }]]
+    case "kernel.booted":
+    case "power.granted":
+    case "module.loaded":
+    case "module.unloaded":
+    case "warrant.started":
+    case "clock.jumped":
+    case "clock.confirmed":
+    case "snapshot.taken":
+      return []
+  }
+}
