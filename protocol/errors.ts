@@ -183,6 +183,19 @@ export class ArtifactNotFound extends Schema.TaggedError<ArtifactNotFound>()("Ar
   }
 }
 
+export class SubscriptionNotFound extends Schema.TaggedError<SubscriptionNotFound>()("SubscriptionNotFound", { subscription: Text }) {
+  override get message(): string {
+    return `Subscription not found: ${this.subscription}.`
+  }
+}
+
+/** The id belongs to a subscription that is not the one that was asked for. */
+export class SubscriptionExists extends Schema.TaggedError<SubscriptionExists>()("SubscriptionExists", { subscription: Text, reason: Text }) {
+  override get message(): string {
+    return `Subscription already exists: ${this.subscription} (${this.reason}).`
+  }
+}
+
 /** The port was taken back: the system was undocked, revoked or stopped. */
 export class Undocked extends Schema.TaggedError<Undocked>()("Undocked", { system: Text, reason: Text }) {
   override get message(): string {
@@ -226,6 +239,12 @@ export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigIn
 export class WarrantNotFound extends Schema.TaggedError<WarrantNotFound>()("WarrantNotFound", { warrant: Text }) {
   override get message(): string {
     return `There is no warrant ${this.warrant}; see aaax gate ls.`
+  }
+}
+
+export class TokenNotFound extends Schema.TaggedError<TokenNotFound>()("TokenNotFound", { token: Text }) {
+  override get message(): string {
+    return `There is no token ${this.token}, by id or by name; see aaax token ls.`
   }
 }
 

@@ -16,6 +16,10 @@ export const journal: ChannelId = "aaax.journal"
 /** What waits for a human, what was answered and what expired; privileged systems read it. */
 export const approvals: ChannelId = "aaax.internal.approvals"
 
+/** Subscriptions and artifacts that are known by an id: one event for each. */
+export const subscriptions: ChannelId = "aaax.internal.subscriptions"
+export const artifacts: ChannelId = "aaax.internal.artifacts"
+
 /** The nine of the ancestor, in the order in which its snapshot prints them. */
 export const ancestral: ReadonlyArray<ChannelId> = [
   capabilityRegistry,

@@ -1,17 +1,17 @@
 // The store in process memory: for tests, for `--once`, and, in hostile mode, for proving that everything above the
 // store would stand on a replicated log.
-import { hash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Durability } from "../../protocol/channel.ts"
-import { ArtifactNotFound, SnapshotConflict, StoreUnavailable, TooLarge } from "../../protocol/errors.ts"
-import type { ChannelId, Cursor } from "../../protocol/names.ts"
-import type { Snapshot } from "../../protocol/snapshot.ts"
+import { SnapshotConflict, StoreUnavailable, TooLarge } from "../../protocol/errors.ts"
+import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
+import type { Snapshot, SnapshotDraft, SnapshotHead } from "../../protocol/snapshot.ts"
 import type { Subscription } from "../../protocol/subscription.ts"
 import type { KernelClock } from "../clock.ts"
 import { channelsMax, snapshotTextMax } from "../limits.ts"
 import { checkBatch, toText } from "./codec.ts"
+import { makeMemoryArtifacts } from "./memory-artifacts.ts"
 import { makeHostile, type HostileOptions } from "./hostile.ts"
 import { makeMemoryLog } from "./memory-log.ts"
 import { Store, type StoreAppendError, type StoreService } from "./store.ts"
@@ -39,6 +39,19 @@ export const snapshotText = (value: unknown): string => {
   return text
 }
 
+/** Everything that is kept of a snapshot but its value; what the draft leaves open is filled in. */
+export const snapshotHead = (draft: SnapshotDraft, revision: number, sender: SystemId, at: number): SnapshotHead => ({
+  name: draft.name, revision, channel: draft.channel ?? null, sourceEventId: draft.sourceEventId ?? null,
+  timestamp: draft.timestamp ?? at / 1000, schema: draft.schema ?? null,
+  metadata: JSON.parse(toText(draft.metadata ?? {}, "metadata")) as SnapshotHead["metadata"], // it was serialised by toText
+  visibility: draft.visibility ?? "private", cursor: draft.cursor ?? null, sender, recordedAt: at
+})
+
+const headOf = (kept: SnapshotHead & { readonly text: string }): SnapshotHead => {
+  const { text: _, ...head } = kept
+  return head
+}
+
 /** Runs plain code whose throws are the typed failures `E`; anything else that it throws stays a defect. */
 export const attempt = <A, E>(run: () => A): Effect.Effect<A, E> =>
   Effect.suspend(() => {
@@ -63,7 +76,7 @@ export const make = (options: MemoryOptions): Effect.Effect<StoreService, never,
     const listeners = new Set<(channel: ChannelId, head: Cursor) => void>()
     const subscriptions = new Map<string, Subscription>()
     const snapshots = new Map<string, Omit<Snapshot, "value"> & { readonly text: string }>()
-    const artifacts = new Map<string, Uint8Array>()
+    const artifacts = makeMemoryArtifacts(clock)
 
     const land: (...append: Parameters<StoreService["append"]>) => ReturnType<typeof log.append> = (channel, batch, appendOptions) => {
       checkBatch(batch)
@@ -121,7 +134,8 @@ export const make = (options: MemoryOptions): Effect.Effect<StoreService, never,
           const { text, ...rest } = kept
           return { ...rest, value: JSON.parse(text) as Snapshot["value"] } // it was serialised by toText
         }),
-      snapshots: () => Effect.sync(() => Array.from(snapshots.values(), ({ name, revision }) => ({ name, revision }))),
+      snapshots: () => Effect.sync(() => 
+        Array.from(snapshots.values(), headOf).sort((a, b) => (a.name < b.name ? -1 : 1))),
       putSnapshot: (draft, sender, putOptions) =>
         attempt(() => {
           const revision = snapshots.get(draft.name)?.revision ?? 0
@@ -130,25 +144,11 @@ export const make = (options: MemoryOptions): Effect.Effect<StoreService, never,
             throw new SnapshotConflict({ name: draft.name, expectedRevision, revision })
           }
           const text = snapshotText(draft.value)
-          const kept = {
-            name: draft.name, revision: revision + 1, channel: draft.channel ?? null, sourceEventId: draft.sourceEventId ?? null,
-            cursor: draft.cursor ?? null, sender, recordedAt: clock.now()
-          }
+          const kept = snapshotHead(draft, revision + 1, sender, clock.now())
           snapshots.set(draft.name, { ...kept, text })
           return { ...kept, value: JSON.parse(text) as Snapshot["value"] } // it was serialised by toText
         }),
-      putArtifact: (bytes, mediaType) =>
-        Effect.sync(() => {
-          const digest = hash("sha256", bytes, "hex")
-          if (!artifacts.has(digest)) artifacts.set(digest, Uint8Array.from(bytes))
-          return { digest, sizeBytes: bytes.length, mediaType }
-        }),
-      // Copied on the way in and on the way out: nobody else can change what was digested.
-      getArtifact: (digest) =>
-        Effect.suspend(() => {
-          const bytes = artifacts.get(digest)
-          return bytes === undefined ? Effect.fail(new ArtifactNotFound({ digest })) : Effect.succeed(Uint8Array.from(bytes))
-        }),
+      ...artifacts,
       stopped: () => undefined,
       reopen: Effect.void,
       verify: Effect.succeed([]),

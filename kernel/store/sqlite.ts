@@ -10,12 +10,13 @@ import type { Channel, Durability } from "../../protocol/channel.ts"
 import { ArtifactNotFound, SnapshotConflict, StoreCorrupt, type StoreFormat, type StoreLocked, StoreUnavailable } from "../../protocol/errors.ts"
 import type { Appended } from "../../protocol/event.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
-import type { Snapshot } from "../../protocol/snapshot.ts"
+import type { Snapshot, SnapshotHead } from "../../protocol/snapshot.ts"
 import type { KernelClock } from "../clock.ts"
 import { channelsMax, keyRetentionMillis, pageBytes, pruneKeysDelayMillis, pruneKeysMax } from "../limits.ts"
 import { checkBatch } from "./codec.ts"
 import { makeFiles } from "./files.ts"
-import { attempt, failureOf, snapshotText } from "./memory.ts"
+import { attempt, failureOf, snapshotHead, snapshotText } from "./memory.ts"
+import { streamFailure } from "./memory-artifacts.ts"
 import { indexOf, makeMemoryLog } from "./memory-log.ts"
 import { makeCheckpointer, type Checkpointer } from "./sqlite/checkpoint.ts"
 import { exact, fieldNumbers, openDisk, packFresh, snapshotCrc, subscriptionKey, unreadable, type Disk } from "./sqlite/disk.ts"
@@ -65,8 +66,13 @@ const opening = <A>(path: string, run: () => A): A => {
 
 const snapshotOf = (row: SnapshotRow): Snapshot => {
   if (snapshotCrc(row.rest, row.value) !== row.crc) throw new StoreCorrupt({ where: `snapshot ${row.name}`, reason: "its checksum is wrong" })
-  // Both texts were written from the parts of a Snapshot, and the checksum says that they are as written.
-  return { ...(JSON.parse(row.rest) as Omit<Snapshot, "value">), value: JSON.parse(row.value) as Snapshot["value"] }
+  return { ...headOf(row.rest), value: JSON.parse(row.value) as Snapshot["value"] } // written by toText, as the checksum says
+}
+
+/** What was kept of a snapshot but its value. Older ones have no time, schema, metadata and visibility of their own. */
+const headOf = (text: string): SnapshotHead => {
+  const kept = JSON.parse(text) as SnapshotHead // it was written from one
+  return { ...kept, timestamp: kept.timestamp ?? kept.recordedAt / 1000, schema: kept.schema ?? null, metadata: kept.metadata ?? {}, visibility: kept.visibility ?? "private" }
 }
 
 export const make = (options: SqliteOptions): Effect.Effect<StoreService, SqliteOpenError, Scope.Scope> =>
@@ -324,10 +330,7 @@ const makeService = (
           if (expectedRevision !== undefined && expectedRevision !== revision) {
             throw new SnapshotConflict({ name: draft.name, expectedRevision, revision })
           }
-          const rest = {
-            name: draft.name, revision: revision + 1, channel: draft.channel ?? null, sourceEventId: draft.sourceEventId ?? null,
-            cursor: draft.cursor ?? null, sender, recordedAt: at
-          }
+          const rest = snapshotHead(draft, revision + 1, sender, at)
           const restText = JSON.stringify(rest)
           disk.statements.putSnapshot.run(exact(draft.name), rest.revision, restText, text, snapshotCrc(restText, text))
           kept = { ...rest, value: JSON.parse(text) as Snapshot["value"] } // it was serialised by toText
@@ -448,7 +451,7 @@ const makeService = (
     snapshots: () =>
       attempt(() => {
         try {
-          return disk.statements.snapshots.all().map(({ name, revision }) => ({ name: JSON.parse(name) as string, revision })) // `exact` wrote it
+          return disk.statements.snapshots.all().map(({ rest }) => headOf(rest))
         } catch (failure) {
           throw unreadable("the snapshots", failure)
         }
@@ -469,6 +472,25 @@ const makeService = (
           ? failure
           : new StoreCorrupt({ where: `artifact ${digest}`, reason: reasonOf(failure) }))
       }),
+    putArtifactStream: (bytes, { claim, mediaType, sizeBytesMax, totalBytesMax }) =>
+      Effect.tryPromise({
+        try: async () => {
+          if (isStopped()) throw unavailable()
+          return { ...(await files.stream(bytes, { claim, sizeBytesMax, totalBytesMax })), mediaType }
+        },
+        catch: (failure) => (isDiskFailure(failure) ? new StoreUnavailable({ reason: reasonOf(failure) }) : streamFailure(failure))
+      }),
+    claimArtifact: (digest) => onFiles(() => files.claim(digest)),
+    unclaimedArtifacts: () => Effect.tryPromise({ try: () => files.unclaimed(), catch: (failure) => new StoreUnavailable({ reason: reasonOf(failure) }) }),
+    dropArtifact: (digest) => onFiles(() => files.drop(digest)),
+    openArtifact: (digest, range) =>
+      Effect.tryPromise({
+        try: () => files.open(digest, range),
+        catch: (failure) => (failure instanceof ArtifactNotFound || failure instanceof StoreCorrupt
+          ? failure
+          : new StoreCorrupt({ where: `artifact ${digest}`, reason: reasonOf(failure) }))
+      }),
+    artifactBytes: files.size,
     stopped: () => stopReason,
     reopen,
     verify: Effect.promise(async () => [...(await verifyDisk(disk)), ...(await files.verify())]),
@@ -486,6 +508,13 @@ const makeService = (
   })
   return { service, close }
 }
+
+/** An error of the file system, not one of whoever gives the bytes. */
+const isDiskFailure = (failure: unknown): boolean =>
+  failure instanceof Error && "syscall" in failure && ["open", "write", "rename", "mkdir", "fsync", "stat", "close"].includes(String(failure.syscall))
+
+const onFiles = (run: () => void): Effect.Effect<void, StoreUnavailable> =>
+  Effect.try({ try: run, catch: (failure) => new StoreUnavailable({ reason: reasonOf(failure) }) })
 
 const answerOf = (append: PendingAppend): Effect.Effect<NonNullable<PendingAppend["appended"]>, StoreAppendError> => {
   const { appended } = append.twin ?? append

@@ -2,15 +2,15 @@
 // test/contract/store.ts. The only atomic unit is one batch appended to one channel; no backend offers more.
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { Artifact } from "../../protocol/artifact.ts"
+import type { Artifact, ArtifactBytes, ByteRange } from "../../protocol/artifact.ts"
 import type { Channel, Durability, IndexField } from "../../protocol/channel.ts"
 import type {
   AppendUnknown, ArtifactNotFound, ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict, InvalidPayload,
-  SnapshotConflict, StoreCorrupt, StoreUnavailable, TooLarge
+  Overloaded, SnapshotConflict, StoreCorrupt, StoreUnavailable, TooLarge
 } from "../../protocol/errors.ts"
 import type { Appended, Event, Filter, Page } from "../../protocol/event.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
-import type { PutOptions, Snapshot, SnapshotDraft } from "../../protocol/snapshot.ts"
+import type { PutOptions, Snapshot, SnapshotDraft, SnapshotHead } from "../../protocol/snapshot.ts"
 import type { Subscription } from "../../protocol/subscription.ts"
 
 /** A draft that was checked and serialised once, at the port (`codec.ts`). The bytes are passed on as they are. */
@@ -75,6 +75,25 @@ export interface StoreStatistics {
   readonly durability: string
 }
 
+export interface ArtifactStreamOptions {
+  readonly mediaType: string
+  /** Who is going to claim the bytes. */
+  readonly claim: string
+  /** Beyond it the stream is refused with `TooLarge`. */
+  readonly sizeBytesMax: number
+  /** What all artifacts of the store may take together; beyond it `StoreUnavailable`. */
+  readonly totalBytesMax: number
+}
+
+export type ArtifactStreamError = InvalidPayload | Overloaded | StoreUnavailable | TooLarge
+
+export interface UnclaimedArtifact {
+  readonly digest: string
+  readonly claims: ReadonlyArray<string>
+  /** When the newest of them was announced, by the wall clock, in Unix milliseconds. */
+  readonly at: number
+}
+
 export interface StoreService {
   readonly backend: string
   /** Classes that this backend can promise. A channel of another class is refused at `putChannel`. */
@@ -110,7 +129,8 @@ export interface StoreService {
   ) => Effect.Effect<void, StoreUnavailable>
 
   readonly getSnapshot: (name: string) => Effect.Effect<Snapshot | undefined, StoreCorrupt>
-  readonly snapshots: () => Effect.Effect<ReadonlyArray<{ readonly name: string; readonly revision: number }>, StoreCorrupt>
+  /** All of them by name, without their values. */
+  readonly snapshots: () => Effect.Effect<ReadonlyArray<SnapshotHead>, StoreCorrupt>
   readonly putSnapshot: (
     draft: SnapshotDraft, sender: SystemId, options?: PutOptions
   ) => Effect.Effect<Snapshot, InvalidPayload | SnapshotConflict | StoreUnavailable | TooLarge>
@@ -118,6 +138,23 @@ export interface StoreService {
   readonly putArtifact: (bytes: Uint8Array, mediaType: string) => Effect.Effect<Artifact, StoreUnavailable>
   /** Verified against its digest. */
   readonly getArtifact: (digest: string) => Effect.Effect<Uint8Array, ArtifactNotFound | StoreCorrupt>
+  /**
+   * Keeps bytes as they come; what the source throws as one of the protocol's errors is the failure, anything else is an
+   * `InvalidPayload`. Until they are claimed they may be removed again; what `putArtifact` kept counts as claimed.
+   */
+  readonly putArtifactStream: (
+    bytes: AsyncIterable<Uint8Array>, options: ArtifactStreamOptions
+  ) => Effect.Effect<Artifact, ArtifactStreamError>
+  /** From now on these bytes stay. */
+  readonly claimArtifact: (digest: string) => Effect.Effect<void, StoreUnavailable>
+  /** Bytes that were streamed in and not claimed, with the claims that were going to be made on them. */
+  readonly unclaimedArtifacts: () => Effect.Effect<ReadonlyArray<UnclaimedArtifact>, StoreUnavailable>
+  /** Removes bytes that nobody has claimed and nobody is putting; else nothing happens. */
+  readonly dropArtifact: (digest: string) => Effect.Effect<void, StoreUnavailable>
+  /** The bytes of a range (default: all), in order, each verified before it is handed out. */
+  readonly openArtifact: (digest: string, range?: ByteRange) => Effect.Effect<ArtifactBytes, ArtifactNotFound | StoreCorrupt>
+  /** What all artifacts take, in bytes. */
+  readonly artifactBytes: () => number
 
   /** Why writes are stopped, or nothing. */
   readonly stopped: () => string | undefined

@@ -480,10 +480,17 @@ export const storeContract = (name: string, maker: StoreMaker): void => {
       yield* store.putSnapshot({ name: "n", value: { v: 1 } }, "tester")
       const second = yield* store.putSnapshot({ name: "n", value: { v: [2] }, channel: "log", sourceEventId: "e", cursor: 7 }, "tester")
       expect(second).toEqual({
-        name: "n", revision: 2, value: { v: [2] }, channel: "log", sourceEventId: "e", cursor: 7, sender: "tester", recordedAt: wall
+        name: "n", revision: 2, value: { v: [2] }, channel: "log", sourceEventId: "e", cursor: 7, timestamp: wall / 1000, schema: null,
+        metadata: {}, visibility: "private", sender: "tester", recordedAt: wall
       })
       expect(yield* store.getSnapshot("n")).toEqual(second)
-      expect(yield* store.snapshots()).toEqual([{ name: "n", revision: 2 }])
+      const { value: _, ...head } = second
+      expect(yield* store.snapshots()).toEqual([head])
+      const third = yield* store.putSnapshot({
+        name: "n", value: null, timestamp: -1.5, schema: "a:B", metadata: { deep: [null] }, visibility: "public"
+      }, "tester")
+      expect(third).toMatchObject({ revision: 3, channel: null, timestamp: -1.5, schema: "a:B", metadata: { deep: [null] }, visibility: "public" })
+      expect(yield* store.getSnapshot("n")).toEqual(third)
     })))
 
     effect("is put only at the expected revision", () => session((store) => Effect.gen(function*() {

@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { channelOf, type Channel } from "../../protocol/channel.ts"
 import {
-  ArtifactNotFound, ChannelNotFound, EventExists, Gap, HeadConflict, IdempotencyConflict, LeaseLost, SnapshotConflict, SnapshotNotFound,
+  ArtifactNotFound, ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict, LeaseLost, SnapshotConflict, SnapshotNotFound,
   WrongDelivery, type AppendError
 } from "../../protocol/errors.ts"
 import { matches, type Appended, type Draft, type Event } from "../../protocol/event.ts"
@@ -190,8 +190,24 @@ export const makeWorld = (): FakeWorld => {
             const wait: Effect.Effect<number> = Effect.suspend(() => (log.head > after ? Effect.succeed(log.head) : Effect.andThen(moved(log), wait)))
             return wait
           }),
-        take: (channel, options = {}) =>
-          Effect.flatMap(find(channel), (log) => {
+        event: (id) => {
+          const event = [...logs.values()].flatMap((log) => log.events).find((one) => one.id === id)
+          return event === undefined ? Effect.fail(new EventNotFound({ event: id })) : Effect.succeed(event)
+        },
+        evict: (channel, { maxCount = Infinity }) =>
+          Effect.map(find(channel), (log) => {
+            if (log.head - log.floor > maxCount) world.evict(channel, log.head - maxCount)
+            return log.floor
+          }),
+        clear: (channel) => Effect.map(find(channel), (log) => world.evict(channel, log.head)),
+        remove: (channel, gone) =>
+          Effect.map(find(channel), (log) => {
+            const before = log.events.length
+            log.events = log.events.filter((event) => !gone.includes(event.id))
+            return before - log.events.length
+          }),
+        take: (channel, { settle = [], ...options } = {}) =>
+          Effect.flatMap(Effect.andThen(settle.length === 0 ? Effect.void : port.settle(channel, settle), find(channel)), (log) => {
             if (log.channel.delivery !== "exclusive") {
               return Effect.fail(new WrongDelivery({ channel, delivery: log.channel.delivery, operation: "take", instead: "read" }))
             }
@@ -261,7 +277,8 @@ export const makeWorld = (): FakeWorld => {
             world.calls.push(`put ${draft.name}`)
             const snapshot: Snapshot = {
               name: draft.name, revision: revision + 1, value: JSON.parse(JSON.stringify(draft.value)), channel: draft.channel ?? null,
-              sourceEventId: draft.sourceEventId ?? null, cursor: draft.cursor ?? null, sender: system, recordedAt: now()
+              sourceEventId: draft.sourceEventId ?? null, timestamp: draft.timestamp ?? now() / 1000, schema: draft.schema ?? null, metadata: {},
+              visibility: "private", cursor: draft.cursor ?? null, sender: system, recordedAt: now()
             }
             world.snapshots.set(draft.name, snapshot)
             return Effect.succeed(snapshot)

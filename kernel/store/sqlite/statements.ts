@@ -43,7 +43,7 @@ export interface Statements {
   readonly newestOf: Database.Statement<[number, string], Cursor>
   readonly putSubscription: Database.Statement<[string, string, string, Cursor]>
   readonly snapshot: Database.Statement<[string], SnapshotRow>
-  readonly snapshots: Database.Statement<[], { readonly name: string; readonly revision: number }>
+  readonly snapshots: Database.Statement<[], { readonly rest: string }>
   readonly putSnapshot: Database.Statement<[string, number, string, string, number]>
   readonly insertChannel: Database.Statement<[number, string, string]>
   readonly updateChannel: Database.Statement<[string, number]>
@@ -84,7 +84,7 @@ export const prepareStatements = (db: Database.Database): Statements => ({
   putSubscription: db.prepare<[string, string, string, Cursor]>(
     "INSERT INTO subscriptions VALUES (?, ?, ?, ?) ON CONFLICT (system, name, channel) DO UPDATE SET cursor = excluded.cursor"),
   snapshot: db.prepare<[string], SnapshotRow>("SELECT name, revision, rest, value, crc FROM snapshots WHERE name = ?"),
-  snapshots: db.prepare<[], { readonly name: string; readonly revision: number }>("SELECT name, revision FROM snapshots ORDER BY name"),
+  snapshots: db.prepare<[], { readonly rest: string }>("SELECT rest FROM snapshots ORDER BY name"),
   putSnapshot: db.prepare<[string, number, string, string, number]>(
     `INSERT INTO snapshots VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
      SET revision = excluded.revision, rest = excluded.rest, value = excluded.value, crc = excluded.crc`),
