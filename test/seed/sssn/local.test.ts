@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { LocalStore } from "../../../kernel/store/local.ts"
 
 let folder = ""
-let stores: Array<LocalStore> = []
+const stores: Array<LocalStore> = []
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "aaax-sssn-"))
 })
