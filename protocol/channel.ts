@@ -1,6 +1,7 @@
 // A channel: a named, schema-described sequence of events, with a form for its readers and a delivery for its events.
 import * as Schema from "effect/Schema"
 import { ChannelId, SystemId } from "./names.ts"
+import { isReserved } from "./well-known.ts"
 
 /** What a channel is for, as it says to its clients. The thirteen literals are SSSN v2's. */
 export const Form = Schema.Literals([
@@ -57,6 +58,8 @@ export const Channel = Schema.Struct({
   leaseMillis: Schema.Int.check(Schema.isGreaterThan(0)),
   /** Deliveries of one item before it goes to the dead letters. */
   attemptsMax: Schema.Int.check(Schema.isGreaterThan(0)),
+  /** Of a shared channel: its events may also be taken; readers pass over what is taken or settled. */
+  exclusiveReads: Schema.Boolean,
   indexes: Schema.Array(IndexField),
   /** Who provides it. */
   owner: SystemId
@@ -76,6 +79,8 @@ export const ChannelSpec = Schema.Struct({
   retention: Schema.optionalKey(Retention),
   leaseMillis: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   attemptsMax: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
+  /** Of shared channels alone. Default: true for `log`, `feed`, `time-series` and `pipeline-edge`. */
+  exclusiveReads: Schema.optionalKey(Schema.Boolean),
   indexes: Schema.optionalKey(Schema.Array(IndexField))
 })
 export interface ChannelSpec extends Schema.Schema.Type<typeof ChannelSpec> {}
@@ -104,6 +109,13 @@ const byDelivery: Readonly<Record<Delivery, ReadonlyArray<IndexField>>> = {
   latest: ["subject"]
 }
 
+/** Forms whose events are also taken, unless a spec says otherwise. */
+const takenToo: ReadonlySet<Form> = new Set<Form>(["log", "feed", "time-series", "pipeline-edge"])
+
+/** Whether events of a channel can be taken and settled: a queue, or a shared channel with exclusive reads. */
+export const canTake = ({ delivery, exclusiveReads }: Pick<Channel, "delivery" | "exclusiveReads">): boolean =>
+  delivery === "exclusive" || (delivery === "shared" && exclusiveReads)
+
 /** The whole channel of a spec: every default filled in from its form and delivery. */
 export const channelOf = (spec: ChannelSpec, owner: SystemId): Channel => {
   const form = spec.form ?? (spec.delivery === "exclusive" ? "queue" : spec.delivery === "latest" ? "latest-state" : "log")
@@ -120,6 +132,8 @@ export const channelOf = (spec: ChannelSpec, owner: SystemId): Channel => {
     retention: spec.retention ?? {},
     leaseMillis: spec.leaseMillis ?? 300_000,
     attemptsMax: spec.attemptsMax ?? 5,
+    // The kernel's own logs are for reading.
+    exclusiveReads: delivery === "shared" && !isReserved(spec.name) && (spec.exclusiveReads ?? takenToo.has(form)),
     indexes: [...new Set([...forms[form].indexes, ...byDelivery[delivery], ...(spec.indexes ?? [])])],
     owner
   }

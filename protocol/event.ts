@@ -80,5 +80,14 @@ export const matches = (event: Event, filter: Filter): boolean =>
   (filter.subject === undefined || event.subject === filter.subject)
 
 /** Events in order. `next` is the cursor to go on from, also when filtered events were passed over. */
-export const Page = Schema.Struct({ events: Schema.Array(Event), next: Cursor, head: Cursor })
+export const Page = Schema.Struct({
+  events: Schema.Array(Event),
+  next: Cursor,
+  head: Cursor,
+  /**
+   * Cursors that were passed over because somebody holds them now, at most 1,000. What is given back is there again:
+   * look with `read({ after: cursor - 1, limit: 1 })`, and wait for it with `awaitBeyond(channel, next, held)`.
+   */
+  held: Schema.optionalKey(Schema.Array(Cursor))
+})
 export interface Page extends Schema.Schema.Type<typeof Page> {}

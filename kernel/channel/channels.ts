@@ -3,24 +3,26 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { channelOf, type Channel, type Durability } from "../../protocol/channel.ts"
+import { canTake, channelOf, type Channel, type Durability } from "../../protocol/channel.ts"
 import {
-  ChannelExists, ChannelNotFound, InvalidPayload, StoreUnavailable, WrongDelivery,
-  type AppendError, type AppendUnknown, type Gap, type LeaseLost, type Overloaded, type StoreCorrupt
+  ChannelExists, ChannelNotFound, EventNotFound, InvalidPayload, LeaseLost, StoreCorrupt, StoreUnavailable, WrongDelivery,
+  type AppendError, type AppendUnknown, type Gap, type Overloaded
 } from "../../protocol/errors.ts"
-import type { Appended, Draft, Page } from "../../protocol/event.ts"
-import { kernelSystem, nearest, type ChannelId, type Cursor, type SystemId } from "../../protocol/names.ts"
-import type { AppendOptions, ReadOptions, TakeOptions } from "../../protocol/port.ts"
+import type { Appended, Draft, Event, Filter, Page } from "../../protocol/event.ts"
+import { kernelSystem, nearest, type ChannelId, type Cursor, type EventId, type SystemId } from "../../protocol/names.ts"
+import type { AppendOptions, EvictOptions, ReadOptions, TakeOptions } from "../../protocol/port.ts"
 import type { StandardSchemaV1 } from "../../protocol/standard-schema.ts"
 import type { Settlement, Taken } from "../../protocol/subscription.ts"
 import { deadLettersOf, isReserved, settlementOf } from "../../protocol/well-known.ts"
 import type { KernelClock } from "../clock.ts"
 import { admit, leave, type Gauge } from "../guard/admission.ts"
 import { keyLengthMax, pageEventsDefault, pageEventsMax } from "../limits.ts"
-import type { Prepared, StoreAppendError, StoreService } from "../store/store.ts"
+import type { Prepared, StoreAppendError, StoreReadOptions, StoreService } from "../store/store.ts"
 import { definite, surely } from "./definite.ts"
 import { deliveries } from "./delivery.ts"
 import { check, isLater, refusalOf } from "./drafts.ts"
+import * as Host from "./host.ts"
+import { passing } from "./passing.ts"
 import { makeQueue, type Queue, type Timer } from "./queue.ts"
 import { awaitBeyond, isConcerned, makeRoom, retain, serve, type Room } from "./room.ts"
 
@@ -55,15 +57,21 @@ export interface ChannelsService {
   readonly read: (
     reader: SystemId, channel: ChannelId, options?: ReadOptions
   ) => Effect.Effect<Page, ChannelNotFound | Gap | StoreCorrupt>
+  /** The event with this id, when the reader sees it where it lies. */
+  readonly event: (reader: SystemId, id: EventId) => Effect.Effect<Event, EventNotFound | StoreCorrupt>
   /**
-   * The newest cursor, once it is beyond `after`. In an addressed channel a `reader` is woken only by events that it
-   * sees; elsewhere, and without a reader, every event wakes.
+   * The newest cursor, once it is beyond `after`, or once one of `held` is held no longer. In an addressed channel a
+   * `reader` is woken only by events that it sees; elsewhere, and without a reader, every event wakes.
    */
-  readonly awaitBeyond: (channel: ChannelId, after: Cursor, reader?: SystemId) => Effect.Effect<Cursor, ChannelNotFound>
+  readonly awaitBeyond: (
+    channel: ChannelId, after: Cursor, reader?: SystemId, held?: ReadonlyArray<Cursor>
+  ) => Effect.Effect<Cursor, ChannelNotFound>
   /** `unrecorded`: the kernel's own takes are not written down as attempts. */
   readonly take: (
     holder: SystemId, channel: ChannelId, options?: TakeOptions & { readonly unrecorded?: boolean }
-  ) => Effect.Effect<ReadonlyArray<Taken>, ChannelNotFound | WrongDelivery | Gap | StoreCorrupt | StoreUnavailable | AppendUnknown>
+  ) => Effect.Effect<
+    ReadonlyArray<Taken>, ChannelNotFound | WrongDelivery | LeaseLost | Gap | StoreCorrupt | StoreUnavailable | AppendUnknown
+  >
   readonly settle: (
     holder: SystemId, channel: ChannelId, settlements: ReadonlyArray<Settlement>
   ) => Effect.Effect<void, ChannelNotFound | WrongDelivery | LeaseLost | StoreUnavailable | AppendUnknown>
@@ -75,6 +83,12 @@ export interface ChannelsService {
   readonly backlog: (channel: ChannelId) => Effect.Effect<number, ChannelNotFound | WrongDelivery>
   /** Every item up to this cursor of an exclusive channel is settled. */
   readonly settledFloor: (channel: ChannelId) => Cursor
+  /** Forgets the oldest events, first by age, then by count; answers the cursor up to which everything is gone. */
+  readonly evict: (channel: ChannelId, options: EvictOptions) => Effect.Effect<Cursor, Host.HostFailure>
+  /** Forgets all events, or removes those that match. */
+  readonly clear: (channel: ChannelId, filter?: Filter) => Effect.Effect<void, Host.HostFailure>
+  /** Removes single events, wherever they lie; answers how many of the ids were there. */
+  readonly remove: (channel: ChannelId, ids: ReadonlyArray<EventId>) => Effect.Effect<number, Host.HostFailure>
 }
 
 export interface ChannelsOptions {
@@ -114,7 +128,12 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         timer: options.timer ?? platformTimer,
         nextEpoch: () => options.boot() * 4_294_967_296 + ++epochs,
         channel: () => room.channel,
-        letters: () => (isReserved(room.channel.name) ? undefined : rooms.get(deadLettersOf(room.channel.name))?.channel),
+        letters: () => {
+          if (isReserved(room.channel.name)) return undefined
+          const letters = rooms.get(deadLettersOf(room.channel.name))?.channel
+          // Somebody else's channel of that name is none: then the record alone says what is dead, and the log what it was.
+          return letters?.owner === room.channel.owner ? letters : undefined
+        },
         onSettled: () => mark(room)
       })
 
@@ -136,18 +155,21 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
     const settleInto = (name: ChannelId, channel: Channel, schema: StandardSchemaV1 | undefined): Room => {
       const room = rooms.get(name) ?? makeRoom(channel, () => options.neededBeyond?.(name) ?? Infinity)
       rooms.set(name, room)
-      room.channel = channel
+      // A store that is older than exclusive reads knows nothing of them.
+      room.channel = { ...channel, exclusiveReads: channel.exclusiveReads === true }
       room.schema = schema
-      const isQueue = deliveries[channel.delivery].isQueue
-      if (isQueue) room.queue ??= newQueue(room)
-      else {
+      room.hasLetters = deliveries[channel.delivery].isQueue
+      if (!canTake(room.channel)) {
         room.queue?.close(wrongDelivery(channel, "take"))
         room.queue = undefined
       }
+      // A log that nobody took from, and of which nothing was removed, has no record and costs nothing.
+      if (deliveries[channel.delivery].isQueue || rooms.has(settlementOf(name))) room.queue ??= newQueue(room)
       return room
     }
 
     for (const channel of store.channels()) settleInto(channel.name, channel, undefined)
+    for (const room of rooms.values()) if (rooms.has(settlementOf(room.channel.name))) room.queue ??= newQueue(room)
     yield* Effect.acquireRelease(
       Effect.sync(() => store.onCommit((name) => {
         const room = rooms.get(name)
@@ -169,28 +191,66 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       return other === undefined || other === owner || (adopt && other !== kernelSystem) ? undefined : new ChannelExists({ channel: name, owner: other })
     }
 
+    const openCompanion = (companion: Channel): Effect.Effect<void, StoreUnavailable> =>
+      Effect.map(store.putChannel(companion), () => void settleInto(companion.name, companion, undefined))
+
+    const openRecord = ({ durability, name }: Channel): Effect.Effect<void, StoreUnavailable> =>
+      openCompanion(channelOf({ name: settlementOf(name), durability, visibility: "private", description: `What is settled of ${name}` }, kernelSystem))
+
+    const openLetters = ({ durability, name, owner, visibility }: Channel): Effect.Effect<void, StoreUnavailable> =>
+      openCompanion(channelOf({ name: deadLettersOf(name), durability, visibility, description: `What could not be handled of ${name}` }, owner))
+
+    /** What keeps the record of what was settled; made with its channels when it is needed for the first time. */
+    const needQueue = (room: Room): Effect.Effect<Queue, StoreUnavailable> =>
+      Effect.suspend(() =>
+        room.queue !== undefined && room.hasLetters ? Effect.succeed(room.queue) : opening.withPermit(makeNeeded(room)))
+
+    const makeNeeded = Effect.fnUntraced(function*(room: Room): Effect.fn.Return<Queue, StoreUnavailable> {
+      const { channel } = room
+      if (!rooms.has(settlementOf(channel.name))) yield* openRecord(channel)
+      if (canTake(channel) && !isReserved(channel.name) && !rooms.has(deadLettersOf(channel.name))) yield* openLetters(channel)
+      room.hasLetters = true
+      return (room.queue ??= newQueue(room))
+    })
+
+    const hosted = (name: ChannelId): Effect.Effect<Host.Hosted, ChannelNotFound> =>
+      Effect.suspend(() => {
+        const room = rooms.get(name)
+        if (room === undefined) return Effect.fail(notFound(name))
+        return Effect.succeed({ store, name, queue: () => room.queue, needQueue: needQueue(room), ceiling: room.ceiling })
+      })
+
+    const read = (
+      room: Room, reader: SystemId, given: StoreReadOptions, fullLog: boolean
+    ): Effect.Effect<Page, ChannelNotFound | Gap | StoreCorrupt> => {
+      const { channel, queue } = room
+      const delivery = deliveries[fullLog && channel.delivery === "latest" ? "shared" : channel.delivery]
+      if (queue === undefined) return delivery.read(store, channel.name, reader, given)
+      if (!queue.isRestored()) return Effect.flatMap(queue.restore, () => read(room, reader, given, fullLog))
+      const passesSettled = !fullLog && channel.delivery === "shared" && channel.exclusiveReads
+      if (!passesSettled && queue.removed().size === 0) return delivery.read(store, channel.name, reader, given)
+      // Everything up to the settled floor need not be looked at; a reader behind the floor of the log is told so all the same.
+      const skipsTo = passesSettled && (given.after === 0 || given.after >= (store.statisticsOf(channel.name)?.floor ?? 0)) ? queue.settledFloor() : 0
+      return passing(
+        (options) => delivery.read(store, channel.name, reader, options),
+        skipsTo > given.after ? { ...given, after: skipsTo } : given,
+        passesSettled ? queue.statuses() : (cursor) => (queue.removed().has(cursor) ? "removed" : "open")
+      )
+    }
+
     const open: ChannelsService["open"] = Effect.fnUntraced(function*(channel, schema, { adopt = false } = {}) {
-      const { name, owner, durability } = channel
+      const { name, owner } = channel
       if (isReserved(name) && owner !== kernelSystem) return yield* new ChannelExists({ channel: name, owner: kernelSystem })
       const isQueue = deliveries[channel.delivery].isQueue
       const letters = deadLettersOf(name)
       const conflict = taken(name, owner, adopt) ?? (isQueue ? taken(letters, owner, adopt) : undefined)
       if (conflict !== undefined) return yield* conflict
-      const put = (companion: Channel): Effect.Effect<void, StoreUnavailable> =>
-        Effect.map(store.putChannel(companion), () => void settleInto(companion.name, companion, undefined))
-      if (isQueue) {
-        const description = `What is settled of ${name}`
-        yield* put(channelOf({ name: settlementOf(name), durability, visibility: "private", description }, kernelSystem))
-        const kept = rooms.get(letters)?.channel
-        if (!isReserved(name) && kept?.owner !== owner) {
-          // An heir gets the letters with the queue, as they are.
-          yield* put(kept === undefined
-            ? channelOf({
-                name: letters, durability, visibility: channel.visibility, description: `What could not be handled of ${name}`
-              }, owner)
-            : { ...kept, owner })
-        }
-      }
+      if (isQueue) yield* openRecord(channel)
+      const kept = rooms.get(letters)?.channel
+      if (isQueue && kept === undefined && !isReserved(name)) yield* openLetters(channel)
+      // An heir gets the letters with the channel, as they are.
+      const isHeir = kept !== undefined && kept.owner !== owner && !isReserved(name) && (isQueue || kept.owner === rooms.get(name)?.channel.owner)
+      if (isHeir) yield* openCompanion({ ...kept, owner })
       yield* store.putChannel(channel)
       const room = settleInto(name, channel, schema)
       if (room.queue !== undefined) {
@@ -235,13 +295,13 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       })
 
     const withQueue = <A, E>(
-      name: ChannelId, operation: string, use: (queue: Queue) => Effect.Effect<A, E>
+      name: ChannelId, operation: string, use: (queue: Queue, room: Room) => Effect.Effect<A, E>, without: (room: Room) => Effect.Effect<A, E>
     ): Effect.Effect<A, E | ChannelNotFound | WrongDelivery> =>
       Effect.suspend((): Effect.Effect<A, E | ChannelNotFound | WrongDelivery> => {
         const room = rooms.get(name)
         if (room === undefined) return Effect.fail(notFound(name))
-        if (room.queue !== undefined) return use(room.queue)
-        return Effect.fail(wrongDelivery(room.channel, operation))
+        if (!canTake(room.channel)) return Effect.fail(wrongDelivery(room.channel, operation))
+        return room.queue === undefined ? without(room) : use(room.queue, room)
       })
 
     return {
@@ -260,28 +320,58 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         Effect.suspend(() => {
           const room = rooms.get(name)
           if (room === undefined) return Effect.fail(notFound(name))
-          return deliveries[room.channel.delivery].read(store, name, reader, {
+          return read(room, reader, {
             after: Math.max(0, Math.floor(given?.after ?? 0) || 0),
             limit: Math.min(Math.max(1, Math.floor(given?.limit ?? pageEventsDefault) || pageEventsDefault), pageEventsMax),
             filter: given?.filter
-          })
+          }, given?.fullLog === true)
         }),
-      awaitBeyond: (name, after, reader) =>
+      event: (reader, id) =>
+        Effect.flatMap(store.event(id), (event) => {
+          const room = event === undefined ? undefined : rooms.get(event.channel)
+          if (event === undefined || room === undefined) return Effect.fail(new EventNotFound({ event: id }))
+          const addressee = deliveries[room.channel.delivery].addressee?.(event) ?? null
+          const isHidden = addressee !== null && addressee !== reader && reader !== kernelSystem
+          return Effect.flatMap(room.queue === undefined ? noneRemoved : removedOf(room.queue), (removed) =>
+            isHidden || removed.has(event.cursor) ? Effect.fail(new EventNotFound({ event: id })) : Effect.succeed(event))
+        }),
+      awaitBeyond: (name, after, reader, held) =>
         Effect.suspend((): Effect.Effect<Cursor, ChannelNotFound> => {
           const room = rooms.get(name)
-          return room === undefined ? Effect.fail(notFound(name)) : awaitBeyond(store, room, after, reader)
+          return room === undefined ? Effect.fail(notFound(name)) : awaitBeyond(store, room, after, reader, held)
         }),
-      take: (holder, name, given) => withQueue(name, "take", (queue) => queue.take(holder, given ?? {})),
-      settle: (holder, name, settlements) => withQueue(name, "settle", (queue) => queue.settle(holder, settlements)),
-      renew: (holder, name, cursor, epoch) => withQueue(name, "renew", (queue) => queue.renew(holder, cursor, epoch)),
+      take: (holder, name, given) =>
+        withQueue(name, "take", (queue, room) =>
+          room.hasLetters ? queue.take(holder, given ?? {}) : Effect.flatMap(needQueue(room), () => queue.take(holder, given ?? {})), (room) =>
+          Effect.flatMap(needQueue(room), (queue) => queue.take(holder, given ?? {}))),
+      // Of a log that nobody took from nobody can hold anything.
+      settle: (holder, name, settlements) =>
+        withQueue(name, "settle", (queue) => queue.settle(holder, settlements), () => {
+          const [first] = settlements
+          return first === undefined ? Effect.void : Effect.fail(neverHeld(name, first.cursor, first.epoch))
+        }),
+      renew: (holder, name, cursor, epoch) =>
+        withQueue(name, "renew", (queue) => queue.renew(holder, cursor, epoch), () => Effect.fail(neverHeld(name, cursor, epoch))),
       release: (holder) =>
         Effect.sync(() => {
           for (const room of rooms.values()) room.queue?.release(holder)
         }),
-      backlog: (name) => withQueue(name, "backlog", (queue) => queue.backlog),
-      settledFloor: (name) => rooms.get(name)?.queue?.settledFloor() ?? 0
+      backlog: (name) =>
+        withQueue(name, "backlog", (queue) => queue.backlog, () => Effect.succeed(store.statisticsOf(name)?.events ?? 0)),
+      settledFloor: (name) => rooms.get(name)?.queue?.settledFloor() ?? 0,
+      evict: (name, given) => Effect.flatMap(hosted(name), (host) => Host.evict(host, given)),
+      clear: (name, filter) => Effect.flatMap(hosted(name), (host) => Host.clear(host, filter)),
+      remove: (name, ids) => Effect.flatMap(hosted(name), (host) => Host.remove(host, ids))
     }
   })
+
+const noneRemoved: Effect.Effect<ReadonlySet<Cursor>> = Effect.succeed(new Set())
+
+const removedOf = (queue: Queue): Effect.Effect<ReadonlySet<Cursor>, StoreCorrupt> =>
+  Effect.map(Effect.mapError(queue.restore, ({ message }) => new StoreCorrupt({ where: "what was settled", reason: message })), queue.removed)
+
+const neverHeld = (channel: ChannelId, cursor: Cursor, epoch: number): LeaseLost =>
+  new LeaseLost({ channel, cursor, epoch, newestEpoch: null })
 
 const wrongDelivery = ({ name, delivery }: Channel, operation: string): WrongDelivery =>
   new WrongDelivery({ channel: name, delivery, operation, instead: "read" })

@@ -17,8 +17,10 @@ export interface Item extends Held {
   attempts: number
   /** When it comes back after a nack, in kernel time. */
   dueAt: number
-  /** How it ends, while that is being written down. */
-  ending: Outcome | undefined
+  /** How it ends, once that is being written down. */
+  ending: Outcome | "removed" | undefined
+  /** It is handed out, or on its way: nobody else gets it now. */
+  isOut: boolean
   /** Why it was given back or declared dead last. */
   reason: string | undefined
   previous: Item | undefined
@@ -37,6 +39,10 @@ export interface Items {
   /** Adds what was settled before, behind all others. */
   readonly addRun: (from: Cursor, to: Cursor) => void
   readonly settle: (item: Item) => void
+  /** The open item at a cursor. */
+  readonly find: (cursor: Cursor) => Item | undefined
+  /** Open items, oldest first, up to a cursor. */
+  readonly upTo: (cursor: Cursor) => ReadonlyArray<Item>
   /** The runs that will exist when these items (marked as ending, in order) are settled: what must be written down. */
   readonly runsOf: (ending: ReadonlyArray<Item>) => ReadonlyArray<Run>
   /** All runs and all attempts of open items. */
@@ -44,7 +50,7 @@ export interface Items {
 }
 
 const makeItem = (cursor: Cursor, event: Event | undefined, attempts: number, previous: Item | undefined): Item => ({
-  cursor, holder: "", epoch: 0, expiresAt: 0, event, attempts, dueAt: 0, ending: undefined, reason: undefined,
+  cursor, holder: "", epoch: 0, expiresAt: 0, event, attempts, dueAt: 0, ending: undefined, isOut: false, reason: undefined,
   previous, next: undefined, runFrom: -1, runTo: -1
 })
 
@@ -55,6 +61,8 @@ export const makeItems = (floor: Cursor): Items => {
   head.runTo = floor
   let tail = head
   let size = 0
+  /** Made when somebody looks for the first time: only readers do, and not of every channel. */
+  let byCursor: Map<Cursor, Item> | undefined
 
   const settle = (item: Item): void => {
     const previous = item.previous! // only the head has none, and nobody is handed the head
@@ -66,6 +74,7 @@ export const makeItems = (floor: Cursor): Items => {
     // An item that is done keeps no others alive: without this the collector carries the whole chain along.
     item.previous = undefined
     item.next = undefined
+    byCursor?.delete(item.cursor)
     size--
   }
 
@@ -89,6 +98,7 @@ export const makeItems = (floor: Cursor): Items => {
       const item = makeItem(cursor, event, attempts, tail)
       tail.next = item
       tail = item
+      byCursor?.set(cursor, item)
       size++
       return item
     },
@@ -97,6 +107,18 @@ export const makeItems = (floor: Cursor): Items => {
       if (to > tail.runTo) tail.runTo = to
     },
     settle,
+    find: (cursor) => {
+      if (byCursor === undefined) {
+        byCursor = new Map()
+        for (let item = head.next; item !== undefined; item = item.next) byCursor.set(item.cursor, item)
+      }
+      return byCursor.get(cursor)
+    },
+    upTo: (cursor) => {
+      const found: Array<Item> = []
+      for (let item = head.next; item !== undefined && item.cursor <= cursor; item = item.next) found.push(item)
+      return found
+    },
     runsOf,
     everything: () => {
       const runs: Array<Run> = []

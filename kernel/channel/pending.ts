@@ -8,7 +8,7 @@ import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import { openItemsMax, pageEventsMax, queuePageEvents } from "../limits.ts"
 import type { StoreService } from "../store/store.ts"
 import type { Item, Items } from "./items.ts"
-import { floorOf, runAt, type Run, type Settled } from "./settlement.ts"
+import { floorOf, join, runAt, type Run, type Settled } from "./settlement.ts"
 
 export type ReadFailure = ChannelNotFound | Gap | StoreCorrupt
 
@@ -25,6 +25,10 @@ export interface Pending {
   readonly isEmpty: () => boolean
   /** Items of the log that were not read yet. */
   readonly count: Effect.Effect<number, ReadFailure>
+  /** Whether an item was settled, when it lies beyond what was read; nothing: it does not. */
+  readonly isSettled: (cursor: Cursor) => boolean | undefined
+  /** These were settled without being handed out, and everything up to a floor was. */
+  readonly drop: (cursors: ReadonlyArray<Cursor>, floor: Cursor) => void
   /** Runs and attempts that were recorded for items beyond what was read. */
   readonly beyond: () => { readonly runs: ReadonlyArray<Run>; readonly taken: ReadonlyArray<readonly [Cursor, number]> }
 }
@@ -44,7 +48,8 @@ export interface PendingOptions {
 }
 
 export const makePending = (options: PendingOptions): Pending => {
-  const { store, channel, items, settled } = options
+  const { store, channel, items } = options
+  let settled = options.settled
   let window: Array<Item> = []
   let at = 0
   /** Everything up to here is in `items`. */
@@ -104,7 +109,8 @@ export const makePending = (options: PendingOptions): Pending => {
       if (isReading || head() <= readTo || items.size() >= openItemsMax) return undefined
       if (!read() || isReading) return undefined
     }
-    return window[at++]
+    const item = window[at++]!
+    return item.ending === undefined ? item : next() // removed meanwhile
   }
 
   const settledBetween = (from: Cursor, to: Cursor): number => {
@@ -138,6 +144,15 @@ export const makePending = (options: PendingOptions): Pending => {
     isBusy: () => isReading,
     isEmpty: () => at === window.length && !isReading && head() <= readTo,
     count,
+    isSettled: (cursor) => (cursor <= readTo ? undefined : runAt(settled.runs, cursor) !== undefined),
+    drop: (cursors, floor) => {
+      const beyond = cursors.filter((cursor) => cursor > readTo)
+      if (beyond.length > 0 || floor > readTo) settled = join(settled, [{ settled: floor > 0 ? [[0, floor], ...beyond] : beyond }])
+      counted = { to: 0, items: 0 }
+      if (floor <= readTo) return
+      readTo = floor
+      items.addRun(floor, floor)
+    },
     beyond: () => ({
       runs: settled.runs.filter((run) => run[1] > readTo),
       taken: Array.from(settled.attempts).filter(([cursor]) => cursor > readTo)

@@ -1,4 +1,4 @@
-// One exclusive channel: takes, leases, settlements. Everything that one turn brings is written down as one record of
+// What is taken of one channel: takes, leases, settlements, removals. Everything that one turn brings is written down as one record of
 // the companion channel, and only then handed out or confirmed:
 //
 //   take     the attempt is recorded before the item is handed out, so that an item that kills the process is counted
@@ -22,6 +22,7 @@ import { makeItems, type Item, type Items } from "./items.ts"
 import { makeLeases } from "./lease.ts"
 import { makePending, run, type Pending, type ReadFailure } from "./pending.ts"
 import { makeRecorder, type WriteFailure } from "./recorder.ts"
+import { nothingPlanned, plan, type Plan, type Removal } from "./removal.ts"
 import { makeReturned } from "./returned.ts"
 import { floorOf } from "./settlement.ts"
 
@@ -36,20 +37,33 @@ export interface QueueOptions {
   readonly channel: () => Channel
   /** Where its dead letters go; nothing: nowhere. */
   readonly letters: () => Channel | undefined
-  /** The settled floor may have moved. */
+  /** Something was settled, so that the floor may have moved, or it was given back. */
   readonly onSettled: () => void
 }
+
+/** Of an event: to be had, in somebody's hands now, done, or not to be seen by anybody any more. */
+export type ItemStatus = "open" | "held" | "settled" | "removed"
 
 /** Each call looks at the queue when it is made, and answers what is to be waited for: call it inside an effect. */
 export interface Queue {
   readonly take: (
     holder: SystemId, options: TakeOptions & { readonly unrecorded?: boolean }
-  ) => Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure | WrongDelivery>
+  ) => Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure | WrongDelivery | LeaseLost>
   readonly settle: (holder: SystemId, settlements: ReadonlyArray<Settlement>) => Effect.Effect<void, LeaseLost | WriteFailure>
   readonly renew: (holder: SystemId, cursor: Cursor, epoch: number) => Effect.Effect<number, LeaseLost>
   readonly release: (holder: SystemId) => void
+  /** Fails what waits for a holder. */
+  readonly dismiss: (holder: SystemId, failure: Effect.Effect<never>) => void
   readonly backlog: Effect.Effect<number>
   readonly settledFloor: () => Cursor
+  /** What was settled before this boot is known. */
+  readonly isRestored: () => boolean
+  /** Once restored: of any event as it is now. */
+  readonly statuses: () => (cursor: Cursor) => ItemStatus
+  /** Once restored: events that were removed one by one and are still kept. */
+  readonly removed: () => ReadonlySet<Cursor>
+  /** Settles some items, and all up to a floor, whoever holds them; readers do not get the former either. */
+  readonly remove: (cursors: ReadonlyArray<Cursor>, floor: Cursor) => Effect.Effect<number, ReadFailure | WriteFailure>
   /** Reads what was settled before this boot; done once, and by the first call that needs it. */
   readonly restore: Effect.Effect<void, ReadFailure>
   /** The channel's head moved. */
@@ -67,12 +81,20 @@ interface Taker {
   readonly items: Array<Item>
   /** Nobody is there any more to take what was set aside. */
   isGone: boolean
+  /** What it ends is not written down yet: it is answered then. */
+  isEnding: boolean
+  answer: Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure> | undefined
 }
 
 interface Ending {
   readonly items: ReadonlyArray<Item>
+  /** Ends are written down, or could not be. */
+  readonly onExit: (failed: Exit.Exit<never, WriteFailure> | undefined) => void
+}
+
+interface Ends {
+  readonly items: ReadonlyArray<Item>
   readonly lost: LeaseLost | undefined
-  readonly resume: (effect: Effect.Effect<void, LeaseLost | WriteFailure>) => void
 }
 
 interface Turn {
@@ -80,9 +102,13 @@ interface Turn {
   readonly endings: ReadonlyArray<Ending>
   /** Items that had all their attempts, or that are not in the log any more. */
   readonly spent: ReadonlyArray<Item>
+  readonly plan: Plan
+  /** Items that would have been spent, had the plan not removed them. */
+  readonly dropped: ReadonlyArray<Item>
 }
 
 const closed = new StoreUnavailable({ reason: "the channel was closed" })
+const none: ReadonlyArray<never> = []
 const nothing: Effect.Effect<ReadonlyArray<Taken>> = Effect.succeed([])
 const byCursor = (a: Item, b: Item): number => a.cursor - b.cursor
 /** So many turns in a row run before other work of the event loop gets its chance. */
@@ -97,7 +123,9 @@ export const makeQueue = (options: QueueOptions): Queue => {
     everything: () => {
       const read = items.everything()
       const unread = pending?.beyond() ?? { runs: [], taken: [] }
-      return { runs: [...read.runs, ...unread.runs], taken: [...read.taken, ...unread.taken] }
+      const floor = store.statisticsOf(name)?.floor ?? 0
+      for (const cursor of removed) if (cursor <= floor) removed.delete(cursor)
+      return { runs: [...read.runs, ...unread.runs], taken: [...read.taken, ...unread.taken], removed: [...removed] }
     }
   })
   const leases = makeLeases<Item>()
@@ -106,7 +134,9 @@ export const makeQueue = (options: QueueOptions): Queue => {
     eventOf: recorder.eventOf,
     onRead: () => schedule(),
     onGone: (item) => {
+      if (item.ending !== undefined) return
       item.reason = "it is not in the log any more"
+      item.isOut = true
       spent.push(item)
     }
   })
@@ -116,6 +146,8 @@ export const makeQueue = (options: QueueOptions): Queue => {
   let items: Items = makeItems(0)
   let pending: Pending | undefined
   let endings: Array<Ending> = []
+  let removals: Array<Removal> = []
+  let removed = new Set<Cursor>()
   let spent: Array<Item> = []
   let current: Turn | undefined
   let failure: Exit.Exit<never, ReadFailure> | undefined
@@ -149,7 +181,11 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const giveBack = (item: Item, dueAt: number): void => {
     item.event = undefined
     if (item.attempts >= channel().attemptsMax) spent.push(item)
-    else returned.add(item, dueAt)
+    else {
+      item.isOut = false
+      returned.add(item, dueAt)
+      options.onSettled()
+    }
     if (takers.size > 0 || spent.length > 0) schedule()
   }
 
@@ -177,6 +213,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
         const item = next()
         if (item === undefined) break
         item.attempts++
+        item.isOut = true
         taker.items.push(item)
       }
       if (taker.items.length === 0) {
@@ -190,11 +227,16 @@ export const makeQueue = (options: QueueOptions): Queue => {
     return served
   }
 
+  const answer = (taker: Taker, effect: Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure>): void => {
+    if (taker.isEnding) taker.answer = effect
+    else taker.resume(effect)
+  }
+
   /* hot */
   const handOut = (taker: Taker, now: number): void => {
     if (taker.isGone) {
       for (const item of taker.items) giveBack(item, 0)
-      return taker.resume(nothing)
+      return answer(taker, nothing)
     }
     const expiresAt = now + channel().leaseMillis
     const taken: Array<Taken> = []
@@ -205,7 +247,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       item.event = undefined
       leases.grant(item, taker.holder, epoch, expiresAt)
     }
-    taker.resume(Effect.succeed(taken))
+    answer(taker, Effect.succeed(taken))
   }
 
   const turn = (): void => {
@@ -213,7 +255,9 @@ export const makeQueue = (options: QueueOptions): Queue => {
     if (isClosed || current !== undefined) return
     const now = clock.now()
     expire(now)
-    const served = serve()
+    const planned = pending === undefined ? nothingPlanned : plan(removals, { items, leases, pending, removed })
+    // What is handed out and what is removed must not cross: takers get the next turn.
+    const served = planned === nothingPlanned ? serve() : []
     const recorded: Array<Taker> = []
     const unrecorded: Array<Taker> = []
     const disappointed: Array<Taker> = []
@@ -229,15 +273,18 @@ export const makeQueue = (options: QueueOptions): Queue => {
     // When the only taker got what was there before the failure, the next one is told.
     if (disappointed.length > 0) failure = undefined
     if (now >= retryAt) retryAt = Infinity
+    const dropped = planned === nothingPlanned ? none : spent.filter((item) => item.ending !== undefined)
+    if (dropped.length > 0) spent = spent.filter((item) => item.ending === undefined)
     const due = retryAt === Infinity ? spent : []
-    if (recorded.length > 0 || endings.length > 0 || due.length > 0) {
-      current = { takers: recorded, endings, spent: due }
+    if (recorded.length > 0 || endings.length > 0 || due.length > 0 || planned !== nothingPlanned) {
+      current = { takers: recorded, endings, spent: due, plan: planned, dropped }
       endings = []
+      removals = []
       if (due === spent) spent = []
       write(current)
     }
     for (const taker of unrecorded) handOut(taker, now)
-    for (const taker of disappointed) taker.resume(failed ?? nothing)
+    for (const taker of disappointed) answer(taker, failed ?? nothing)
     arm()
   }
 
@@ -248,24 +295,33 @@ export const makeQueue = (options: QueueOptions): Queue => {
       item.ending = "dead"
       ending.push(item)
     }
+    for (const item of turn.plan.items) ending.push(item)
     ending.sort(byCursor)
     const taken: Array<readonly [Cursor, number]> = []
     for (const taker of turn.takers) for (const item of taker.items) taken.push([item.cursor, item.attempts])
-    run(recorder.write(ending, items.runsOf(ending), taken), (exit) => {
+    const { cursors } = turn.plan
+    const runs = turn.plan.runs.length === 0 ? items.runsOf(ending) : [...items.runsOf(ending), ...turn.plan.runs]
+    const isNew = runs.length > 0 || taken.length > 0 || cursors.length > 0
+    run(isNew ? recorder.write(ending, runs, taken, cursors) : Effect.void, (exit: Exit.Exit<void, WriteFailure>) => {
       current = undefined
       if (exit._tag === "Success") conclude(turn, ending)
       else revoke(turn, Exit.failCause(exit.cause))
-      if (takers.size > 0 || endings.length > 0 || (spent.length > 0 && retryAt === Infinity)) schedule()
+      if (takers.size > 0 || endings.length > 0 || removals.length > 0 || (spent.length > 0 && retryAt === Infinity)) schedule()
       arm()
     })
   }
 
   const conclude = (turn: Turn, ending: ReadonlyArray<Item>): void => {
     for (const item of ending) items.settle(item)
+    if (turn.plan !== nothingPlanned) {
+      for (const cursor of turn.plan.cursors) removed.add(cursor)
+      pending?.drop(turn.plan.cursors, turn.plan.floor)
+    }
     if (ending.length > 0) options.onSettled()
     const now = clock.now()
+    for (const request of turn.endings) request.onExit(undefined)
     for (const taker of turn.takers) handOut(taker, now)
-    for (const request of turn.endings) request.resume(request.lost === undefined ? Effect.void : Effect.fail(request.lost))
+    for (const answer of turn.plan.answers) answer()
   }
 
   /** Nothing of a turn could be written down: everything is as it was before. */
@@ -275,31 +331,39 @@ export const makeQueue = (options: QueueOptions): Queue => {
         item.ending = undefined
         leases.restore(item)
       }
-      request.resume(failed)
+      request.onExit(failed)
     }
     for (const item of turn.spent) {
       item.ending = undefined
       spent.push(item)
       retryAt = clock.now() + deadLetterRetryMillis
     }
+    for (const item of turn.plan.items) item.ending = undefined
+    for (const item of turn.plan.held) leases.restore(item)
+    spent.push(...turn.dropped)
     for (const taker of turn.takers) {
       for (const item of taker.items) {
         item.attempts--
+        item.isOut = false
         returned.add(item, 0)
       }
       taker.resume(failed)
     }
+    for (const refuse of turn.plan.refusals) refuse(failed)
+    options.onSettled()
   }
 
   const restore: Queue["restore"] = restoring.withPermit(Effect.gen(function*() {
     if (pending !== undefined) return
     const settled = yield* recorder.read
     items = makeItems(floorOf(settled))
+    removed = new Set(settled.removed)
     pending = makePending({
       store, channel: name, items, settled,
       attemptsMax: () => channel().attemptsMax,
       onSpent: (item) => {
         item.reason = "it was handed out before and never settled"
+        item.isOut = true
         spent.push(item)
       },
       onPage: schedule,
@@ -307,15 +371,34 @@ export const makeQueue = (options: QueueOptions): Queue => {
     })
   }))
 
-  const take: Queue["take"] = (holder, { limit, wait, unrecorded }) => {
-    if (wait !== true && takers.size === 0 && isIdle()) return nothing
+  const take: Queue["take"] = (holder, { limit, wait, unrecorded, settle: settlements }) => {
+    let ended = none as ReadonlyArray<Item>
+    if (settlements !== undefined) {
+      const ends = end(holder, settlements)
+      if (ends.lost !== undefined) return settled(ends, nothing)
+      ended = ends.items
+    }
+    if (wait !== true && ended.length === 0 && takers.size === 0 && isIdle()) return nothing
     return Effect.callback((resume) => {
+      if (isClosed) return resume(Effect.fail(closed))
       const taker: Taker = {
         holder, limit: Math.min(Math.max(1, Math.floor(limit ?? 1) || 1), takeItemsMax), wait: wait === true,
-        unrecorded: unrecorded === true, resume, items: [], isGone: false
+        unrecorded: unrecorded === true, resume, items: [], isGone: false, isEnding: ended.length > 0, answer: undefined
       }
       takers.add(taker)
       if (wait !== true) impatient++
+      if (taker.isEnding) {
+        endings.push({
+          items: ended,
+          onExit: (failed) => {
+            taker.isEnding = false
+            if (failed !== undefined) {
+              leave(taker)
+              resume(failed)
+            } else if (taker.answer !== undefined) resume(taker.answer)
+          }
+        })
+      }
       schedule()
       return Effect.sync(() => {
         taker.isGone = true
@@ -334,8 +417,8 @@ export const makeQueue = (options: QueueOptions): Queue => {
     new LeaseLost({ channel: name, cursor, epoch, newestEpoch: leases.newestEpoch(cursor) })
 
   /* hot */
-  const settle: Queue["settle"] = (holder, settlements) => {
-    if (isClosed) return Effect.fail(closed)
+  /** Ends leases: answers what is to be written down, and the first lease that its holder does not hold. */
+  const end = (holder: SystemId, settlements: ReadonlyArray<Settlement>): Ends => {
     const now = clock.now()
     expire(now)
     const ended: Array<Item> = []
@@ -353,17 +436,31 @@ export const makeQueue = (options: QueueOptions): Queue => {
         ended.push(item)
       } else giveBack(item, delayMillis > 0 ? now + delayMillis : 0)
     }
-    if (ended.length === 0) return firstLost === undefined ? Effect.void : Effect.fail(firstLost)
+    return { items: ended, lost: firstLost }
+  }
+
+  /** Succeeds, or fails with the lease that was lost, when everything else is written down. */
+  const settled = <A>({ items: ended, lost }: Ends, done: Effect.Effect<A>): Effect.Effect<A, LeaseLost | WriteFailure> => {
+    const answer: Effect.Effect<A, LeaseLost> = lost === undefined ? done : Effect.fail(lost)
+    if (ended.length === 0) return answer
     return Effect.callback((resume) => {
-      endings.push({ items: ended, lost: firstLost, resume })
+      endings.push({ items: ended, onExit: (failed) => resume(failed ?? answer) })
       schedule()
     })
+  }
+
+  const statusOf = (cursor: Cursor): ItemStatus => {
+    if (removed.has(cursor)) return "removed"
+    if (cursor <= items.floor()) return "settled"
+    const item = items.find(cursor)
+    if (item !== undefined) return item.isOut ? "held" : "open"
+    return pending?.isSettled(cursor) === false ? "open" : "settled"
   }
 
   return {
     take: (holder, takeOptions) =>
       pending === undefined ? Effect.flatMap(restore, () => take(holder, takeOptions)) : take(holder, takeOptions),
-    settle,
+    settle: (holder, settlements) => (isClosed ? Effect.fail(closed) : settled(end(holder, settlements), Effect.void)),
     renew: (holder, cursor, epoch) => {
       const now = clock.now()
       expire(now)
@@ -380,6 +477,14 @@ export const makeQueue = (options: QueueOptions): Queue => {
       }
       for (const taker of current?.takers ?? []) if (taker.holder === holder) taker.isGone = true
     },
+    dismiss: (holder, failure) => {
+      for (const taker of [...takers, ...(current?.takers ?? [])]) {
+        if (taker.holder !== holder) continue
+        taker.isGone = true
+        leave(taker)
+        taker.resume(failure)
+      }
+    },
     backlog: Effect.catch(
       Effect.andThen(restore, Effect.suspend(() =>
         Effect.map(pending === undefined ? Effect.succeed(0) : pending.count, (unread) => items.size() + unread))),
@@ -387,6 +492,18 @@ export const makeQueue = (options: QueueOptions): Queue => {
       () => Effect.succeed(store.statisticsOf(name)?.events ?? 0)
     ),
     settledFloor: () => items.floor(),
+    isRestored: () => pending !== undefined,
+    statuses: () => {
+      expire(clock.now())
+      return statusOf
+    },
+    removed: () => removed,
+    remove: (cursors, floor) =>
+      Effect.andThen(restore, Effect.callback<number, WriteFailure>((resume) => {
+        if (isClosed) return resume(Effect.fail(closed))
+        removals.push({ cursors, floor, resume })
+        schedule()
+      })),
     restore,
     onHead: () => {
       if (takers.size > 0) schedule()
@@ -395,8 +512,10 @@ export const makeQueue = (options: QueueOptions): Queue => {
       isClosed = true
       cancelTimer?.()
       // Nothing of them was written: the items will be handed out again by whoever has the log next.
-      for (const request of endings) request.resume(Effect.fail(closed))
+      for (const request of endings) request.onExit(Exit.fail(closed))
       endings = []
+      for (const removal of removals) removal.resume(Effect.fail(closed))
+      removals = []
       if (reason === undefined) return
       for (const taker of Array.from(takers)) {
         leave(taker)

@@ -22,10 +22,11 @@ export interface Recorder {
   readonly read: Effect.Effect<Settled, ReadFailure>
   /**
    * Keeps the letters of those that end as dead, then one record of all that ended (in order, marked as ending) and all
-   * that was taken. The record is made when this is called, and kept when the effect succeeds.
+   * that was taken or removed. The record is made when this is called, and kept when the effect succeeds.
    */
   readonly write: (
-    ending: ReadonlyArray<Item>, runs: ReadonlyArray<Run>, taken: ReadonlyArray<readonly [Cursor, number]>
+    ending: ReadonlyArray<Item>, runs: ReadonlyArray<Run>, taken: ReadonlyArray<readonly [Cursor, number]>,
+    removed: ReadonlyArray<Cursor>
   ) => Effect.Effect<void, WriteFailure>
   /** The event at a cursor of the channel, while it is kept. */
   readonly eventOf: (cursor: Cursor) => Effect.Effect<Event | undefined, ReadFailure>
@@ -36,8 +37,12 @@ export interface RecorderOptions {
   readonly channel: () => Channel
   /** Where dead letters go; nothing: nowhere. */
   readonly letters: () => Channel | undefined
-  /** All runs and attempts, to be written in place of all earlier records. */
-  readonly everything: () => { readonly runs: ReadonlyArray<Run>; readonly taken: ReadonlyArray<readonly [Cursor, number]> }
+  /** All runs, attempts and removals, to be written in place of all earlier records. */
+  readonly everything: () => {
+    readonly runs: ReadonlyArray<Run>
+    readonly taken: ReadonlyArray<readonly [Cursor, number]>
+    readonly removed: ReadonlyArray<Cursor>
+  }
 }
 
 export const makeRecorder = (options: RecorderOptions): Recorder => {
@@ -58,24 +63,24 @@ export const makeRecorder = (options: RecorderOptions): Recorder => {
       (event) => bury(store, letters, item, event)
     )
 
-  const wholeText = (runs: ReadonlyArray<Run>, dead: ReadonlyArray<Cursor>): string | undefined => {
+  const wholeText = (runs: ReadonlyArray<Run>, dead: ReadonlyArray<Cursor>, removed: ReadonlyArray<Cursor>): string | undefined => {
     if (records < settlementRecordsMax) return undefined
     const everything = options.everything()
-    const text = recordText([...everything.runs, ...runs], everything.taken, dead)
+    const text = recordText([...everything.runs, ...runs], everything.taken, dead, [...everything.removed, ...removed])
     return text.length < batchTextMax - 1_000 ? text : undefined
   }
 
-  const write: Recorder["write"] = (ending, runs, taken) => {
+  const write: Recorder["write"] = (ending, runs, taken, removed) => {
     const dead: Array<Item> = []
     for (const item of ending) if (item.ending === "dead") dead.push(item)
     const deadCursors = dead.map((item) => item.cursor)
-    const whole = wholeText(runs, deadCursors)
-    const record = prepare({ kind: settlementKind }, kernelSystem, unindexed, whole ?? recordText(runs, taken, deadCursors))
+    const whole = wholeText(runs, deadCursors, removed)
+    const record = prepare({ kind: settlementKind }, kernelSystem, unindexed, whole ?? recordText(runs, taken, deadCursors, removed))
     const { durability } = channel()
     const append = store.append(companion, [record], {
       sender: kernelSystem,
       // Attempts need to survive the process, not the power: an undercount after a power cut is one delivery more.
-      durability: ending.length === 0 && durability === "strict" ? "relaxed" : durability
+      durability: runs.length === 0 && removed.length === 0 && durability === "strict" ? "relaxed" : durability
     })
     const kept = Effect.map(Effect.mapError(definite(append), toWriteFailure), (appended) => {
       records = whole === undefined ? records + 1 : 1

@@ -60,6 +60,7 @@ export const makeReturned = (options: ReturnedOptions): Returned => {
     next: () => {
       while (reading < readsMax) {
         const item = ready.pop()
+        if (item?.ending !== undefined) continue // removed meanwhile
         if (item === undefined || item.event !== undefined) return item
         read(item)
       }

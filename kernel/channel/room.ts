@@ -14,14 +14,18 @@ import { decide, evictedBy, evictedTo, note, nothingRetained, slackOf, type Reta
 
 interface Waiter {
   readonly after: Cursor
+  /** It also comes back when one of these is held no longer. */
+  readonly held: ReadonlyArray<Cursor>
   readonly resume: (effect: Effect.Effect<Cursor>) => void
 }
 
 export interface Room {
   channel: Channel
   schema: StandardSchemaV1 | undefined
-  /** Of an exclusive channel. */
+  /** Of a channel that things are taken from, or were removed from. */
   queue: Queue | undefined
+  /** It was seen to that there is a place for dead letters. */
+  hasLetters: boolean
   /** Those whom every event wakes. */
   readonly waiters: Set<Waiter>
   /** Those whom only an event wakes that is for them or for everyone. */
@@ -36,21 +40,34 @@ export interface Room {
 }
 
 export const makeRoom = (channel: Channel, ceiling: () => Cursor): Room => ({
-  channel, schema: undefined, queue: undefined, waiters: new Set(), waitersOf: new Map(), seen: 0, retained: nothingRetained,
+  channel, schema: undefined, queue: undefined, hasLetters: false, waiters: new Set(), waitersOf: new Map(), seen: 0, retained: nothingRetained,
   ceiling, isEvicting: false, isMarked: false
 })
 
 const headOf = (store: StoreService, room: Room): Cursor => store.statisticsOf(room.channel.name)?.head ?? 0
 
-/** The head, once it is beyond `after`; in an addressed channel once it is by an event that `reader` sees. */
+const nothingHeld: ReadonlyArray<Cursor> = []
+
+/** One of these cursors is not held any more, or never was. */
+const isFree = ({ queue }: Room, held: ReadonlyArray<Cursor>): boolean => {
+  if (held.length === 0) return false
+  if (queue === undefined) return true
+  const statusOf = queue.statuses()
+  return queue.isRestored() && held.some((cursor) => statusOf(cursor) !== "held")
+}
+
+/**
+ * The head, once it is beyond `after`, or one of `held` is held no longer; in an addressed channel once it is by an event
+ * that `reader` sees.
+ */
 export const awaitBeyond = (
-  store: StoreService, room: Room, after: Cursor, reader: SystemId | undefined
+  store: StoreService, room: Room, after: Cursor, reader: SystemId | undefined, held: ReadonlyArray<Cursor> = nothingHeld
 ): Effect.Effect<Cursor> =>
   Effect.suspend(() => {
     const head = headOf(store, room)
-    if (head > after) return Effect.succeed(head)
+    if (head > after || isFree(room, held)) return Effect.succeed(head)
     return Effect.callback((resume) => {
-      const waiter: Waiter = { after, resume }
+      const waiter: Waiter = { after, held, resume }
       const waiters = waitersFor(room, reader, head)
       waiters.add(waiter)
       return Effect.sync(() => {
@@ -75,16 +92,16 @@ export const isConcerned = (room: Room): boolean =>
 /** Does what commits to the room ask for. */
 export const serve = (store: StoreService, room: Room): void => {
   const head = headOf(store, room)
-  wake(room.waiters, head)
+  wake(room, room.waiters, head)
   if (room.waitersOf.size > 0) wakeAddressees(store, room, head)
   room.queue?.onHead()
   retain(store, room)
 }
 
-const wake = (waiters: Set<Waiter>, head: Cursor): void => {
+const wake = (room: Room, waiters: Set<Waiter>, head: Cursor): void => {
   if (waiters.size === 0) return
   const woken: Array<Waiter> = []
-  for (const waiter of waiters) if (waiter.after < head) woken.push(waiter)
+  for (const waiter of waiters) if (waiter.after < head || isFree(room, waiter.held)) woken.push(waiter)
   for (const waiter of woken) waiters.delete(waiter)
   const answer = Effect.succeed(head)
   for (const waiter of woken) waiter.resume(answer)
@@ -94,7 +111,7 @@ const wakeOf = (room: Room, reader: SystemId, head: Cursor): void => {
   const waiters = room.waitersOf.get(reader)
   if (waiters === undefined) return
   room.waitersOf.delete(reader)
-  wake(waiters, head)
+  wake(room, waiters, head)
   // Who waits for a cursor that lies still ahead goes on waiting.
   if (waiters.size > 0 && !room.waitersOf.has(reader)) room.waitersOf.set(reader, waiters)
   else for (const waiter of waiters) room.waitersOf.get(reader)?.add(waiter)
@@ -129,7 +146,9 @@ export const retain = (store: StoreService, room: Room): void => {
   if (statistics === undefined) return
   room.retained = note(room.retained, statistics.events, statistics.head, count)
   if (statistics.events < count + slackOf(count)) return
-  const ceiling = Math.min(room.queue === undefined ? Infinity : room.queue.settledFloor(), room.ceiling())
+  // A log goes by its retention; only what a queue has still to hand out is kept beyond it.
+  const queue = deliveries[room.channel.delivery].isQueue ? room.queue : undefined
+  const ceiling = Math.min(queue === undefined ? Infinity : queue.settledFloor(), room.ceiling())
   const decision = decide(room.retained, statistics.events, count, ceiling)
   if (decision.kind === "keep" || ceiling <= statistics.floor) return
   const evict = (floor: Cursor, after: (state: Retained) => Retained): Effect.Effect<void, unknown> =>

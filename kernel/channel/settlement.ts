@@ -1,9 +1,10 @@
 // What is settled of an exclusive channel: a fold of its companion channel. A record says
 //
-//   {"settled":[7,[9,12]],"taken":[13,[14,2]],"dead":[11]}
+//   {"settled":[7,[9,12]],"taken":[13,[14,2]],"dead":[11],"removed":[7]}
 //
 // settled: runs. [9,12] means that every item from 9 to 12 is settled; runs that share a cursor are one run.
-// taken: attempts. 13 was handed out once, 14 twice. dead: which of the settled items went to the dead letters.
+// taken: attempts. 13 was handed out once, 14 twice. dead: which of the settled items went to the dead letters. removed:
+// which of them nobody shall see any more.
 //
 // The state is the join of all records: runs unite, of two counts of attempts the higher one stays. So records may be
 // repeated, come late or in another order and mean the same, and a record of the whole state makes all earlier ones
@@ -18,6 +19,7 @@ export interface SettlementRecord {
   readonly settled?: ReadonlyArray<Cursor | Run>
   readonly taken?: ReadonlyArray<Cursor | readonly [Cursor, number]>
   readonly dead?: ReadonlyArray<Cursor>
+  readonly removed?: ReadonlyArray<Cursor>
 }
 
 export interface Settled {
@@ -25,9 +27,11 @@ export interface Settled {
   readonly runs: ReadonlyArray<Run>
   /** Of items that are not settled. */
   readonly attempts: ReadonlyMap<Cursor, number>
+  /** Settled ones that no reader gets either. */
+  readonly removed: ReadonlySet<Cursor>
 }
 
-export const nothingSettled: Settled = { runs: [[0, 0]], attempts: new Map() }
+export const nothingSettled: Settled = { runs: [[0, 0]], attempts: new Map(), removed: new Set() }
 
 /** The kind of a companion's events. */
 export const settlementKind = "settlement"
@@ -49,8 +53,10 @@ export const runAt = (runs: ReadonlyArray<Run>, cursor: Cursor): Run | undefined
 export const join = (state: Settled, records: ReadonlyArray<SettlementRecord>): Settled => {
   const all: Array<Run> = [...state.runs]
   const attempts = new Map(state.attempts)
+  const removed = new Set(state.removed)
   for (const record of records) {
     for (const run of record.settled ?? []) all.push(typeof run === "number" ? [run, run] : run)
+    for (const cursor of record.removed ?? []) removed.add(cursor)
     for (const taken of record.taken ?? []) {
       const [cursor, count] = typeof taken === "number" ? [taken, 1] : taken
       if (count > (attempts.get(cursor) ?? 0)) attempts.set(cursor, count)
@@ -64,7 +70,7 @@ export const join = (state: Settled, records: ReadonlyArray<SettlementRecord>): 
     else if (to > last[1]) last[1] = to
   }
   for (const cursor of attempts.keys()) if (runAt(runs, cursor) !== undefined) attempts.delete(cursor)
-  return { runs, attempts }
+  return { runs, attempts, removed }
 }
 
 /** Every item up to this cursor is settled. */
@@ -72,7 +78,8 @@ export const floorOf = (state: Settled): Cursor => state.runs[0]?.[1] ?? 0
 
 /** The JSON text of a record; members that would be empty are left out. */
 export const recordText = (
-  runs: ReadonlyArray<Run>, taken: Iterable<readonly [Cursor, number]>, dead: ReadonlyArray<Cursor>
+  runs: ReadonlyArray<Run>, taken: Iterable<readonly [Cursor, number]>, dead: ReadonlyArray<Cursor>,
+  removed: ReadonlyArray<Cursor> = []
 ): string => {
   let settledText = ""
   for (const [from, to] of runs) {
@@ -87,5 +94,6 @@ export const recordText = (
   let text = settledText === "" ? "" : `"settled":[${settledText}]`
   if (takenText !== "") text += `${text === "" ? "" : ","}"taken":[${takenText}]`
   if (dead.length > 0) text += `${text === "" ? "" : ","}"dead":[${dead.join(",")}]`
+  if (removed.length > 0) text += `${text === "" ? "" : ","}"removed":[${removed.join(",")}]`
   return `{${text}}`
 }

@@ -2,11 +2,11 @@
 // work, and what is not of the right kind is refused here, before it reaches a store that would stop over it.
 import { InvalidPayload } from "../../protocol/errors.ts"
 import type { Draft, Event, Filter } from "../../protocol/event.ts"
-import type { AppendOptions, ReadOptions, TakeOptions } from "../../protocol/port.ts"
+import type { AppendOptions, EvictOptions, ReadOptions, TakeOptions } from "../../protocol/port.ts"
 import type { PutOptions, SnapshotDraft } from "../../protocol/snapshot.ts"
 import type { Outcome, Settlement } from "../../protocol/subscription.ts"
 import { isSegment, nameLengthMax } from "../../protocol/names.ts"
-import { batchEventsMax, takeItemsMax } from "../limits.ts"
+import { batchEventsMax, heldCursorsMax, takeItemsMax } from "../limits.ts"
 
 const refuse = (what: string, path: string, reason: string): InvalidPayload => new InvalidPayload({ what, path, reason })
 
@@ -48,25 +48,54 @@ const whole = (value: unknown): number | undefined => (typeof value === "number"
 
 export const readOptionsOf = (given: ReadOptions | undefined): ReadOptions => {
   if (given === undefined || given === null) return {}
-  const { after, filter, limit } = given
+  const { after, filter, fullLog, limit } = given
   const from = whole(after)
   const most = whole(limit)
-  if (from !== undefined && most !== undefined && filter === undefined) return { after: from, limit: most }
+  if (from !== undefined && most !== undefined && filter === undefined && fullLog !== true) return { after: from, limit: most }
   return {
     ...(from === undefined ? {} : { after: from }),
     ...(most === undefined ? {} : { limit: most }),
-    ...(filter === undefined ? {} : { filter: filterOf(filter) })
+    ...(filter === undefined ? {} : { filter: filterOf(filter) }),
+    ...(fullLog === true ? { fullLog: true } : {})
   }
 }
 
 /** A cursor to wait behind; what is none is "before all". */
 export const cursorOf = (given: unknown): number => whole(given) ?? 0
 
+/** Cursors of a page that were held. */
+export const heldOf = (given: unknown): ReadonlyArray<number> | undefined => {
+  if (!Array.isArray(given) || given.length === 0) return undefined
+  return Array.from({ length: Math.min(given.length, heldCursorsMax) }, (_, at): unknown => given[at]).filter(isCursor)
+}
+
+export const eventIdOf = (given: unknown): string => {
+  if (typeof given !== "string" || !isSegment(given)) throw refuse("event", "id", "must be the id of an event")
+  return given
+}
+
+export const eventIdsOf = (given: unknown): ReadonlyArray<string> => {
+  if (!Array.isArray(given)) throw refuse("event", "ids", "must be a list of event ids")
+  if (given.length > batchEventsMax) throw refuse("event", "ids", `at most ${batchEventsMax} are removed at once`)
+  return Array.from({ length: given.length }, (_, at) => eventIdOf(given[at]))
+}
+
+export const evictOptionsOf = (given: EvictOptions | undefined): EvictOptions => {
+  const { before, maxCount } = given ?? {}
+  if (before === undefined && maxCount === undefined) throw refuse("evict", "", "says before when (before), or how many stay (maxCount)")
+  if (before !== undefined && !Number.isFinite(before)) throw refuse("evict", "before", "must be a time in Unix milliseconds")
+  if (maxCount !== undefined && !isCursor(maxCount)) throw refuse("evict", "maxCount", "must be a number of events")
+  return { ...(before === undefined ? {} : { before }), ...(maxCount === undefined ? {} : { maxCount }) }
+}
+
+export const clearedOf = (given: Filter | undefined): Filter | undefined => (given === undefined || given === null ? undefined : filterOf(given))
+
 /* hot */
 export const takeOptionsOf = (given: TakeOptions | undefined): TakeOptions => {
   if (given === undefined || given === null) return {}
-  const { limit, wait } = given
+  const { limit, settle, wait } = given
   const most = whole(limit)
+  if (settle !== undefined) return { limit: most ?? 1, wait: wait === true, settle: settlementsOf(settle) }
   return most === undefined ? { wait: wait === true } : { limit: most, wait: wait === true }
 }
 
@@ -111,13 +140,21 @@ export const subscriptionOf = (name: unknown, cursor: unknown): { readonly name:
 /** Everything but the value, which is serialised by whoever keeps it. */
 export const snapshotDraftOf = (given: SnapshotDraft): SnapshotDraft => {
   if (typeof given !== "object" || given === null) throw refuse("snapshot", "", "must be an object with name and value")
-  const { channel, cursor, name, sourceEventId, value } = given
+  const { channel, cursor, metadata, name, schema, sourceEventId, timestamp, value, visibility } = given
   if (typeof name !== "string" || !isSegment(name)) throw refuse("snapshot", "name", "must be a non-empty path segment")
   for (const [path, text] of [["channel", channel], ["sourceEventId", sourceEventId]] as const) {
     if (text !== undefined && text !== null && (typeof text !== "string" || !isSegment(text))) throw refuse("snapshot", path, "must be a non-empty path segment")
   }
   if (cursor !== undefined && cursor !== null && !isCursor(cursor)) throw refuse("snapshot", "cursor", "must be a cursor")
-  return { name, value, channel: channel ?? null, sourceEventId: sourceEventId ?? null, cursor: cursor ?? null }
+  if (timestamp !== undefined && !(typeof timestamp === "number" && Number.isFinite(timestamp))) throw refuse("snapshot", "timestamp", "must be a finite number")
+  if (schema !== undefined && schema !== null && typeof schema !== "string") throw refuse("snapshot", "schema", "must be a string")
+  if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))) throw refuse("snapshot", "metadata", "must be an object")
+  if (visibility !== undefined && visibility !== "private" && visibility !== "public") throw refuse("snapshot", "visibility", "must be private or public")
+  return {
+    name, value, channel: channel ?? null, sourceEventId: sourceEventId ?? null, cursor: cursor ?? null, schema: schema ?? null,
+    ...(timestamp === undefined ? {} : { timestamp }), ...(metadata === undefined ? {} : { metadata }),
+    ...(visibility === undefined ? {} : { visibility })
+  }
 }
 
 export const putOptionsOf = (given: PutOptions | undefined): PutOptions | undefined => {

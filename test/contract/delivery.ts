@@ -142,8 +142,8 @@ export const deliveryContract = (backend: Backend): void => {
       expect(failure).toMatchObject({ _tag: "ChannelNotFound", nearest: "repo.files" })
     }))
 
-    it("has no items to take", ({ channels }) => Effect.gen(function*() {
-      yield* channels().open(spec("log"))
+    it("has no items to take when it takes no exclusive reads", ({ channels }) => Effect.gen(function*() {
+      yield* channels().open(spec("log", { exclusiveReads: false }))
       const failure = yield* Effect.flip(channels().take("a", "log"))
       expect(failure).toMatchObject({ _tag: "WrongDelivery", delivery: "shared", operation: "take", instead: "read" })
     }))

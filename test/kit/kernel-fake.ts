@@ -66,7 +66,7 @@ export const makeFakeKernel = (options: {
       store, clock, append, awaitBeyond, read,
       open: unused("open"), get: (name) => store.channels().find((channel) => channel.name === name), all: () => store.channels(),
       appendSurely: unused("appendSurely"), take: unused("take"), settle: unused("settle"), renew: unused("renew"), release: unused("release"),
-      backlog: unused("backlog"), settledFloor: () => 0
+      backlog: unused("backlog"), settledFloor: () => 0, event: unused("event"), evict: unused("evict"), clear: unused("clear"), remove: unused("remove")
     }
 
     const reply = (recipient: string, correlationId: string, kind: string, payload: unknown): Effect.Effect<void> =>
@@ -85,8 +85,8 @@ export const makeFakeKernel = (options: {
           return reply(system, first!.id, verdict.kind, verdict.payload)
         }),
       read: (channel, readOptions) => read(system, channel, readOptions),
-      awaitBeyond,
-      take: unused("take"), settle: unused("settle"), renew: unused("renew"), backlog: unused("backlog"), subscription: unused("subscription"),
+      awaitBeyond: (channel, after) => awaitBeyond(channel, after), event: unused("event"), evict: unused("evict"), clear: unused("clear"),
+      remove: unused("remove"), take: unused("take"), settle: unused("settle"), renew: unused("renew"), backlog: unused("backlog"), subscription: unused("subscription"),
       advance: unused("advance"), getSnapshot: unused("getSnapshot"), putSnapshot: unused("putSnapshot"), putArtifact: unused("putArtifact"),
       getArtifact: unused("getArtifact"), powers: []
     })

@@ -177,10 +177,10 @@ describe("a queue", () => {
     expect(yield* channels.take("b", "jobs", { limit: 2 })).toMatchObject([{ event: { payload: 1 }, attempt: 2 }])
   }))
 
-  it("that becomes a log tells those who wait for items", ({ channels }) => Effect.gen(function*() {
+  it("that becomes a topic tells those who wait for items", ({ channels }) => Effect.gen(function*() {
     yield* channels.open(queue("jobs"))
     const waiting = yield* Effect.forkChild(Effect.flip(channels.take("a", "jobs", { wait: true })), { startImmediately: true })
-    yield* channels.open(spec("jobs"))
+    yield* channels.open(spec("jobs", { form: "topic" }))
     expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "WrongDelivery", delivery: "shared" })
   }))
 
