@@ -2,6 +2,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { Policy } from "../protocol/authority.ts"
 import { channelOf, type ChannelSpec, type Durability } from "../protocol/channel.ts"
 import {
@@ -11,10 +12,11 @@ import {
 import type { Event } from "../protocol/event.ts"
 import type { Executor } from "../protocol/executor.ts"
 import { drainSecondsDefault } from "../protocol/lifecycle.ts"
-import type { Manifest, System } from "../protocol/manifest.ts"
+import { emptyManifest, type Manifest, type System } from "../protocol/manifest.ts"
 import { kernelSystem, type ChannelId, type Cursor, type SystemId } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
 import type { ReadFailure, ReadingPower } from "../protocol/power.ts"
+import type { ChannelSecurity } from "../protocol/security.ts"
 import type { AuditReport, ChannelView, GateView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
 import type { WarrantState } from "../protocol/warrant.ts"
 import * as wellKnown from "../protocol/well-known.ts"
@@ -35,6 +37,7 @@ import type { Loader, ModuleSource } from "./dock/loader.ts"
 import * as Replace from "./dock/replace.ts"
 import { makeRegistry } from "./executor/registry.ts"
 import { makePendingRequests } from "./guard/admission.ts"
+import { makeTokens, tokenKeyInMemory, type SigningKey, type Tokens } from "./guard/tokens.ts"
 import { canonical } from "./guard/canonical.ts"
 import { requestAttemptsMax, requestRetention } from "./limits.ts"
 import * as ActionService from "./service/action.ts"
@@ -51,6 +54,8 @@ export interface DockOptions {
   readonly privileged?: boolean
   /** The operator's config vouches for the manifest: what it declares is granted without asking a rule. */
   readonly configured?: boolean
+  /** For code that runs elsewhere: why it cannot be reached now, or nothing. Views show it as failed meanwhile. */
+  readonly unreachable?: () => string | undefined
 }
 
 export interface Docked {
@@ -77,6 +82,16 @@ export interface Kernel {
   readonly channels: ChannelsService
   /** Docks a system and starts it. Nothing is left half-wired when it fails. */
   readonly dock: (system: System, options?: DockOptions) => Effect.Effect<Docked, DockError>
+  /**
+   * Docks somebody outside: its port reaches every PUBLIC channel and no other. The one that is docked under this name as
+   * a guest already is given again; any other system under this name keeps it.
+   */
+  readonly dockGuest: (id: SystemId, description?: string) => Effect.Effect<Docked, DockError>
+  /** The security of a channel whose provider gave it one. */
+  readonly securityOf: (channel: ChannelId) => ChannelSecurity | undefined
+  readonly securities: () => ReadonlyArray<ChannelSecurity>
+  /** Tokens for those outside. */
+  readonly tokens: Tokens
   /** Revokes its grants, takes its port and channels' wiring back and stops it. Unknown id: no effect. */
   readonly undock: (id: SystemId) => Effect.Effect<void>
   readonly pause: (id: SystemId) => Effect.Effect<void, SystemNotFound>
@@ -134,6 +149,8 @@ export interface KernelOptions {
 /** What the kernel cannot do by itself: hashing and reading files. */
 export interface Powers {
   readonly sha256: (text: string) => string
+  /** The private key that signs tokens, made and kept at the first call. Absent: one that dies with the kernel. */
+  readonly tokenKey?: Effect.Effect<SigningKey, StoreUnavailable>
   readonly readingPower: (root: string) => Effect.Effect<ReadingPower, ReadFailure>
 }
 
@@ -225,6 +242,13 @@ export const make = Effect.fnUntraced(function*(
     unregister: registry.unregister,
     entered
   })
+  const tokens = makeTokens({
+    kernel: options.id, journal: kept, clock, key: powers.tokenKey ?? tokenKeyInMemory(),
+    isDocked: (name) => {
+      const docked = constellation.get(name)
+      return docked !== undefined && docked.request.guest !== true
+    }
+  })
   const loader = Loader_.make({ constellation, journal, rules, source: options.source })
   const replace = Replace.make({ constellation, loader, source: options.source })
   const room: ServiceRoom = { channels, journal, projections, pending }
@@ -261,6 +285,12 @@ export const make = Effect.fnUntraced(function*(
       )
   })
 
+  const arriving = Semaphore.makeUnsafe(1)
+  const guest = (id: SystemId): Docked | undefined => {
+    const docked = constellation.get(id)
+    return docked?.request.guest === true ? { id, port: docked.control.port } : undefined
+  }
+
   const kernel: Hosted = {
     id: options.id,
     name: options.name,
@@ -272,10 +302,32 @@ export const make = Effect.fnUntraced(function*(
         constellation.dock(system, {
           channels: dockOptions.channels ?? [],
           privileged: dockOptions.privileged ?? false,
-          configured: dockOptions.configured ?? true
+          configured: dockOptions.configured ?? true,
+          ...(dockOptions.unreachable === undefined ? {} : { unreachable: dockOptions.unreachable })
         }),
         (docked) => ({ id: docked.id, port: docked.control.port })
       ),
+    dockGuest: (id, description = "") =>
+      Effect.suspend(() => {
+        const here = guest(id)
+        if (here !== undefined) return Effect.succeed(here)
+        // One at a time: two who come at once under one name are the same guest.
+        return arriving.withPermit(Effect.suspend((): Effect.Effect<Docked, DockError> => {
+          const arrived = guest(id)
+          if (arrived !== undefined) return Effect.succeed(arrived)
+          return Effect.map(
+            constellation.dock(
+              // Without a life of its own: it acts when somebody calls.
+              { manifest: { ...emptyManifest(id, "door"), description }, run: () => Effect.never },
+              { channels: [], privileged: false, configured: true, guest: true }
+            ),
+            ({ control }) => ({ id, port: control.port })
+          )
+        }))
+      }),
+    securityOf: constellation.securityOf,
+    securities: constellation.securities,
+    tokens,
     undock: (id) => constellation.undock(id, "undocked"),
     pause: constellation.pause,
     resume: constellation.resume,

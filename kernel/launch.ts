@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Context from "effect/Context"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { isAbsolute, join, resolve } from "node:path"
+import { dirname, isAbsolute, join, resolve } from "node:path"
 import {
   ConfigInvalid, type ModuleRejected, StoreUnavailable, type ChannelExists, type StoreCorrupt, type StoreFormat, type StoreLocked
 } from "../protocol/errors.ts"
@@ -20,6 +20,7 @@ import { policyFromConfig } from "./guard/policy.ts"
 import * as Kernel from "./kernel.ts"
 import { sha256Hex } from "./power/digest.ts"
 import { readingPower } from "./power/reading.ts"
+import { tokenKeyFile } from "./power/token-key.ts"
 import * as Memory from "./store/memory.ts"
 import * as Sqlite from "./store/sqlite.ts"
 import { Store, type StoreService } from "./store/store.ts"
@@ -86,6 +87,13 @@ const executorsOf = (config: KernelConfig, directory: string): Effect.Effect<Rea
     return Effect.succeed([...made, ...table.own])
   })
 
+/** Beside the store: who may read one may read the other. A store that dies with the process needs no file. */
+const tokenKeyOf = ({ config, directory, once }: LaunchOptions, store: StoreService): Pick<Kernel.Powers, "tokenKey"> => {
+  const { path } = store.statistics()
+  if (once === true || config.store.backend === "memory") return {}
+  return { tokenKey: tokenKeyFile(join(path === null ? join(directory, ".aaax") : dirname(resolve(directory, path)), "token-key.jwk")) }
+}
+
 /** Opens the store, folds the journal and docks the modules. Nothing runs before the kernel's `launch`. */
 export const launchKernel = Effect.fnUntraced(function*(
   options: LaunchOptions
@@ -108,7 +116,7 @@ export const launchKernel = Effect.fnUntraced(function*(
     executors,
     channels: config.channels,
     source: options.source,
-    powers: { sha256: sha256Hex, readingPower: powerFor },
+    powers: { sha256: sha256Hex, readingPower: powerFor, ...tokenKeyOf(options, store) },
     approvalMillis: config.approvals.expiryMillis,
     requestRetention: config.retention.requests,
     quarantine: options.quarantine ?? [],

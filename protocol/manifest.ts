@@ -5,6 +5,7 @@ import { ChannelSpec } from "./channel.ts"
 import type { Executor } from "./executor.ts"
 import { ChannelId, SystemId } from "./names.ts"
 import type { Port } from "./port.ts"
+import type { ChannelSecurity } from "./security.ts"
 import type { StandardSchemaV1 } from "./standard-schema.ts"
 
 /** Names of frameworks that the loader knows. Those not built yet are refused by name. */
@@ -64,6 +65,8 @@ export interface System {
   readonly manifest: Manifest
   /** Payload schemas of the channels that it provides; a refused payload is refused at append. */
   readonly schemas?: Readonly<Record<ChannelId, StandardSchemaV1>>
+  /** Who may do what on the channels that it provides, beyond their wiring; asked before every operation of others. */
+  readonly securities?: Readonly<Record<ChannelId, ChannelSecurity>>
   /** Executors that it serves; they are registered while it is docked. */
   readonly executors?: ReadonlyArray<Executor>
   /**

@@ -89,6 +89,8 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
     case "module.loaded":
     case "module.unloaded":
     case "warrant.started":
+    case "token.minted":
+    case "token.revoked":
     case "clock.jumped":
     case "clock.confirmed":
     case "snapshot.taken":

@@ -3,20 +3,24 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { channelOf } from "../../protocol/channel.ts"
+import { channelOf, type ChannelSpec } from "../../protocol/channel.ts"
 import { DockRefused, SystemExists, SystemNotFound, type ChannelExists, type StoreUnavailable } from "../../protocol/errors.ts"
 import type { Executor } from "../../protocol/executor.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { Manifest, System } from "../../protocol/manifest.ts"
 import { nameLengthMax, nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { ReadingPower, ReadFailure } from "../../protocol/power.ts"
+import type { ChannelSecurity } from "../../protocol/security.ts"
 import type { SystemView } from "../../protocol/view.ts"
+import { deadLettersOf } from "../../protocol/well-known.ts"
 import { decideDock, decideStatus, decideUndock, type Rules } from "../authority/decide.ts"
 import type { Journal } from "../authority/journal.ts"
 import { grantsOf, lookup } from "../authority/state.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import type { PendingRequests } from "../guard/admission.ts"
-import { wiringOf, type Wiring } from "../guard/wiring.ts"
+import { closedSecurity } from "../guard/channel-security.ts"
+import { isGuestName } from "../guard/tokens.ts"
+import { publicWiring, wiringOf, type Direction, type Wiring } from "../guard/wiring.ts"
 import { contained } from "../executor/executor.ts"
 import { systemsMax } from "../limits.ts"
 import { keptSystem } from "./manifest.ts"
@@ -27,6 +31,10 @@ export interface DockRequest {
   readonly channels: ReadonlyArray<ChannelId>
   readonly privileged: boolean
   readonly configured: boolean
+  /** Somebody outside: wired to every PUBLIC channel, as far as its credential goes. */
+  readonly guest?: boolean
+  /** For code that runs elsewhere: why it cannot be reached now, or nothing. */
+  readonly unreachable?: () => string | undefined
   /** Set when it was loaded as a module. */
   readonly module?: { readonly id: string; readonly file: string | null; readonly digest: string | null; readonly origin: "config" | "runtime" }
 }
@@ -68,6 +76,10 @@ export interface Constellation {
   readonly get: (id: SystemId) => Docked | undefined
   readonly all: () => ReadonlyArray<Docked>
   readonly ids: () => ReadonlyArray<SystemId>
+  /** The security of a channel whose provider gave it one. */
+  readonly securityOf: (channel: ChannelId) => ChannelSecurity | undefined
+  /** All of these. */
+  readonly securities: () => ReadonlyArray<ChannelSecurity>
   /** From now on docked systems run; those that wait are started. */
   readonly start: Effect.Effect<void>
   readonly pause: (id: SystemId) => Effect.Effect<void, SystemNotFound>
@@ -88,6 +100,18 @@ const nameOf = (system: System): string => {
   }
 }
 
+/** Says in the metadata of a channel that its provider gave it a security, which is code and not kept. */
+const guardedKey = "aaax.guarded"
+const guarded = (spec: ChannelSpec): ChannelSpec => ({ ...spec, metadata: { ...spec.metadata, [guardedKey]: true } })
+
+/** Names that a view shows for each direction: a guest may be wired to every channel there is. */
+const wiredShownMax = 1_000
+
+const wiredNames = (wiring: Wiring): ((direction: Direction) => ReadonlyArray<ChannelId>) => {
+  const wires = [...wiring]
+  return (direction) => wires.filter(([, wire]) => wire[direction]).slice(0, wiredShownMax).map(([name]) => name)
+}
+
 /** Systems in these states are not started. */
 const resting: ReadonlySet<SystemStatus> = new Set(["paused", "quarantined", "revoked"])
 
@@ -96,6 +120,8 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
   const scope = yield* Effect.scope
   const table = new Map<SystemId, Docked>()
   const docking = new Set<SystemId>()
+  const securities = new Map<ChannelId, ChannelSecurity>()
+  const guests = publicWiring(channels)
   let started = false
 
   const found = (id: SystemId): Effect.Effect<Docked, SystemNotFound> => {
@@ -157,13 +183,25 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     yield* channels.release(docked.id)
   })
 
+  const securityOf = (channel: ChannelId): ChannelSecurity | undefined => (securities.size === 0 ? undefined : securities.get(channel))
+
+  const guard = (channel: ChannelId, security: ChannelSecurity | undefined): void => {
+    if (security === undefined) securities.delete(channel)
+    else securities.set(channel, security)
+  }
+  // What was guarded in an earlier run is nobody's until its provider is here again.
+  for (const { metadata, name } of channels.all()) {
+    if (metadata[guardedKey] !== true) continue
+    for (const channel of [name, deadLettersOf(name)]) guard(channel, closedSecurity)
+  }
+
   const manifestDigest = (manifest: Manifest): string => options.sha256(options.canonical(manifest))
 
   const place = Effect.fnUntraced(function*(system: System, request: DockRequest): Effect.fn.Return<Docked, DockFailure> {
     const { manifest } = system
     const refuse = (reason: string) => new DockRefused({ system: manifest.id, reason })
     const privileged = request.privileged || (manifest.privileged && request.configured)
-    const wiring = wiringOf(manifest, request.channels, privileged, (name) => channels.get(name) !== undefined)
+    const wiring = request.guest === true ? guests : wiringOf(manifest, request.channels, privileged, (name) => channels.get(name) !== undefined)
     if (typeof wiring === "string") return yield* refuse(wiring)
     for (const spec of manifest.provides) {
       const owner = channels.get(spec.name)?.owner
@@ -182,10 +220,28 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     if (clash !== undefined) return yield* refuse(`Executor '${clash}' is already served.`)
     for (const spec of manifest.provides) {
       const schema = Object.hasOwn(system.schemas ?? {}, spec.name) ? system.schemas?.[spec.name] : undefined
-      yield* channels.open(channelOf(spec, manifest.id), schema, { adopt: true })
+      const security = Object.hasOwn(system.securities ?? {}, spec.name) ? system.securities?.[spec.name] : undefined
+      const before = securities.get(spec.name)
+      // Guarded before it can be reached.
+      if (security !== undefined) securities.set(spec.name, security)
+      yield* channels.open(channelOf(security === undefined ? spec : guarded(spec), manifest.id), schema, { adopt: true }).pipe(
+        Effect.onError(() => Effect.sync(() => guard(spec.name, before)))
+      )
+      guard(spec.name, security)
+      const letters = deadLettersOf(spec.name)
+      // The dead letters of a queue are its items.
+      if (channels.get(letters)?.owner === manifest.id && !manifest.provides.some(({ name }) => name === letters)) guard(letters, security)
     }
     const control = makePort({
-      system: manifest.id, wiring, snapshots: manifest.snapshots, powers, channels, pending: options.pending, entered: options.entered
+      system: manifest.id,
+      wiring,
+      snapshots: request.guest === true ? "any" : manifest.snapshots,
+      // What a guest may do is checked with its credential, which says more than its name.
+      securityOf: request.guest === true ? () => undefined : securityOf,
+      powers,
+      channels,
+      pending: options.pending,
+      entered: options.entered
     })
     const { answer } = yield* journal.submit(decideDock(rules, {
       system: manifest.id,
@@ -262,38 +318,47 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     yield* halt(docked)
   })
 
+  const undock: Constellation["undock"] = (id, reason) =>
+    Effect.suspend(() => {
+      const docked = table.get(id)
+      if (docked === undefined) return Effect.void
+      table.delete(id)
+      // Until it is gone nobody is docked under its name: what ends now would end for the new one.
+      docking.add(id)
+      docked.control.close(reason)
+      options.unregister(id)
+      return halt(docked).pipe(
+        Effect.andThen(journal.submit(decideUndock(id, docked.request.module?.id, reason))),
+        Effect.asVoid,
+        Effect.ensuring(Effect.sync(() => docking.delete(id)))
+      )
+    })
+
+  const dock: Constellation["dock"] = (given, request) =>
+    Effect.suspend((): Effect.Effect<Docked, DockFailure> => {
+      const system = keptSystem(given, options.host)
+      if (typeof system === "string") return Effect.fail(new DockRefused({ system: nameOf(given), reason: system }))
+      const { id } = system.manifest
+      // A system takes its name back from a guest that used it.
+      const isGuests = table.get(id)?.request.guest === true && request.guest !== true && isGuestName(id, options.host)
+      if (isGuests) return Effect.andThen(undock(id, "a system of the constellation has this name now"), dock(system, request))
+      if (table.has(id) || docking.has(id)) return Effect.fail(new SystemExists({ system: id }))
+      if (table.size >= systemsMax) return Effect.fail(new DockRefused({ system: id, reason: `At most ${systemsMax} systems can be docked.` }))
+      docking.add(id)
+      return place(system, request).pipe(
+        Effect.onError(() => Effect.sync(() => options.unregister(id))),
+        Effect.ensuring(Effect.sync(() => docking.delete(id)))
+      )
+    })
+
   return {
-    dock: (given, request) =>
-      Effect.suspend((): Effect.Effect<Docked, DockFailure> => {
-        const system = keptSystem(given, options.host)
-        if (typeof system === "string") return Effect.fail(new DockRefused({ system: nameOf(given), reason: system }))
-        const { id } = system.manifest
-        if (table.has(id) || docking.has(id)) return Effect.fail(new SystemExists({ system: id }))
-        if (table.size >= systemsMax) return Effect.fail(new DockRefused({ system: id, reason: `At most ${systemsMax} systems can be docked.` }))
-        docking.add(id)
-        return place(system, request).pipe(
-          Effect.onError(() => Effect.sync(() => options.unregister(id))),
-          Effect.ensuring(Effect.sync(() => docking.delete(id)))
-        )
-      }),
-    undock: (id, reason) =>
-      Effect.suspend(() => {
-        const docked = table.get(id)
-        if (docked === undefined) return Effect.void
-        table.delete(id)
-        // Until it is gone nobody is docked under its name: what ends now would end for the new one.
-        docking.add(id)
-        docked.control.close(reason)
-        options.unregister(id)
-        return halt(docked).pipe(
-          Effect.andThen(journal.submit(decideUndock(id, docked.request.module?.id, reason))),
-          Effect.asVoid,
-          Effect.ensuring(Effect.sync(() => docking.delete(id)))
-        )
-      }),
+    dock,
+    undock,
     get: (id) => table.get(id),
     all: () => [...table.values()],
     ids: () => [...table.keys()].sort(),
+    securityOf,
+    securities: () => [...new Set(securities.values())],
     start: Effect.suspend(() => {
       started = true
       const waiting = [...table.values()].filter((docked) => docked.fiber === undefined && !resting.has(docked.status))
@@ -325,23 +390,25 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     view: (docked) => {
       const { manifest } = docked.system
       const record = lookup(journal.state().systems, docked.id)
+      const wired = wiredNames(docked.wiring)
+      const unreachable = docked.status === "running" || docked.status === "stopped" ? docked.request.unreachable?.() : undefined
       return {
         id: docked.id,
-        status: docked.status,
+        status: unreachable === undefined ? docked.status : "failed",
         module: docked.request.module?.id ?? null,
         framework: manifest.framework,
         description: manifest.description,
         privileged: record?.privileged ?? false,
-        reads: [...docked.wiring].filter(([, wire]) => wire.read).map(([name]) => name),
-        writes: [...docked.wiring].filter(([, wire]) => wire.append).map(([name]) => name),
-        takes: [...docked.wiring].filter(([, wire]) => wire.take).map(([name]) => name),
+        reads: wired("read"),
+        writes: wired("append"),
+        takes: wired("take"),
         provides: manifest.provides.map((spec) => spec.name),
         executors: manifest.executors,
         powers: docked.control.port.powers.map((power) => `read ${power.root}`),
         grants: grantsOf(journal.state(), docked.id).length,
         restarts: docked.restarts,
         // Why it was quarantined outlives the run that did it.
-        lastError: docked.lastError ?? (docked.status === "quarantined" ? record?.reason ?? null : null),
+        lastError: unreachable ?? docked.lastError ?? (docked.status === "quarantined" ? record?.reason ?? null : null),
         dockedAt: docked.dockedAt
       }
     }

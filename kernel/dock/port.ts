@@ -6,19 +6,21 @@ import * as Latch from "effect/Latch"
 import type { Artifact } from "../../protocol/artifact.ts"
 import type { Channel } from "../../protocol/channel.ts"
 import {
-  ArtifactNotFound, ChannelNotFound, Denied, type InvalidPayload, Overloaded, SnapshotNotFound, TooLarge, Undocked, type AppendError,
+  ArtifactNotFound, ChannelNotFound, Denied, EventNotFound, type InvalidPayload, Overloaded, SnapshotNotFound, TooLarge, Undocked, type AppendError,
   type SnapshotConflict, type StoreCorrupt, type StoreUnavailable
 } from "../../protocol/errors.ts"
 import type { Appended } from "../../protocol/event.ts"
 import { nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { ReadingPower } from "../../protocol/power.ts"
+import type { ChannelSecurity, Principal } from "../../protocol/security.ts"
 import type { Snapshot } from "../../protocol/snapshot.ts"
 import type { Subscription, Taken } from "../../protocol/subscription.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { makeGauge, type PendingRequests } from "../guard/admission.ts"
-import { notWired, type Direction, type Wiring } from "../guard/wiring.ts"
+import { securityRefusal } from "../guard/channel-security.ts"
+import { notWired, roles, type Direction, type Wiring } from "../guard/wiring.ts"
 import { artifactBytesMax, snapshotTextMax, subscriptionsMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
 import * as Given from "./given.ts"
@@ -26,8 +28,10 @@ import * as Given from "./given.ts"
 export interface PortOptions {
   readonly system: SystemId
   readonly wiring: Wiring
-  /** Names of the snapshots that it may put. */
-  readonly snapshots: ReadonlyArray<string>
+  /** Names of the snapshots that it may put; `any`: whoever holds the port checks. */
+  readonly snapshots: ReadonlyArray<string> | "any"
+  /** The security of a channel that has one of its own. */
+  readonly securityOf: (channel: ChannelId) => ChannelSecurity | undefined
   readonly powers: ReadonlyArray<ReadingPower>
   readonly channels: ChannelsService
   readonly pending: PendingRequests
@@ -66,6 +70,7 @@ const copyOf = (channel: Channel): Channel => structuredClone(channel)
 export const makePort = (options: PortOptions): PortControl => {
   const { channels, entered, pending, snapshots, system, wiring } = options
   const { store } = channels
+  const principal: Principal = { id: system }
   const gauge = makeGauge()
   const running = Latch.makeUnsafe(true)
   let paused = false
@@ -74,14 +79,21 @@ export const makePort = (options: PortOptions): PortControl => {
 
   const refusal = (channel: ChannelId, direction: Direction): Denied | ChannelNotFound | undefined => {
     const wire = wiring.get(channel)
-    if (wire !== undefined && wire[direction]) return undefined
-    return wire !== undefined || channels.get(channel) !== undefined
-      ? notWired(system, wiring, channel, direction)
-      : unknownChannel(channel)
+    if (wire === undefined) {
+      return wiring.hides !== true && channels.get(channel) !== undefined
+        ? notWired(system, wiring, channel, direction)
+        : unknownChannel(channel)
+    }
+    const security = options.securityOf(channel)
+    // Who provides a channel brings its security along, and decides about it.
+    if (security === undefined || wire.admin) return wire[direction] ? undefined : notWired(system, wiring, channel, direction)
+    return wire[direction] || direction === "admin"
+      ? securityRefusal(security, principal, channel, roles[direction])
+      : notWired(system, wiring, channel, direction)
   }
   const unknownChannel = (given: ChannelId): ChannelNotFound => {
     const channel = Given.nameOf(given)
-    const near = nearest(channel, wiring.keys())
+    const near = wiring.hides === true ? undefined : nearest(channel, wiring.keys())
     return new ChannelNotFound({ channel, ...(near === undefined ? {} : { nearest: near }) })
   }
 
@@ -155,6 +167,15 @@ export const makePort = (options: PortOptions): PortControl => {
     ))
   }
 
+  /** What only a channel's owner may do, and a guest with `admin`; with the kernel's own channels nobody. */
+  const hosting = <G, A, E>(
+    channel: ChannelId, read: () => G, use: (value: G) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | Undocked | Denied | ChannelNotFound | InvalidPayload> =>
+    wired(channel, "admin", (): Effect.Effect<A, E | Denied | InvalidPayload> =>
+      wellKnown.isReserved(channel)
+        ? Effect.fail(new Denied({ system, operation: "administrate", target: channel, reason: "it is the kernel's own" }))
+        : given(read, use))
+
   /** The subscription that is there, or whether there is room for another one. */
   const subscriptionFor = (name: string, channel: ChannelId): Subscription | Overloaded | undefined => {
     const held = store.subscription(system, name, channel)
@@ -177,8 +198,17 @@ export const makePort = (options: PortOptions): PortControl => {
       }),
     read: (channel, readOptions) =>
       wired(channel, "read", () => given(() => Given.readOptionsOf(readOptions), (checked) => channels.read(system, channel, checked))),
-    awaitBeyond: (channel, after) =>
-      wired(channel, "read", () => waiting(channels.awaitBeyond(channel, Given.cursorOf(after), system))),
+    event: (id) =>
+      call(() => {
+        try {
+          return Effect.flatMap(channels.event(system, Given.eventIdOf(id)), (event) =>
+            refusal(event.channel, "read") === undefined ? Effect.succeed(event) : Effect.fail(new EventNotFound({ event: event.id })))
+        } catch {
+          return Effect.fail(new EventNotFound({ event: Given.nameOf(id) }))
+        }
+      }),
+    awaitBeyond: (channel, after, held) =>
+      wired(channel, "read", () => waiting(channels.awaitBeyond(channel, Given.cursorOf(after), system, Given.heldOf(held)))),
     take: (channel, takeOptions) =>
       wired(channel, "take", (): Effect.Effect<ReadonlyArray<Taken>, TakeError | Denied | InvalidPayload | Undocked> => {
         if (!takesWork) return Effect.fail(new Denied({ system, operation: "take from", target: channel, reason: "it is draining and takes no new work" }))
@@ -191,6 +221,9 @@ export const makePort = (options: PortOptions): PortControl => {
       wired(channel, "take", () => given(() => Given.settlementsOf(settlements), (checked) => channels.settle(system, channel, checked))),
     renew: (channel, cursor, epoch) =>
       wired(channel, "take", () => given(() => Given.leaseOf(cursor, epoch), (lease) => channels.renew(system, channel, lease.cursor, lease.epoch))),
+    evict: (channel, evictOptions) => hosting(channel, () => Given.evictOptionsOf(evictOptions), (checked) => channels.evict(channel, checked)),
+    clear: (channel, filter) => hosting(channel, () => Given.clearedOf(filter), (checked) => channels.clear(channel, checked)),
+    remove: (channel, ids) => hosting(channel, () => Given.eventIdsOf(ids), (checked) => channels.remove(channel, checked)),
     backlog: (channel) => wired(channel, "read", () => channels.backlog(channel)),
     subscription: (name, channel, from) =>
       wired(channel, "read", () =>
@@ -218,7 +251,7 @@ export const makePort = (options: PortOptions): PortControl => {
         () => [Given.snapshotDraftOf(draft), Given.putOptionsOf(putOptions)] as const,
         ([checked, revision]): Effect.Effect<Snapshot, Denied | InvalidPayload | TooLarge | SnapshotConflict | StoreUnavailable> => {
           const { name, value } = checked
-          if (!snapshots.includes(name)) {
+          if (snapshots !== "any" && !snapshots.includes(name)) {
             return Effect.fail(new Denied({
               system, operation: "put", target: `snapshot ${name}`, reason: "its manifest does not name it",
               ...(snapshots.length === 0 ? {} : { allowed: snapshots.join(", ") }),
@@ -252,7 +285,7 @@ export const makePort = (options: PortOptions): PortControl => {
         }
         const refused = refusal(place.channel, "read")
         if (refused !== undefined) return Effect.fail(refused)
-        return channels.read(system, place.channel, { after: place.cursor - 1, limit: 1 }).pipe(
+        return channels.read(system, place.channel, { after: place.cursor - 1, limit: 1, fullLog: true }).pipe(
           Effect.orElseSucceed(() => undefined),
           Effect.flatMap((page) => {
             const found = page?.events[0]

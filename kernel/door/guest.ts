@@ -6,13 +6,17 @@ import type { ChannelSpec } from "../../protocol/channel.ts"
 import type { Manifest } from "../../protocol/manifest.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
 import type { Port } from "../../protocol/port.ts"
-import type { Role } from "../../protocol/security.ts"
+import type { Principal, Role } from "../../protocol/security.ts"
 
 export interface Guest {
   /** The id under which it is docked: the sender of whatever it writes. */
   readonly system: SystemId
   /** Holder of the kernel's operator token: everything of `/v1`, and `admin` everywhere. */
   readonly isOperator: boolean
+  /** Who it is and what its credential says. */
+  readonly principal: Principal
+  /** Why its credential is good for nothing any more: it expired or was revoked; nothing while it is good. */
+  readonly ended: () => string | undefined
   /**
    * Its own port. It is wired to PUBLIC channels only, also to those that are created later, and every call checks what
    * its credential allows on that channel: `read`; `write` to append, take and settle; so a surface need not check again.
@@ -30,9 +34,10 @@ export interface Guest {
   readonly channels: () => ReadonlyArray<Channel>
   /**
    * What its credential says of docking a system of its own with this manifest, from another process: nothing when it may.
-   * The operator may dock any id that is free. A token may when it was minted for that (`--system`): the id is its name or
-   * below it (`NAME/...`), it asks for no privilege, and every channel that it names, private ones included, lies in the
-   * token's channel globs with a role that is enough (`provides` needs `admin`).
+   * The operator may dock any id that is free. A token may when it was minted for that (`--system GLOB`, over ids of
+   * systems; its own name is the guest's and never a system's): the id matches, it asks for no privilege, and every channel
+   * that the manifest names, private ones included, lies in the token's channel globs (which must be given) with a role
+   * that is enough: `read` to read, `write` to append and take, `admin` to provide.
    */
   readonly docking: (manifest: Manifest) => Denied | undefined
   /** Creates a PUBLIC channel; needs `admin` for that name. */

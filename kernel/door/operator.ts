@@ -50,6 +50,8 @@ export const operatorReception = (kernel: Kernel, { port }: Docked, token: strin
   const guest: Guest = {
     system: operator,
     isOperator: true,
+    principal: { id: operator, role: "admin" },
+    ended: () => undefined,
     port,
     refusal: () => undefined,
     allows: () => undefined,

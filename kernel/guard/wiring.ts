@@ -1,25 +1,52 @@
 // Wiring: which channels a port may touch, and in which direction. Topology is the first authority.
+import type { Channel } from "../../protocol/channel.ts"
 import { Denied } from "../../protocol/errors.ts"
 import type { Manifest } from "../../protocol/manifest.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
+import type { Role } from "../../protocol/security.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 
 export interface Wire {
   readonly read: boolean
   readonly append: boolean
   readonly take: boolean
+  /** Clearing, evicting and removing: for who provides the channel. */
+  readonly admin: boolean
 }
 
 export type Direction = keyof Wire
 
-export type Wiring = ReadonlyMap<ChannelId, Wire>
+/** Asked for each call; a fixed map, or one that follows the channels there are. */
+export interface Wiring extends Iterable<readonly [ChannelId, Wire]> {
+  readonly get: (channel: ChannelId) => Wire | undefined
+  readonly keys: () => Iterable<ChannelId>
+  /** What it does not hold is not there: nothing tells a channel that is out of reach from a missing one. */
+  readonly hides?: true
+}
+
+const everything: Wire = { read: true, append: true, take: true, admin: true }
+
+/** What doors may show: nothing that is private, and nothing of the kernel's own. */
+export const isPublic = (channel: Channel | undefined): channel is Channel =>
+  channel !== undefined && channel.visibility === "public" && !wellKnown.isReserved(channel.name)
+
+/** The wiring of guests: every PUBLIC channel, also those that are created later. Their credentials narrow it. */
+export const publicWiring = (channels: { readonly get: (name: ChannelId) => Channel | undefined; readonly all: () => ReadonlyArray<Channel> }): Wiring => {
+  const names = (): ReadonlyArray<ChannelId> => channels.all().filter(isPublic).map(({ name }) => name)
+  return {
+    get: (name) => (isPublic(channels.get(name)) ? everything : undefined),
+    keys: names,
+    hides: true,
+    [Symbol.iterator]: () => names().map((name) => [name, everything] as const)[Symbol.iterator]()
+  }
+}
 
 const requests: ReadonlySet<ChannelId> = new Set([
   wellKnown.capabilityRequest, wellKnown.actionGate, wellKnown.moduleLoader, wellKnown.lifecycle
 ])
 
 /** What the kernel's own channels offer, whatever a manifest asks for: requests are appended, the rest is read. */
-const reservedWire = (channel: ChannelId): Wire => ({ read: !requests.has(channel), append: requests.has(channel), take: false })
+const reservedWire = (channel: ChannelId): Wire => ({ read: !requests.has(channel), append: requests.has(channel), take: false, admin: false })
 
 /** The refusal of a wish that no manifest may have, or nothing. */
 const forbidden = (channel: ChannelId, direction: Direction, privileged: boolean): string | undefined => {
@@ -42,18 +69,19 @@ export const wiringOf = (
 ): Wiring | string => {
   const wiring = new Map<ChannelId, Wire>()
   const add = (channel: ChannelId, wire: Partial<Wire>): void => {
-    const before = wiring.get(channel) ?? { read: false, append: false, take: false }
+    const before = wiring.get(channel) ?? { read: false, append: false, take: false, admin: false }
     wiring.set(channel, {
       read: before.read || wire.read === true,
       append: before.append || wire.append === true,
-      take: before.take || wire.take === true
+      take: before.take || wire.take === true,
+      admin: before.admin || wire.admin === true
     })
   }
   for (const channel of wellKnown.common) add(channel, reservedWire(channel))
   if (privileged) for (const channel of wellKnown.privileged) add(channel, reservedWire(channel))
   for (const spec of manifest.provides) {
     if (wellKnown.isReserved(spec.name)) return `Channel '${spec.name}' cannot be provided: names that begin with aaax. are the kernel's.`
-    add(spec.name, { read: true, append: true, take: true })
+    add(spec.name, everything)
   }
   const own = new Set(manifest.provides.map((spec) => spec.name))
   const wishes: ReadonlyArray<readonly [Direction, ReadonlyArray<ChannelId>]> = [
@@ -79,8 +107,11 @@ export const wiringOf = (
   return wiring
 }
 
-const verbs: Readonly<Record<Direction, string>> = { read: "read", append: "append to", take: "take from" }
-const lists: Readonly<Record<Direction, string>> = { read: "reads", append: "writes", take: "takes" }
+const verbs: Readonly<Record<Direction, string>> = { read: "read", append: "append to", take: "take from", admin: "administrate" }
+const lists: Readonly<Record<Direction, string>> = { read: "reads", append: "writes", take: "takes", admin: "provides" }
+
+/** The role that an operation needs where a channel has a security of its own, or the caller a credential. */
+export const roles: Readonly<Record<Direction, Role>> = { read: "read", append: "write", take: "write", admin: "admin" }
 
 /** Says what is wired in that direction, and how to ask for more. */
 export const notWired = (system: SystemId, wiring: Wiring, channel: ChannelId, direction: Direction): Denied => {

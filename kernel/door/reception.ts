@@ -1,0 +1,318 @@
+// The reception: whose credential it is, and what it may do here. A credential docks as a system of its own; several of
+// one name are one system, and each keeps its own role. Nothing is decided once and believed for long: whether a
+// credential is still good, and what it allows, is asked before every call.
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { createHash, timingSafeEqual } from "node:crypto"
+import { channelOf } from "../../protocol/channel.ts"
+import { ChannelExists, ChannelNotFound, ConfigInvalid, Denied, StoreUnavailable, Unauthenticated, Undocked } from "../../protocol/errors.ts"
+import type { ChannelId, SystemId } from "../../protocol/names.ts"
+import type { Port } from "../../protocol/port.ts"
+import { isRole, reaches, suffices, type ChannelSecurity, type Principal, type Role } from "../../protocol/security.ts"
+import { isReserved } from "../../protocol/well-known.ts"
+import { roleDenied, securityRefusal } from "../guard/channel-security.ts"
+import { isGuestName } from "../guard/tokens.ts"
+import { isPublic } from "../guard/wiring.ts"
+import type { Kernel } from "../kernel.ts"
+import { credentialLengthMax, credentialsMax, credentialSweepMillis, guestsMax } from "../limits.ts"
+import { guestPort } from "./guest-port.ts"
+import type { Guest, Reception } from "./guest.ts"
+import { operator } from "./operator.ts"
+
+export interface ReceptionOptions {
+  readonly kernel: Kernel
+  /** What the operator presents: random, new at each start. */
+  readonly operatorToken: string
+  /** Whose tokens are accepted beside the kernel's own, and what decides on PUBLIC channels without a security of their own. */
+  readonly security?: ChannelSecurity
+  /** Whether only this machine can reach the listener. */
+  readonly isLoopback: boolean
+}
+
+const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+/** The token of an `authorization` header: a bearer, or a password. */
+const tokenOf = (authorization: string): string | undefined => {
+  const space = authorization.indexOf(" ")
+  const scheme = authorization.slice(0, space).toLowerCase()
+  const rest = authorization.slice(space + 1).trim()
+  if (scheme === "bearer") return rest
+  if (scheme !== "basic") return undefined
+  const pair = Buffer.from(rest, "base64").toString("utf8")
+  const colon = pair.indexOf(":")
+  return colon < 0 ? undefined : pair.slice(colon + 1)
+}
+
+/** One sentence for every wrong credential: it tells a guesser nothing. */
+const refused = new Unauthenticated({ reason: "The credential is not good here.", how: "Mint a token with: aaax token mint NAME --role read" })
+const missing = new Unauthenticated({ reason: "Missing Bearer token.", how: "Send `authorization: Bearer TOKEN`, or the token as password of HTTP Basic." })
+
+/** What an author's security answers, taken apart: it says who, but not that it is one of ours. */
+const checked = (principal: Principal | undefined, authority: ChannelSecurity, kernel: Kernel): Principal | undefined => {
+  if (principal === undefined || typeof principal !== "object" || !isGuestName(String(principal.id), kernel.id)) return undefined
+  const { channels, expiresAt, id, role, tokenId } = principal
+  if (role !== undefined && !isRole(role)) return undefined
+  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) return undefined
+  return {
+    id,
+    authority,
+    ...(role === undefined ? {} : { role }),
+    ...(channels === undefined ? {} : { channels: channels.map(String) }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(tokenId === undefined ? {} : { tokenId })
+  }
+}
+
+interface Credential {
+  readonly principal: Principal
+  readonly guest: Guest
+}
+
+/** Somebody who waits under a credential. */
+interface Waiter {
+  readonly system: SystemId
+  readonly ended: () => string | undefined
+  readonly leave: (reason: string) => void
+}
+
+/** Opens a reception for as long as the scope. */
+export const makeReception = Effect.fnUntraced(function*(
+  options: ReceptionOptions
+): Effect.fn.Return<Reception, ConfigInvalid, Scope.Scope> {
+  const { kernel, security: networkSecurity } = options
+  const { channels } = kernel
+  const { clock, store } = channels
+  if (networkSecurity?.loopbackOnly === true && !options.isLoopback) {
+    return yield* new ConfigInvalid({
+      issues: [{
+        file: "config", path: "network.security",
+        reason: `'${networkSecurity.name}' security takes a name for a credential, so it serves loopback addresses only; mint tokens, or configure another security, to listen elsewhere.`
+      }]
+    })
+  }
+  const operatorDigest = digestOf(options.operatorToken)
+  /** By the digest of the token, least recently used first. */
+  const known = new Map<string, Credential>()
+  /** Guests that are docked, the least recently active first. */
+  const docked = new Set<SystemId>()
+  const waiters = new Set<Waiter>()
+  const creating = new Set<ChannelId>()
+
+  const endedOf = (principal: Principal): string | undefined => {
+    if (principal.expiresAt !== undefined && clock.now() >= principal.expiresAt) return "its token has expired"
+    if (principal.authority === undefined) {
+      return principal.tokenId !== undefined && !kernel.tokens.isLive(principal.tokenId) ? "its token was revoked" : undefined
+    }
+    return principal.authority.isGood?.(principal) === false ? "its token was revoked" : undefined
+  }
+
+  /** The security that decides for a principal on a channel; nothing: its own role does. */
+  const securityFor = (principal: Principal, channel: ChannelId): ChannelSecurity | undefined => {
+    const own = kernel.securityOf(channel)
+    if (own !== undefined || networkSecurity === undefined) return own
+    // A security that knows tokens speaks for those; the kernel's tokens are the kernel's.
+    return principal.authority === undefined && networkSecurity.authenticate !== undefined ? undefined : networkSecurity
+  }
+
+  const leave = (system: SystemId): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      docked.delete(system)
+      return kernel.undock(system)
+    })
+
+  /** Makes room for one more guest: of those that wait for nothing, the one that was quiet for the longest time leaves. */
+  const makeRoom = (arriving: SystemId): Effect.Effect<void, Undocked> =>
+    Effect.suspend(() => {
+      if (docked.size < guestsMax) return Effect.void
+      const waiting = new Set(Array.from(waiters, ({ system }) => system))
+      for (const system of docked) if (!waiting.has(system)) return leave(system)
+      return Effect.fail(new Undocked({ system: arriving, reason: `${guestsMax} guests are here, the most there can be` }))
+    })
+
+  /** The port under which a guest acts. A name that a system of the constellation has is not for guests. */
+  const portOf = (id: SystemId, description: string): Effect.Effect<Port, Undocked> => {
+    const arrive = kernel.dockGuest(id, description).pipe(
+      Effect.mapError((failure) => new Undocked({ system: id, reason: failure.message })),
+      Effect.map(({ port }) => port)
+    )
+    return Effect.suspend(() => {
+      const isHere = docked.delete(id)
+      if (!isHere) return Effect.andThen(makeRoom(id), Effect.tap(arrive, () => Effect.sync(() => docked.add(id))))
+      docked.add(id)
+      return arrive
+    })
+  }
+
+  const makeGuest = (principal: Principal, isOperator: boolean): Guest => {
+    const { id } = principal
+    const ended = (): string | undefined => endedOf(principal)
+    const scopeOf = (name: string, role: Role): Denied | undefined => {
+      const why = ended()
+      if (why !== undefined) return roleDenied(principal, name, role, why)
+      if (!reaches(principal, name)) return roleDenied(principal, name, role, "its token is not for this name")
+      return principal.role !== undefined && !suffices(principal.role, role)
+        ? roleDenied(principal, name, role, `its token has the role '${principal.role}'`)
+        : undefined
+    }
+    /** An authority speaks for the channels that it guards, and for none beside them. */
+    const isVouched = (channel: ChannelId): boolean => principal.authority === undefined || securityFor(principal, channel) === principal.authority
+    const refusal: Guest["refusal"] = (channel, role) => {
+      if (!isPublic(channels.get(channel)) || !reaches(principal, channel) || !isVouched(channel)) return new ChannelNotFound({ channel })
+      const scope = scopeOf(channel, role)
+      if (scope !== undefined || isOperator) return scope
+      const security = securityFor(principal, channel)
+      if (security !== undefined) return securityRefusal(security, principal, channel, role)
+      return principal.role === undefined ? roleDenied(principal, channel, role, "its credential has no role") : undefined
+    }
+    const allows: Guest["allows"] = (name, role) => {
+      const scope = scopeOf(name, role)
+      if (scope !== undefined || isOperator) return scope
+      if (principal.authority !== undefined && principal.authority !== networkSecurity) {
+        return roleDenied(principal, name, role, "its credential is good for channels of one owner")
+      }
+      const security = securityFor(principal, name)
+      return security === undefined ? undefined : securityRefusal(security, principal, name, role)
+    }
+    const docking: Guest["docking"] = (manifest) => {
+      const ended_ = ended()
+      const no = (reason: string, how?: string): Denied =>
+        new Denied({ system: id, operation: "dock", target: manifest.id, reason, ...(how === undefined ? {} : { how }) })
+      if (ended_ !== undefined) return no(ended_)
+      if (isOperator) return undefined
+      if (principal.docks !== true) return no("its token is not for docking systems", "Mint one with: aaax token mint NAME --system --role admin")
+      if (manifest.id !== id && !manifest.id.startsWith(`${id}/`)) return no(`its token docks ${id} and what is below it`, `Take ${id} or ${id}/… as id.`)
+      if (manifest.privileged || manifest.powers.length > 0) return no("a system from elsewhere gets no privilege and no reading power here")
+      const wishes: ReadonlyArray<readonly [Role, ReadonlyArray<string>]> = [
+        ["read", manifest.reads], ["write", [...manifest.writes, ...manifest.takes, ...manifest.snapshots]],
+        ["admin", manifest.provides.map(({ name }) => name)]
+      ]
+      for (const [role, names] of wishes) {
+        for (const name of names) {
+          const denied = scopeOf(name, role)
+          if (denied !== undefined) return no(`it asks to ${role} ${name}: ${denied.reason}`)
+        }
+      }
+      return undefined
+    }
+    const create: Guest["create"] = (spec) =>
+      Effect.suspend((): ReturnType<Guest["create"]> => {
+        const { name } = spec
+        const denied = allows(name, "admin")
+        if (denied !== undefined) return Effect.fail(denied)
+        // The owner of a channel that is not shown is not told.
+        if (isReserved(name) || creating.has(name) || channels.get(name) !== undefined) return Effect.fail(new ChannelExists({ channel: name, owner: "" }))
+        creating.add(name)
+        const channel = channelOf({ ...spec, visibility: "public" }, kernel.id)
+        return Effect.as(channels.open(channel), channel).pipe(Effect.ensuring(Effect.sync(() => creating.delete(name))))
+      })
+    return {
+      system: id,
+      isOperator,
+      principal,
+      ended,
+      refusal,
+      allows,
+      channels: () =>
+        channels.all().filter((channel) => isPublic(channel) && refusal(channel.name, "read") === undefined)
+          .sort((a, b) => (a.name < b.name ? -1 : 1))
+          .map((channel) => structuredClone(channel)),
+      create,
+      docking,
+      port: guestPort(id, portOf(id, isOperator ? "The person at the command line." : `A guest, by ${principal.authority?.name ?? "token"}.`), {
+        ended, refusal, allows,
+        mayWrite: () =>
+          principal.role !== undefined && !suffices(principal.role, "write")
+            ? roleDenied(principal, "an artifact", "write", `its token has the role '${principal.role}'`)
+            : undefined,
+        onEnd: (leave) => {
+          const waiter = { system: id, ended, leave }
+          waiters.add(waiter)
+          return () => void waiters.delete(waiter)
+        },
+        snapshot: (name) =>
+          typeof name === "string"
+            ? Effect.mapError(store.getSnapshot(name), (corrupt) => new StoreUnavailable({ reason: corrupt.message }))
+            : Effect.succeed(undefined)
+      })
+    }
+  }
+
+  /** Ends what is not good any more: those who wait under it are told, and a guest without a credential leaves. */
+  const sweep = Effect.suspend(() => {
+    for (const waiter of waiters) {
+      const why = waiter.ended()
+      if (why !== undefined) waiter.leave(why)
+    }
+    const held = new Set<SystemId>([operator])
+    for (const [key, { principal }] of known) {
+      if (endedOf(principal) === undefined) held.add(principal.id)
+      else known.delete(key)
+    }
+    return Effect.forEach([...docked].filter((system) => !held.has(system)), leave, { discard: true })
+  })
+
+  const remember = (key: string, principal: Principal): Guest => {
+    // Somebody may have come with the same token while it was checked.
+    const before = known.get(key)
+    if (before !== undefined) return before.guest
+    if (known.size >= credentialsMax) {
+      for (const oldest of known.keys()) {
+        known.delete(oldest)
+        break
+      }
+    }
+    const guest = makeGuest(principal, false)
+    known.set(key, { principal, guest })
+    return guest
+  }
+
+  /** Asks everybody who may know the token; the first who does speaks for it. */
+  const principalOf = Effect.fnUntraced(function*(token: string): Effect.fn.Return<Principal | undefined> {
+    const own = yield* kernel.tokens.verify(token)
+    if (own !== undefined) return own
+    for (const authority of new Set([...(networkSecurity === undefined ? [] : [networkSecurity]), ...kernel.securities()])) {
+      // Open to names: only where the listener is the configured one.
+      if (authority.authenticate === undefined || (authority.loopbackOnly === true && !options.isLoopback)) continue
+      const principal = yield* Effect.tryPromise(async () => authority.authenticate?.(token, clock.now())).pipe(Effect.orElseSucceed(() => undefined))
+      const found = checked(principal, authority, kernel)
+      if (found !== undefined) return found
+    }
+    return undefined
+  })
+
+  const operatorGuest = makeGuest({ id: operator, role: "admin" }, true)
+
+  const unknown = Effect.fnUntraced(function*(token: string, key: string): Effect.fn.Return<Guest, Unauthenticated> {
+    const principal = yield* principalOf(token)
+    return principal === undefined || endedOf(principal) !== undefined ? yield* refused : remember(key, principal)
+  })
+
+  const byToken: Reception["byToken"] = (token) =>
+    Effect.suspend((): Effect.Effect<Guest, Unauthenticated> => {
+      if (typeof token !== "string" || token.length === 0 || token.length > credentialLengthMax) return Effect.fail(refused)
+      const digest = digestOf(token)
+      // Digests have one length, and nobody chooses one: comparing them tells nothing of the token.
+      if (timingSafeEqual(digest, operatorDigest)) return Effect.succeed(operatorGuest)
+      const key = digest.toString("base64")
+      const before = known.get(key)
+      if (before === undefined) return unknown(token, key)
+      known.delete(key)
+      if (endedOf(before.principal) !== undefined) return Effect.fail(refused)
+      known.set(key, before)
+      return Effect.succeed(before.guest)
+    })
+
+  // Seen from the start, as somebody who could act.
+  yield* Effect.ignore(operatorGuest.port.channels)
+  yield* Effect.acquireRelease(Effect.sync(() => kernel.tokens.onRevoked(sweep)), (stop) => Effect.sync(stop))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(credentialSweepMillis), sweep)))
+  return {
+    authenticate: (authorization) =>
+      Effect.suspend(() => {
+        if (authorization === undefined || authorization === "") return Effect.fail(missing)
+        const token = tokenOf(authorization)
+        return token === undefined ? Effect.fail(missing) : byToken(token)
+      }),
+    byToken
+  }
+})
