@@ -274,3 +274,5 @@ export const guestsMax = 5_000
 /** Tokens that are good at once, and globs in one of them. */
 export const tokensMax = 10_000
 export const tokenChannelsMax = 32
+/** A config of refs, in bytes. */
+export const refConfigBytesMax = 1_048_576

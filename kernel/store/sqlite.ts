@@ -12,7 +12,7 @@ import type { Appended } from "../../protocol/event.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import type { Snapshot, SnapshotHead } from "../../protocol/snapshot.ts"
 import type { KernelClock } from "../clock.ts"
-import { channelsMax, keyRetentionMillis, pageBytes, pruneKeysDelayMillis, pruneKeysMax } from "../limits.ts"
+import { channelsMax, indexEventsAtOnce, keyRetentionMillis, pageBytes, pruneKeysDelayMillis, pruneKeysMax } from "../limits.ts"
 import { checkBatch } from "./codec.ts"
 import { makeFiles } from "./files.ts"
 import { attempt, failureOf, snapshotHead, snapshotText } from "./memory.ts"
@@ -20,6 +20,7 @@ import { streamFailure } from "./memory-artifacts.ts"
 import { indexOf, makeMemoryLog } from "./memory-log.ts"
 import { makeCheckpointer, type Checkpointer } from "./sqlite/checkpoint.ts"
 import { exact, fieldNumbers, openDisk, packFresh, snapshotCrc, subscriptionKey, unreadable, type Disk } from "./sqlite/disk.ts"
+import { hasManyUnwritten, restoreIndexes, writeIndexes } from "./sqlite/index-tables.ts"
 import { lockStore } from "./sqlite/lock.ts"
 import { makeDurableChannel, type DurableChannel } from "./sqlite/placement.ts"
 import { channelNotFound, eventAtCursor, findEvent, readPage } from "./sqlite/read.ts"
@@ -75,12 +76,23 @@ const headOf = (text: string): SnapshotHead => {
   return { ...kept, timestamp: kept.timestamp ?? kept.recordedAt / 1000, schema: kept.schema ?? null, metadata: kept.metadata ?? {}, visibility: kept.visibility ?? "private" }
 }
 
+const openIndexed = (path: string): Disk => {
+  const disk = openDisk(path)
+  try {
+    restoreIndexes(disk)
+    return disk
+  } catch (failure) {
+    disk.db.close()
+    throw failure
+  }
+}
+
 export const make = (options: SqliteOptions): Effect.Effect<StoreService, SqliteOpenError, Scope.Scope> =>
   Effect.gen(function*() {
     const path = resolve(options.path)
     const unlock = yield* attempt<() => void, SqliteOpenError>(() => opening(path, () => lockStore(path)))
     yield* Effect.addFinalizer(() => Effect.sync(unlock))
-    const disk = yield* attempt<Disk, SqliteOpenError>(() => opening(path, () => openDisk(path)))
+    const disk = yield* attempt<Disk, SqliteOpenError>(() => opening(path, () => openIndexed(path)))
     const { service, close } = makeService(path, options, disk)
     yield* Effect.addFinalizer(() => Effect.promise(close))
     return service
@@ -158,6 +170,10 @@ const makeService = (
     try {
       if (size > 0) checkpointer.wrote(size + pageBytes) // a commit rewrites the page that it begins on
       packFresh(disk)
+      if (hasManyUnwritten(disk)) {
+        disk.setFull(false)
+        writeIndexes(disk, indexEventsAtOnce)
+      }
       if (clock.monotonic() < pruneAfter) return
       const pruned = disk.statements.pruneKeys.run(pruneKeysMax, disk.highWater - keyRetentionMillis).changes
       pruneAfter = pruned === pruneKeysMax ? 0 : clock.monotonic() + pruneEveryMillis
@@ -258,6 +274,7 @@ const makeService = (
   const redefine = (state: DurableChannel, channel: Channel): void => {
     const { statements } = disk
     writeNow(true, () => {
+      writeIndexes(disk, Infinity)
       statements.updateChannel.run(JSON.stringify(channel), state.number)
       const gone = state.channel.indexes.filter((field) => !channel.indexes.includes(field))
       const added = channel.indexes.filter((field) => !state.channel.indexes.includes(field))
@@ -344,7 +361,7 @@ const makeService = (
     if (closed) throw unavailable()
     if (stopReason === undefined) return
     await checkpointer.close().catch(() => undefined)
-    const fresh = openDisk(path)
+    const fresh = openIndexed(path)
     try {
       // What failed commits left in the write-ahead log is copied into the database and synced anew: after a failed sync
       // nobody may trust the log's pages. When that fails too, the disk is still bad, and the store stays as it is.

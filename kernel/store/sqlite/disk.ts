@@ -10,6 +10,7 @@ import { coldTextMax, segmentRows } from "../../limits.ts"
 import { decodeBlock, eachRun, headWords, type Block, type LogRow } from "./block.ts"
 import { makeBlocks, type Blocks } from "./blocks.ts"
 import { dropSwept, makeDurableChannel, place, reserve, type DurableChannel } from "./placement.ts"
+import type { Unindexed } from "./recent.ts"
 import { openDatabase } from "./schema.ts"
 import { prepareStatements, type Statements } from "./statements.ts"
 import { packSegment, unpackSegment } from "./segment.ts"
@@ -32,6 +33,7 @@ export interface Disk {
   readonly volatile: Map<ChannelId, VolatileChannel>
   readonly subscriptions: Map<string, Subscription>
   readonly blocks: Blocks
+  readonly unindexed: Unindexed
   /** Newest row of the log. */
   lastOff: number
   /** Rows up to this one are in segments. */
@@ -153,7 +155,7 @@ export const openDisk = (path: string): Disk => {
   try {
     const disk: Disk = {
       db, statements: prepareStatements(db), durable: new Map(), byNumber: new Map(), volatile: new Map(), subscriptions: new Map(),
-      blocks: makeBlocks(), lastOff: 0, segmentEnd: 0, fresh: [], highWater: 0, nextNumber: 1, problems: [], setFull: makeSynchronous(db)
+      blocks: makeBlocks(), unindexed: { entries: [], start: 0 }, lastOff: 0, segmentEnd: 0, fresh: [], highWater: 0, nextNumber: 1, problems: [], setFull: makeSynchronous(db)
     }
     loadChannels(disk)
     loadPlacement(disk)

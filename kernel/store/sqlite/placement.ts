@@ -6,6 +6,7 @@ import type { Appended } from "../../../protocol/event.ts"
 import type { Cursor, SystemId } from "../../../protocol/names.ts"
 import type { Minted } from "../ids.ts"
 import type { Prepared } from "../store.ts"
+import type { Recent } from "./recent.ts"
 
 /** An append that got its place and is not committed yet. */
 export interface Accepted {
@@ -31,12 +32,14 @@ export interface DurableChannel {
   length: number
   /** Accepted appends of the flush that is being built. */
   building: Array<Accepted>
+  /** Index of its newest events, when it has one. */
+  recent: Recent | undefined
   /** The segment that it was last noted for, so that the next one knows whom to pack. */
   noted: number
 }
 
 export const makeDurableChannel = (number: number, channel: Channel, floor: Cursor, swept: Cursor): DurableChannel => ({
-  number, channel, head: floor, pending: floor, floor, swept, offs: new Float64Array(4), firsts: new Float64Array(4), length: 0, building: [], noted: -1
+  number, channel, head: floor, pending: floor, floor, swept, offs: new Float64Array(4), firsts: new Float64Array(4), length: 0, building: [], recent: undefined, noted: -1
 })
 
 /* hot */

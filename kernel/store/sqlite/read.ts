@@ -10,6 +10,7 @@ import type { StoreReadOptions } from "../store.ts"
 import { eventAt, findId, runOf, type Block, type Run } from "./block.ts"
 import { blockOf, exact, fieldNumbers, prefetch, unreadable, type Disk } from "./disk.ts"
 import { entryOf, type DurableChannel } from "./placement.ts"
+import { recentOf } from "./recent.ts"
 
 export const channelNotFound = (disk: Disk, name: ChannelId): ChannelNotFound => {
   const near = nearest(name, [...disk.durable.keys(), ...disk.volatile.keys()])
@@ -81,7 +82,7 @@ const walk = (disk: Disk, state: DurableChannel, after: Cursor, want: number, vi
   }
 }
 
-/** Cursors come from a table; those at or below the floor are not swept yet. */
+/** Cursors come from an index; those at or below the floor are not swept yet. */
 const byCursors = (
   disk: Disk, state: DurableChannel, after: Cursor, limit: number, filter: Filter, more: (after: Cursor, limit: number) => ReadonlyArray<Cursor>
 ): Page => {
@@ -106,12 +107,32 @@ const byCursors = (
   }
 }
 
+/** Newest events of all subjects behind a cursor: first those in the table that nothing newer replaced, then the newest. */
+const newestBehind = (disk: Disk, state: DurableChannel, after: Cursor, limit: number): ReadonlyArray<Cursor> => {
+  const { recent } = state
+  const cursors: Array<Cursor> = []
+  for (let from = after; cursors.length < limit;) {
+    const rows = disk.statements.newest.all(state.number, from, limit)
+    for (const { cursor, subject } of rows) {
+      from = cursor
+      if (cursors.length < limit && recent?.newest.has(JSON.parse(subject) as string) !== true) cursors.push(cursor) // `exact` wrote it
+    }
+    if (rows.length < limit) break
+  }
+  if (recent === undefined) return cursors
+  for (const cursor of recent.newest.values()) {
+    if (cursors.length === limit) break
+    if (cursor > after) cursors.push(cursor)
+  }
+  return cursors
+}
+
 const readNewest = (disk: Disk, state: DurableChannel, after: Cursor, limit: number, filter: Filter): Page => {
   if (filter.subject !== undefined) {
-    const cursor = disk.statements.newestOf.get(state.number, exact(filter.subject))
+    const cursor = state.recent?.newest.get(filter.subject) ?? disk.statements.newestOf.get(state.number, exact(filter.subject))
     return byCursors(disk, state, after, limit, filter, (from) => (cursor !== undefined && cursor > from ? [cursor] : []))
   }
-  return byCursors(disk, state, after, limit, filter, (from, count) => disk.statements.newest.all(state.number, from, count))
+  return byCursors(disk, state, after, limit, filter, (from, count) => newestBehind(disk, state, from, count))
 }
 
 /* hot */
@@ -139,8 +160,10 @@ export const readPage = (disk: Disk, state: DurableChannel, options: StoreReadOp
 }
 
 const readIndexed = (disk: Disk, state: DurableChannel, after: Cursor, limit: number, filter: Filter, field: IndexField, value: string): Page =>
-  byCursors(disk, state, after, limit, filter, (from, count) =>
-    disk.statements.fields.all(state.number, fieldNumbers[field], exact(value), from, count))
+  byCursors(disk, state, after, limit, filter, (from, count) => {
+    const written = disk.statements.fields.all(state.number, fieldNumbers[field], exact(value), from, count)
+    return written.length === count ? written : [...written, ...recentOf(state, field, value, from, count - written.length)]
+  })
 
 const guarded = <A>(state: DurableChannel, run: () => A): A => {
   try {

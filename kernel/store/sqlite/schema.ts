@@ -8,15 +8,16 @@
 //              `swept` are also deleted. Cursors of a memory channel up to `reserved` may have been used
 //   given      ids that writers gave; minted ids are found by the time that they carry
 //   keys       idempotency keys: digest of the content, and what was answered
-//   fields     events by indexed field, for channels that declare indexes
-//   newest     newest event of each subject, for channels that index subjects
+//   fields     events by indexed field, for channels that declare indexes; of rows up to `indexed`
+//   newest     newest event of each subject, for channels that index subjects; of rows up to `indexed`
 //   subscriptions, snapshots   as in the protocol
-//   meta       `time`: kernel time that rows which are deleted by now have reached
+//   meta       `time`: kernel time that rows which are deleted by now have reached; `indexed`: newest row of the log whose
+//              events are in `fields` and `newest` (index-tables.ts)
 //
 // Text that a caller chose and that must be told apart exactly (ids, keys, values) is kept as JSON text: UTF-8 could
 // not tell lone surrogates apart.
 //
-// History: format 1 is the first.
+// History: format 1 is the first; since format 2 the tables of indexed fields lag behind the log.
 import { existsSync, closeSync, mkdirSync, openSync } from "node:fs"
 import { dirname } from "node:path"
 import Database from "better-sqlite3"
@@ -50,8 +51,10 @@ const first: Migration = (db) =>
     CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   `)
 
+const second: Migration = (db) => void db.exec("INSERT INTO meta VALUES ('indexed', (SELECT coalesce(max(off), 0) FROM log))")
+
 /** Step i makes format i + 1 of format i. */
-export const migrations: ReadonlyArray<Migration> = [first]
+export const migrations: ReadonlyArray<Migration> = [first, second]
 export const format = migrations.length
 
 /** "AAAX", so that another program's database is not taken for a store. */

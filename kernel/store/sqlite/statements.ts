@@ -39,7 +39,7 @@ export interface Statements {
   readonly fields: Database.Statement<[number, number, string, Cursor, number], Cursor>
   readonly putNewest: Database.Statement<[number, string, Cursor]>
   readonly deleteNewest: Database.Statement<[number, Cursor]>
-  readonly newest: Database.Statement<[number, Cursor, number], Cursor>
+  readonly newest: Database.Statement<[number, Cursor, number], { readonly subject: string; readonly cursor: Cursor }>
   readonly newestOf: Database.Statement<[number, string], Cursor>
   readonly putSubscription: Database.Statement<[string, string, string, Cursor]>
   readonly snapshot: Database.Statement<[string], SnapshotRow>
@@ -78,8 +78,8 @@ export const prepareStatements = (db: Database.Database): Statements => ({
   putNewest: db.prepare<[number, string, Cursor]>(
     "INSERT INTO newest VALUES (?, ?, ?) ON CONFLICT (channel, subject) DO UPDATE SET cursor = excluded.cursor"),
   deleteNewest: db.prepare<[number, Cursor]>("DELETE FROM newest WHERE channel = ? AND cursor <= ?"),
-  newest: db.prepare<[number, Cursor, number], Cursor>(
-    "SELECT cursor FROM newest WHERE channel = ? AND cursor > ? ORDER BY cursor LIMIT ?").pluck(),
+  newest: db.prepare<[number, Cursor, number], { readonly subject: string; readonly cursor: Cursor }>(
+    "SELECT subject, cursor FROM newest WHERE channel = ? AND cursor > ? ORDER BY cursor LIMIT ?"),
   newestOf: db.prepare<[number, string], Cursor>("SELECT cursor FROM newest WHERE channel = ? AND subject = ?").pluck(),
   putSubscription: db.prepare<[string, string, string, Cursor]>(
     "INSERT INTO subscriptions VALUES (?, ?, ?, ?) ON CONFLICT (system, name, channel) DO UPDATE SET cursor = excluded.cursor"),

@@ -2,7 +2,7 @@
 // log for its events, and all callers are answered from one loop. The first failure of a commit stops all writes: what
 // was under way is unknown from then on, and only the store opened anew knows.
 import type * as Effect from "effect/Effect"
-import type { Prepared, StoreAppendError, StoreAppendOptions } from "../store.ts"
+import type { StoreAppendError, StoreAppendOptions } from "../store.ts"
 import { AppendUnknown, EventExists, EventNotFound, HeadConflict, IdempotencyConflict } from "../../../protocol/errors.ts"
 import type { Appended } from "../../../protocol/event.ts"
 import type { Cursor } from "../../../protocol/names.ts"
@@ -11,10 +11,11 @@ import { liveEvent } from "../codec.ts"
 import { digestOf } from "../content.ts"
 import { makeMint, mintedFrom, mintedIds } from "../ids.ts"
 import { giveUp, makeBlockBuilder, type FinishedBlock } from "./block.ts"
-import { exact, fieldNumbers, noteFresh, type Disk } from "./disk.ts"
+import { exact, noteFresh, type Disk } from "./disk.ts"
 import type { KeyRow } from "./statements.ts"
 import { place, type Accepted, type DurableChannel } from "./placement.ts"
 import { findEvent } from "./read.ts"
+import { note, type Unwritten } from "./recent.ts"
 import { makeSlabs } from "./slabs.ts"
 
 /** Called before rows are written, before the commit and after it; a throw is what SQLite's own error would be. */
@@ -89,6 +90,8 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
   let keys = new Map<string, PendingAppend>()
   let given = new Map<string, { readonly state: DurableChannel; readonly cursor: Cursor }>()
   let touched: Array<DurableChannel> = []
+  /** Its events with indexed fields. */
+  let indexed: Array<Unwritten> = []
   let sides = false
 
   const checkIds = (disk: Disk, append: PendingAppend, first: Cursor): void => {
@@ -185,6 +188,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
             placed.push({ state, off, first: first + i })
             open = true
           }
+          if (draft.index !== undefined && draft.index.length > 0) indexed.push({ state, off, cursor: first + i, index: draft.index })
           if (draft.id === undefined) {
             const id = ids[i]!
             const { live } = draft
@@ -195,7 +199,6 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
             builder.add(`{"id":${JSON.stringify(draft.id)},${draft.text}}`)
             appended[i] = { id: draft.id, cursor: first + i, recordedAt: at }
           }
-          if (draft.index !== undefined && draft.index.length > 0) sides = true
         }
         append.appended = appended
       }
@@ -212,22 +215,9 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
       state.number, options.sender, exact(options.key ?? ""), append.digest, at, append.first, batch.length, ids)
   }
 
-  const writeIndex = (disk: Disk, state: DurableChannel, cursor: Cursor, index: NonNullable<Prepared["index"]>): void => {
-    for (const [field, value] of index) {
-      disk.statements.insertField.run(state.number, fieldNumbers[field], exact(value), cursor)
-      if (field === "subject") disk.statements.putNewest.run(state.number, exact(value), cursor)
-    }
-  }
-
   const writeSides = (disk: Disk, at: number): void => {
     for (const append of keys.values()) writeKey(disk, append, at)
     for (const [id, { state, cursor }] of given) disk.statements.insertGiven.run(exact(id), state.number, cursor)
-    for (const state of touched) {
-      if (state.channel.indexes.length === 0) continue
-      for (const { batch, first } of state.building) {
-        for (let i = 0; i < batch.length; i++) writeIndex(disk, state, first + i, batch[i]!.index ?? [])
-      }
-    }
   }
 
   const insert = (disk: Disk, row: FinishedBlock, at: number): void =>
@@ -257,6 +247,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
     if (keys.size > 0) keys = new Map()
     if (given.size > 0) given = new Map()
     touched = []
+    if (indexed.length > 0) indexed = []
     sides = false
   }
 
@@ -280,6 +271,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
       place(state, off, first)
       noteFresh(disk, state)
     }
+    for (const { cursor, index, off, state } of indexed) note(disk.unindexed, state, off, cursor, index)
     for (const state of touched) {
       state.head = state.pending
       state.building = []

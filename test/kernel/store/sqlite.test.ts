@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect } from "vitest"
 import type { Channel } from "../../../protocol/channel.ts"
 import type { Draft } from "../../../protocol/event.ts"
 import { makeClock } from "../../../kernel/clock.ts"
-import { keyRetentionMillis, pruneKeysDelayMillis, segmentRows, tailTextMax } from "../../../kernel/limits.ts"
+import { indexEventsMax, keyRetentionMillis, pruneKeysDelayMillis, segmentRows, tailTextMax } from "../../../kernel/limits.ts"
 import { prepare } from "../../../kernel/store/codec.ts"
 import * as Sqlite from "../../../kernel/store/sqlite.ts"
 import { format, migrate, migrations, openDatabase } from "../../../kernel/store/sqlite/schema.ts"
@@ -206,7 +206,7 @@ describe("a store on disk", () => {
       const [appended] = yield* surely(store, log, numbered(log, 0, 1))
       yield* store.evict("log", appended!.cursor)
       // Already now, for a process that will not get to close the store.
-      expect(peek((db) => db.prepare("SELECT value, (SELECT count(*) FROM log) AS rows FROM meta").get())).toEqual({ value: wall, rows: 0 })
+      expect(peek((db) => db.prepare("SELECT value, (SELECT count(*) FROM log) AS rows FROM meta WHERE name = 'time'").get())).toEqual({ value: wall, rows: 0 })
     }))
     wall = 1_800_000_000_000
     const clock = makeClock({ wall: () => wall, monotonic: () => wall })
@@ -496,10 +496,17 @@ describe("retention", () => {
     yield* session((store) => Effect.gen(function*() {
       yield* store.putChannel(indexed)
       for (let i = 0; i < 20; i++) yield* surely(store, indexed, prepared(indexed, { id: `e${i}`, kind: "k", subject: `s${i}` }))
+      // More than is kept in memory alone, so that these twenty are in the tables.
+      for (let i = 0; i < indexEventsMax; i += 256) {
+        yield* surely(store, indexed, Array.from({ length: 256 }, (_, at) => prepared(indexed, { kind: "more", subject: `t${i + at}` })[0]!))
+      }
+      yield* Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+      expect(peek((db) => db.prepare("SELECT count(*) FROM newest WHERE cursor <= 20").pluck().get())).toBe(20)
       yield* store.evict("indexed", 15)
     }))
-    const count = (table: string) => peek((db) => db.prepare(`SELECT count(*) FROM ${table}`).pluck().get())
-    expect([count("log"), count("fields"), count("given"), count("newest")]).toEqual([5, 15, 5, 5])
+    const count = (table: string) => peek((db) => db.prepare(`SELECT count(*) FROM ${table} WHERE cursor <= 20`).pluck().get())
+    expect([count("fields"), count("given"), count("newest")]).toEqual([15, 5, 5])
+    expect(peek((db) => db.prepare("SELECT count(*) FROM log").pluck().get())).toBe(5 + indexEventsMax / 256)
   }))
 
   effect("goes on after a restart where it was cut off", () => Effect.gen(function*() {
