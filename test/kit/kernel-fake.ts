@@ -8,7 +8,7 @@ import type { Kernel } from "../../kernel/kernel.ts"
 import { prepare } from "../../kernel/store/codec.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import { channelOf } from "../../protocol/channel.ts"
-import { ChannelNotFound, Denied, WarrantNotFound } from "../../protocol/errors.ts"
+import { ChannelNotFound, Denied, TokenNotFound, WarrantNotFound } from "../../protocol/errors.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { GateView, SystemView } from "../../protocol/view.ts"
 import { actionGate, capabilityRequest, kernelReplies } from "../../protocol/well-known.ts"
@@ -118,6 +118,13 @@ export const makeFakeKernel = (options: {
           })
           return { id, port: portOf(id) }
         }),
+      dockGuest: (id) => Effect.succeed({ id, port: portOf(id) }),
+      securityOf: () => undefined,
+      securities: () => [],
+      tokens: {
+        mint: () => Effect.die("a fake mints no tokens"), list: () => [], revoke: (token) => Effect.fail(new TokenNotFound({ token })),
+        verify: () => Effect.succeed(undefined), isLive: () => false, onRevoked: () => () => {}
+      },
       undock: ask("undock"), pause: ask("pause"), resume: ask("resume"), drain: ask("drain"), revoke: ask("revoke"),
       gate: {
         list: () => Effect.sync(() => [...gateRequests.values()]),
@@ -130,6 +137,7 @@ export const makeFakeKernel = (options: {
         deny: (id, by, reason) => answer(id, by, { state: "refused", reason }, "action_denied"),
         reconcile: (id, by, outcome, reason) => answer(id, by, { state: outcome, reason }, "action_completed")
       },
+      grants: { list: () => [], show: (id) => Effect.fail(new GrantNotFound({ grant: id })), revoke: (id) => Effect.fail(new GrantNotFound({ grant: id })) },
       modules: () => [{ id: "echo", framework: "esm", file: null, digest: null, origin: "config", status: "running" }],
       loadModule: ({ id, file }) =>
         Effect.succeed({ id: id ?? "loaded", framework: "esm", file: file ?? null, digest: null, origin: "runtime", status: "running" }),
