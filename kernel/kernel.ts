@@ -23,6 +23,8 @@ import * as wellKnown from "../protocol/well-known.ts"
 import * as Audit from "./authority/audit.ts"
 import { decideStatus, type Rules } from "./authority/decide.ts"
 import * as Gate_ from "./authority/gate.ts"
+import * as Grants_ from "./authority/grants.ts"
+import type { Grants } from "./authority/grants.ts"
 import * as Journal_ from "./authority/journal.ts"
 import type { Journal } from "./authority/journal.ts"
 import { oldestOpenRequest } from "./authority/state.ts"
@@ -45,6 +47,8 @@ import * as CapabilityService from "./service/capability.ts"
 import * as Heartbeat from "./service/heartbeat.ts"
 import * as LifecycleService from "./service/lifecycle.ts"
 import * as ModuleService from "./service/module.ts"
+import * as Resources_ from "./resource/resources.ts"
+import type { Resources } from "./resource/resources.ts"
 import type { ServiceRoom } from "./service/service.ts"
 import type { StoreService } from "./store/store.ts"
 
@@ -80,6 +84,8 @@ export interface Kernel {
   readonly id: string
   readonly name: string
   readonly channels: ChannelsService
+  /** Subscriptions, artifacts, snapshots and events as visitors may use them. */
+  readonly resources: Resources
   /** Docks a system and starts it. Nothing is left half-wired when it fails. */
   readonly dock: (system: System, options?: DockOptions) => Effect.Effect<Docked, DockError>
   /**
@@ -99,6 +105,7 @@ export interface Kernel {
   readonly drain: (id: SystemId, timeoutMillis?: number) => Effect.Effect<void, SystemNotFound>
   readonly revoke: (id: SystemId) => Effect.Effect<void, SystemNotFound>
   readonly gate: Gate
+  readonly grants: Grants
   readonly modules: () => ReadonlyArray<ModuleView>
   /** Loads an `esm` module file at run time, as `aaax.module-loader` would. */
   readonly loadModule: (manifest: Partial<Manifest> & { readonly file?: string; readonly id?: string }) => Effect.Effect<ModuleView, DockError>
@@ -199,6 +206,7 @@ export const make = Effect.fnUntraced(function*(
   const kept = journal
   for (const spec of ownChannels(durability, options.requestRetention ?? requestRetention)) yield* channels.open(channelOf(spec, kernelSystem))
   for (const spec of options.channels ?? []) yield* channels.open(channelOf(spec, options.id))
+  const resources = yield* Resources_.make(channels)
 
   const digestOf = (value: unknown): string => powers.sha256(canonical(value))
   const registry = makeRegistry()
@@ -295,6 +303,7 @@ export const make = Effect.fnUntraced(function*(
     id: options.id,
     name: options.name,
     channels,
+    resources,
     loader,
     executors: registry.names,
     dock: (system, dockOptions = {}) =>
@@ -334,6 +343,7 @@ export const make = Effect.fnUntraced(function*(
     drain: (id, timeoutMillis = drainSecondsDefault * 1000) => constellation.drain(id, timeoutMillis),
     revoke: constellation.revoke,
     gate,
+    grants: Grants_.make(kept),
     modules: loader.views,
     loadModule: Effect.fnUntraced(function*({ file, ...given }) {
       if (file === undefined) return yield* new ModuleRejected({ module: given.id ?? "", reason: "a file is needed" })

@@ -204,7 +204,8 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
 
   const readNewest = (state: MemoryChannel, after: Cursor, limit: number, filter: Filter): Page => {
     const events: Array<Event> = []
-    for (const cursor of state.newest.values()) {
+    const only = filter.subject === undefined ? undefined : state.newest.get(filter.subject) ?? 0
+    for (const cursor of only === undefined ? state.newest.values() : [only]) {
       if (cursor <= after) continue
       const event = at(state, cursor)
       if (!matches(event, filter)) continue
