@@ -20,6 +20,7 @@ const byTag: { readonly [Tag in (ClientError | AlreadyRunning | NotFound | NotLa
   SnapshotNotFound: codes.notFound,
   ArtifactNotFound: codes.notFound,
   SubscriptionNotFound: codes.notFound,
+  GrantNotFound: codes.notFound,
   WarrantNotFound: codes.notFound,
   TokenNotFound: codes.notFound,
   Gap: codes.notFound,

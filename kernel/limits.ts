@@ -144,6 +144,9 @@ export const httpUploadSilenceMillis = 60_000
 export const httpKeepAliveMillis = 30_000
 /** How long the rest of a refused body is read and thrown away, so that its sender sees the answer. */
 export const httpLingerMillis = 500
+/** Channels or snapshots in one answer, and events that a stream reads at once. */
+export const channelsPageMax = 1_000
+export const streamPageEvents = 100
 /** Path and query of one request, in UTF-16 code units, and segments of the path. */
 export const httpTargetLengthMax = 8_192
 export const httpSegmentsMax = 16
@@ -264,7 +267,7 @@ export const localTextMax = 16 * 1_048_576
 /** Events in one page of a `.sssn` directory. */
 export const localPageEventsMax = 100_000
 /** A bearer token, in characters. */
-export const credentialLengthMax = 4_096
+export const credentialLengthMax = 8_192
 /** Credentials that are remembered as checked; beyond it the least recently used is checked again. */
 export const credentialsMax = 10_000
 /** How often it is looked for credentials that have ended, in milliseconds. */
@@ -276,3 +279,5 @@ export const tokensMax = 10_000
 export const tokenChannelsMax = 32
 /** A config of refs, in bytes. */
 export const refConfigBytesMax = 1_048_576
+/** Tokens and subjects that one channel security holds as revoked. */
+export const revokedTokensMax = 100_000

@@ -236,6 +236,12 @@ export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigIn
   }
 }
 
+export class GrantNotFound extends Schema.TaggedError<GrantNotFound>()("GrantNotFound", { grant: Text }) {
+  override get message(): string {
+    return `There is no grant ${this.grant}: it never was, expired, or was revoked.`
+  }
+}
+
 export class WarrantNotFound extends Schema.TaggedError<WarrantNotFound>()("WarrantNotFound", { warrant: Text }) {
   override get message(): string {
     return `There is no warrant ${this.warrant}; see aaax gate ls.`

@@ -42,6 +42,7 @@ const table: { readonly [Tag in Failure["_tag"]]: readonly [Schema.Codec<Extract
   DockRefused: [errors.DockRefused, 422],
   ModuleRejected: [errors.ModuleRejected, 422],
   ConfigInvalid: [errors.ConfigInvalid, 422],
+  GrantNotFound: [errors.GrantNotFound, 404],
   WarrantNotFound: [errors.WarrantNotFound, 404],
   TokenNotFound: [errors.TokenNotFound, 404],
   WarrantConflict: [errors.WarrantConflict, 409],

@@ -1,5 +1,6 @@
 // Views: what a kernel says of itself to operators. Doors serve them, the command line prints them.
 import * as Schema from "effect/Schema"
+import { Grant } from "./authority.ts"
 import { Channel } from "./channel.ts"
 import { SystemStatus } from "./lifecycle.ts"
 import { Warrant } from "./warrant.ts"
@@ -82,6 +83,14 @@ export const KernelStatus = Schema.Struct({
   clockJump: Schema.NullOr(Schema.Finite)
 })
 export interface KernelStatus extends Schema.Schema.Type<typeof KernelStatus> {}
+
+/** A grant that is in force. Its id is what its holder presents; it is worth nothing in another's hands. */
+export const GrantView = Schema.Struct({
+  ...Grant.fields,
+  /** Actions that were started under it, its descendants' included. */
+  uses: Schema.Int
+})
+export interface GrantView extends Schema.Schema.Type<typeof GrantView> {}
 
 /** What a human said of an action that waited. */
 export const GateAnswer = Schema.Struct({

@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import type { Door } from "./door.ts"
 import { listener } from "./listener.ts"
-import { dockOperator, operatorHandlers, operatorReception } from "./operator.ts"
+import { dockOperator, operatorReception } from "./operator.ts"
 import { root } from "./root.ts"
-import { v1 } from "./v1.ts"
+import { v1 } from "./v1/surface.ts"
 
 export interface HttpOptions {
   /** What the operator must present as bearer token. */
@@ -20,13 +20,12 @@ export const door = (options: HttpOptions): Door => ({
   name: "http",
   open: Effect.fnUntraced(function*(kernel) {
     const docked = yield* dockOperator(kernel)
-    const handlers = yield* operatorHandlers(kernel, options.executors)
     const opened = yield* listener({
       reception: operatorReception(kernel, docked, options.token),
       ...(options.port === undefined ? {} : { port: options.port })
     })
     opened.attach(root())
-    opened.attach(v1(handlers))
+    opened.attach(yield* v1(kernel, options.executors))
     return { url: opened.url }
   })
 })

@@ -63,11 +63,11 @@ export class Incoming implements Asked {
   }
 
   get text(): Effect.Effect<string, TooLarge> {
-    return Effect.map(this.#whole, (bytes) => bytes.toString("utf8"))
+    return Effect.map(this.body, (bytes) => bytes.toString("utf8"))
   }
 
   get json(): Effect.Effect<unknown, InvalidPayload | TooLarge> {
-    return Effect.flatMap(this.#whole, (bytes): Effect.Effect<unknown, InvalidPayload> => {
+    return Effect.flatMap(this.body, (bytes): Effect.Effect<unknown, InvalidPayload> => {
       if (bytes.length === 0) return Effect.void
       if (!isUtf8(bytes)) return Effect.fail(notJson("it is not UTF-8"))
       try {
@@ -97,7 +97,7 @@ export class Incoming implements Asked {
     return { [Symbol.asyncIterator]: chunks }
   }
 
-  get #whole(): Effect.Effect<Buffer, TooLarge> {
+  get body(): Effect.Effect<Buffer, TooLarge> {
     const request = this.#request
     const late = this.#late
     return Effect.callback((resume) => {

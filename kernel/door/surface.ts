@@ -15,9 +15,11 @@ export interface Asked {
   readonly guest: Guest
   /** The whole body, at most `httpBodyBytesMax` bytes. */
   readonly text: Effect.Effect<string, TooLarge>
+  /** The same as bytes. */
+  readonly body: Effect.Effect<Uint8Array, TooLarge>
   /** The body as JSON; `undefined` when there is none. */
   readonly json: Effect.Effect<unknown, InvalidPayload | TooLarge>
-  /** The body as it comes, for the routes that stream; the surface bounds it. May be read once, instead of `text` and `json`. */
+  /** The body as it comes, for the routes that stream; the surface bounds it. May be read once, instead of the three above. */
   readonly bytes: AsyncIterable<Uint8Array>
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal

@@ -42,6 +42,7 @@ const samples: { readonly [Tag in Failure["_tag"]]: Extract<Failure, { readonly 
   DockRefused: new errors.DockRefused({ system: "s", reason: "r" }),
   ModuleRejected: new errors.ModuleRejected({ module: "m", reason: "r" }),
   ConfigInvalid: new errors.ConfigInvalid({ issues: [{ file: "f", path: "p", reason: "r" }] }),
+  GrantNotFound: new errors.GrantNotFound({ grant: "g" }),
   WarrantNotFound: new errors.WarrantNotFound({ warrant: "w" }),
   TokenNotFound: new errors.TokenNotFound({ token: "t" }),
   WarrantConflict: new errors.WarrantConflict({ warrant: "w", reason: "r" }),

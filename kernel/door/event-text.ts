@@ -1,0 +1,23 @@
+// The JSON text of events. Events are frozen and shared by all readers, so each is made into text once for all of them.
+import type { Event, Page } from "../../protocol/event.ts"
+
+const texts = new WeakMap<Event, string>()
+
+export const eventText = (event: Event): string => {
+  let text = texts.get(event)
+  if (text === undefined) {
+    text = JSON.stringify(event)
+    // What is not frozen is somebody's own, and may be another event tomorrow.
+    if (Object.isFrozen(event)) texts.set(event, text)
+  }
+  return text
+}
+
+const listText = (events: ReadonlyArray<Event>): string => {
+  let text = "["
+  for (let at = 0; at < events.length; at++) text += at === 0 ? eventText(events[at]!) : `,${eventText(events[at]!)}`
+  return `${text}]`
+}
+
+export const pageText = (page: Page): string =>
+  `{"events":${listText(page.events)},"next":${page.next},"head":${page.head}${page.held === undefined ? "" : `,"held":${JSON.stringify(page.held)}`}}`

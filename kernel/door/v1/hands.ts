@@ -1,0 +1,69 @@
+// What a caller can do with channels and snapshots: a guest through its own port, the operator directly. Everything that
+// the operator writes is stamped `operator`; it reads what is kept, whatever a channel's delivery shows to whom.
+import * as Effect from "effect/Effect"
+import { ChannelNotFound, Denied, EventNotFound, SnapshotNotFound } from "../../../protocol/errors.ts"
+import { nearest, type ChannelId } from "../../../protocol/names.ts"
+import type { Port } from "../../../protocol/port.ts"
+import { isReserved } from "../../../protocol/well-known.ts"
+import * as Given from "../../dock/given.ts"
+import type { Kernel } from "../../kernel.ts"
+import { pageEventsDefault, pageEventsMax } from "../../limits.ts"
+import type { Guest } from "../guest.ts"
+import { operator } from "../operator.ts"
+
+export type Hands = Pick<
+  Port,
+  | "append" | "read" | "event" | "awaitBeyond" | "take" | "settle" | "renew" | "backlog" | "evict" | "clear" | "remove"
+  | "getSnapshot" | "putSnapshot"
+>
+
+/** Authority is asked for through `act` and the gate, never by writing into the kernel's own channels. */
+const own = (channel: ChannelId, operation: string): Denied =>
+  new Denied({
+    system: operator, operation, target: channel, reason: "only the kernel and the systems wired to it do that there",
+    how: "Use aaax act, aaax gate, aaax pause and the like."
+  })
+
+export const channelNotFound = ({ store }: Kernel["channels"], channel: ChannelId): ChannelNotFound => {
+  const near = nearest(channel, store.channels().map(({ name }) => name))
+  return new ChannelNotFound({ channel, ...(near === undefined ? {} : { nearest: near }) })
+}
+
+const operatorHands = (channels: Kernel["channels"]): Hands => {
+  const { store } = channels
+  const changing = <A, E>(channel: ChannelId, operation: string, run: () => Effect.Effect<A, E>): Effect.Effect<A, E | Denied | ChannelNotFound> =>
+    Effect.suspend((): Effect.Effect<A, E | Denied | ChannelNotFound> =>
+      store.statisticsOf(channel) === undefined
+        ? Effect.fail(channelNotFound(channels, channel))
+        : isReserved(channel) ? Effect.fail(own(channel, operation)) : run())
+  return {
+    append: (channel, drafts, options) => changing(channel, "append to", () => channels.append(operator, channel, drafts, options)),
+    read: (channel, { after = 0, filter, limit = pageEventsDefault } = {}) =>
+      Effect.suspend(() =>
+        store.statisticsOf(channel) === undefined
+          ? Effect.fail(channelNotFound(channels, channel))
+          : store.read(channel, { after, limit: Math.min(Math.max(limit, 1), pageEventsMax), filter })),
+    event: (id) =>
+      Effect.flatMap(store.event(id), (found) => (found === undefined ? Effect.fail(new EventNotFound({ event: Given.nameOf(id) })) : Effect.succeed(found))),
+    awaitBeyond: (channel, after) => channels.awaitBeyond(channel, after),
+    take: (channel, options) => changing(channel, "take from", () => channels.take(operator, channel, Given.takeOptionsOf(options))),
+    settle: (channel, settlements) => changing(channel, "settle in", () => channels.settle(operator, channel, settlements)),
+    renew: (channel, cursor, epoch) => changing(channel, "renew in", () => channels.renew(operator, channel, cursor, epoch)),
+    backlog: channels.backlog,
+    evict: (channel, options) => changing(channel, "evict from", () => channels.evict(channel, options)),
+    clear: (channel, filter) => changing(channel, "clear", () => channels.clear(channel, filter)),
+    remove: (channel, ids) => changing(channel, "remove from", () => channels.remove(channel, ids)),
+    getSnapshot: (name) =>
+      Effect.flatMap(store.getSnapshot(name), (found) => (found === undefined ? Effect.fail(new SnapshotNotFound({ name })) : Effect.succeed(found))),
+    putSnapshot: (draft, options) =>
+      isReserved(draft.name)
+        ? Effect.fail(new Denied({ system: operator, operation: "put", target: `snapshot ${draft.name}`, reason: "it is the kernel's own" }))
+        : store.putSnapshot(draft, operator, options)
+  }
+}
+
+/** The operator's are the same for every request. */
+export const handsOf = (kernel: Kernel): ((guest: Guest) => Hands) => {
+  const operators = operatorHands(kernel.channels)
+  return (guest) => (guest.isOperator ? operators : guest.port)
+}

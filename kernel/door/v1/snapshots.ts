@@ -1,0 +1,69 @@
+// Rows of snapshots. The revision is the etag: strong, a number in quotes.
+import * as Effect from "effect/Effect"
+import { InvalidPayload } from "../../../protocol/errors.ts"
+import { isReserved } from "../../../protocol/well-known.ts"
+import type { Kernel } from "../../kernel.ts"
+import { channelsPageMax } from "../../limits.ts"
+import { handsOf } from "./hands.ts"
+import { type Handlers, headerOf, type Input, json, Reply } from "./handlers.ts"
+
+type Rows = Pick<Handlers, "snapshots" | "snapshot" | "putSnapshot">
+
+const etagOf = (revision: number): string => `"${revision}"`
+
+/** The revisions that a header names; `*` stands for any. */
+const revisionsIn = (header: string): ReadonlyArray<number> | "*" | undefined => {
+  if (header.trim() === "*") return "*"
+  const tags = header.split(",").map((tag) => /^\s*(?:W\/)?"(\d{1,15})"\s*$/u.exec(tag)?.[1])
+  return tags.every((tag) => tag !== undefined) ? tags.map(Number) : undefined
+}
+
+/** The revision that a put asks for: nothing when it asks for none, 0 when there must be none. */
+const expectedBy = ({ headers }: Input<"putSnapshot">): number | undefined | InvalidPayload => {
+  const refuse = (path: string, reason: string): InvalidPayload => new InvalidPayload({ what: "header", path, reason })
+  const match = headerOf(headers, "if-match")
+  const noneMatch = headerOf(headers, "if-none-match")
+  if (noneMatch !== undefined) return noneMatch.trim() === "*" && match === undefined ? 0 : refuse("if-none-match", "only * is offered, and without if-match")
+  if (match === undefined) return undefined
+  const revisions = revisionsIn(match)
+  return Array.isArray(revisions) && revisions.length === 1 ? revisions[0] : refuse("if-match", 'one revision in quotes is offered, such as "3"')
+}
+
+export const snapshotRows = (kernel: Kernel): Rows => {
+  const { store } = kernel.channels
+  const hands = handsOf(kernel)
+  return {
+    snapshots: ({ guest, query }) =>
+      Effect.map(store.snapshots(), (all) => {
+        const { after, limit } = query
+        const most = Math.min(limit ?? channelsPageMax, channelsPageMax)
+        return all
+          .filter(({ channel, name, visibility }) =>
+            (after === undefined || name > after) &&
+            (guest.isOperator || (!isReserved(name) &&
+              (channel === null ? visibility === "public" && guest.allows(name, "read") === undefined : guest.refusal(channel, "read") === undefined))))
+          .slice(0, most)
+      }),
+    snapshot: ({ guest, headers, id }) =>
+      Effect.map(hands(guest).getSnapshot(id), (snapshot) => {
+        const etag = etagOf(snapshot.revision)
+        const known = headerOf(headers, "if-none-match")
+        const revisions = known === undefined ? undefined : revisionsIn(known)
+        return revisions === "*" || revisions?.includes(snapshot.revision) === true
+          ? new Reply({ status: 304, headers: { etag } })
+          : json(JSON.stringify(snapshot), { etag })
+      }),
+    putSnapshot: (input) => {
+      const { guest, id, payload } = input
+      const expectedRevision = expectedBy(input)
+      if (typeof expectedRevision === "object") return Effect.fail(expectedRevision)
+      const { visibility, ...rest } = payload
+      // What a guest puts would be seen by nobody otherwise, itself included.
+      const shown = guest.isOperator ? visibility : "public"
+      return Effect.map(
+        hands(guest).putSnapshot({ ...rest, name: id, ...(shown === undefined ? {} : { visibility: shown }) }, expectedRevision === undefined ? {} : { expectedRevision }),
+        (snapshot) => json(JSON.stringify(snapshot), { etag: etagOf(snapshot.revision) })
+      )
+    }
+  }
+}
