@@ -11,6 +11,7 @@ export default defineConfig({
       { find: /^aaax\/protocol$/, replacement: here("protocol/index.ts") },
       { find: /^aaax\/effect$/, replacement: here("libos/effect.ts") },
       { find: /^aaax\/testing$/, replacement: here("kernel/testing.ts") },
+      { find: /^aaax\/ref$/, replacement: here("kernel/ref/index.ts") },
       { find: /^aaax\/(store|policy|executor|door)\/(.+)$/, replacement: here("kernel") + "/$1/$2.ts" },
       { find: /^aaax\/modules\/(.+)$/, replacement: here("modules") + "/$1/index.ts" }
     ]

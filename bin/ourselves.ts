@@ -28,6 +28,8 @@ import * as Open from "../kernel/policy/open.ts"
 import * as Quota from "../kernel/policy/quota.ts"
 import * as Risk from "../kernel/policy/risk.ts"
 import * as ScopeRule from "../kernel/policy/scope.ts"
+import * as ref from "../kernel/ref/index.ts"
+import * as Local from "../kernel/store/local.ts"
 import * as Memory from "../kernel/store/memory.ts"
 import * as Sqlite from "../kernel/store/sqlite.ts"
 import * as kernel from "../kernel/index.ts"
@@ -47,6 +49,8 @@ export const ourselves: Record<string, unknown> = {
   "aaax/protocol": protocol,
   "aaax/effect": libosEffect,
   "aaax/testing": testing,
+  "aaax/ref": ref,
+  "aaax/store/local": Local,
   "aaax/store/memory": Memory,
   "aaax/store/sqlite": Sqlite,
   "aaax/policy/granted": Granted,

@@ -96,6 +96,11 @@ export class SubscriptionExistsError extends SSSNError {
   }
 }
 
+/** A `psi://` ref, a binding of one, or the config that holds them is not as it must be. */
+export class SSSNRefError extends SSSNError {
+  override readonly name = "SSSNRefError"
+}
+
 /** HTTP status of a refusal, by its name. */
 export const portableStatusOf = (name: string): number =>
   name.endsWith("NotFoundError") ? 404 : /(?:Exists|Conflict)Error$/u.test(name) ? 409 : name === "ArtifactCorruptError" ? 500 : 400

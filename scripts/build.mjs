@@ -54,6 +54,7 @@ const ourselves = {
     if (entry === "kernel" || entry === "protocol") return join(root, entry, "index.ts")
     if (entry === "effect") return join(root, "libos/effect.ts")
     if (entry === "testing") return join(root, "kernel/testing.ts")
+    if (entry === "ref") return join(root, "kernel/ref/index.ts")
     return entry === "modules" ? join(root, "modules", rest, "index.ts") : join(root, "kernel", entry, `${rest}.ts`)
   }
 }
