@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Door } from "./door.ts"
 import { listener } from "./listener.ts"
-import { dockOperator, operatorReception } from "./operator.ts"
+import { makeReception } from "./reception.ts"
 import { root } from "./root.ts"
 import { v1 } from "./v1/surface.ts"
 
@@ -19,9 +19,9 @@ export interface HttpOptions {
 export const door = (options: HttpOptions): Door => ({
   name: "http",
   open: Effect.fnUntraced(function*(kernel) {
-    const docked = yield* dockOperator(kernel)
+    const reception = yield* makeReception({ kernel, operatorToken: options.token, isLoopback: true })
     const opened = yield* listener({
-      reception: operatorReception(kernel, docked, options.token),
+      reception,
       ...(options.port === undefined ? {} : { port: options.port })
     })
     opened.attach(root())

@@ -6,7 +6,7 @@
 import * as HashMap from "effect/HashMap"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import { base64url, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from "jose"
+import type { CryptoKey, JWK } from "jose"
 import { Denied, InvalidPayload, Overloaded, StoreUnavailable, TokenNotFound } from "../../protocol/errors.ts"
 import { isSegment, isSystemId, kernelSystem, type SystemId } from "../../protocol/names.ts"
 import type { Principal } from "../../protocol/security.ts"
@@ -17,7 +17,11 @@ import type { Decision } from "../authority/decide.ts"
 import type { Journal } from "../authority/journal.ts"
 import { lookup } from "../authority/state.ts"
 import type { KernelClock } from "../clock.ts"
-import { credentialLengthMax, tokenChannelsMax, tokensMax } from "../limits.ts"
+import { tokenChannelsMax, tokensMax } from "../limits.ts"
+import { partsOf } from "./canonical-token.ts"
+
+/** Loaded at the first token: most kernels start without one. */
+const jose = () => import("jose")
 
 /** A private Ed25519 key, as JWK. */
 export type SigningKey = JWK
@@ -54,28 +58,6 @@ const taken: ReadonlySet<SystemId> = new Set(["operator", "terminal", kernelSyst
 export const isGuestName = (name: string, kernel: string): boolean =>
   isSystemId(name) && !taken.has(name) && !isReserved(name) && !name.startsWith(`${kernelSystem}/`) && name !== kernel
 
-/**
- * The three parts of a compact token, when each is spelled in the one canonical way: otherwise one token could be written
- * in many ways, and a list of revoked ones would miss it.
- */
-export const partsOf = (token: string): readonly [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>] | undefined => {
-  if (token.length > credentialLengthMax) return undefined
-  const parts = token.split(".")
-  const [header, claims, signature] = parts
-  if (header === undefined || claims === undefined || signature === undefined || parts.length !== 3) return undefined
-  try {
-    if (parts.some((part) => part === "" || base64url.encode(base64url.decode(part)) !== part)) return undefined
-    const read = (part: string): Readonly<Record<string, unknown>> => {
-      const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(base64url.decode(part)))
-      if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError("not an object")
-      return value as Readonly<Record<string, unknown>> // an object, seen just now
-    }
-    return [read(header), read(claims)]
-  } catch {
-    return undefined
-  }
-}
-
 const invalid = (path: string, reason: string): InvalidPayload => new InvalidPayload({ what: "token", path, reason })
 
 const requestRefusal = ({ channels, name, role, ttlSeconds }: TokenRequest): InvalidPayload | undefined => {
@@ -94,6 +76,7 @@ const requestRefusal = ({ channels, name, role, ttlSeconds }: TokenRequest): Inv
 
 /** A new key, as it is kept. */
 export const newSigningKey = async (): Promise<SigningKey> => {
+  const { exportJWK, generateKeyPair } = await jose()
   const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true })
   return exportJWK(privateKey)
 }
@@ -111,6 +94,7 @@ interface Keys {
 }
 
 const keysOf = async (jwk: SigningKey): Promise<Keys> => {
+  const { calculateJwkThumbprint, importJWK } = await jose()
   const { d: _, ...open } = jwk
   return { kid: await calculateJwkThumbprint(open), sign: await importJWK(jwk, "EdDSA"), verify: await importJWK(open, "EdDSA") }
 }
@@ -164,6 +148,7 @@ export const makeTokens = ({ clock, isDocked, journal, kernel, key }: TokensOpti
       jti: crypto.randomUUID(), name, role, channels: channels === undefined ? null : [...channels], docks: docks === true,
       mintedAt, expiresAt: mintedAt + ttlSeconds * 1_000
     }
+    const { SignJWT } = yield* Effect.promise(jose)
     const token = yield* Effect.promise(() =>
       new SignJWT({ role, ...(channels === undefined ? {} : { channels: [...channels] }) })
         .setProtectedHeader({ alg: "EdDSA", typ: type, kid })
@@ -179,12 +164,13 @@ export const makeTokens = ({ clock, isDocked, journal, kernel, key }: TokensOpti
   const verify: Tokens["verify"] = Effect.fnUntraced(function*(token) {
     const parts = partsOf(token)
     if (parts === undefined) return undefined
-    const { jti } = parts[1]
+    const { jti } = parts.claims
     // What the journal does not know is not worth a signature's time.
     const kept = typeof jti === "string" ? lookup(journal.state().tokens, jti) : undefined
     if (kept === undefined || !isLive(kept.jti)) return undefined
     const held = yield* Effect.option(keys)
-    if (held._tag === "None" || parts[0]["kid"] !== held.value.kid) return undefined
+    if (held._tag === "None" || parts.header["kid"] !== held.value.kid) return undefined
+    const { jwtVerify } = yield* Effect.promise(jose)
     const isSigned = yield* Effect.promise(() =>
       jwtVerify(token, held.value.verify, {
         algorithms: ["EdDSA"], typ: type, issuer: kernel, audience: kernel, subject: kept.name,

@@ -8,7 +8,8 @@ import type { Kernel } from "../../kernel/kernel.ts"
 import { prepare } from "../../kernel/store/codec.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import { channelOf } from "../../protocol/channel.ts"
-import { ChannelNotFound, Denied, TokenNotFound, WarrantNotFound } from "../../protocol/errors.ts"
+import { ChannelNotFound, Denied, GrantNotFound, TokenNotFound, WarrantNotFound } from "../../protocol/errors.ts"
+import { emptyManifest, type Manifest } from "../../protocol/manifest.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { GateView, SystemView } from "../../protocol/view.ts"
 import { actionGate, capabilityRequest, kernelReplies } from "../../protocol/well-known.ts"
@@ -106,19 +107,21 @@ export const makeFakeKernel = (options: {
         return next
       })
 
+    const dock = (system: { readonly manifest: Manifest }) =>
+      Effect.sync(() => {
+        const { id } = system.manifest
+        systems.set(id, {
+          id, status: "docked", module: null, framework: system.manifest.framework, description: system.manifest.description, privileged: false,
+          reads: [], writes: [], takes: [], provides: [], executors: system.manifest.executors, powers: [], grants: 0, restarts: 0,
+          lastError: null, dockedAt: clock.now()
+        })
+        return { id, port: portOf(id) }
+      })
+
     return {
       id: "aaax-main", name: "Fake", channels, asked, gateRequests,
-      dock: (system) =>
-        Effect.sync(() => {
-          const { id } = system.manifest
-          systems.set(id, {
-            id, status: "docked", module: null, framework: system.manifest.framework, description: system.manifest.description, privileged: false,
-            reads: [], writes: [], takes: [], provides: [], executors: system.manifest.executors, powers: [], grants: 0, restarts: 0,
-            lastError: null, dockedAt: clock.now()
-          })
-          return { id, port: portOf(id) }
-        }),
-      dockGuest: (id) => Effect.succeed({ id, port: portOf(id) }),
+      dock,
+      dockGuest: (id) => dock({ manifest: emptyManifest(id, "door") }),
       securityOf: () => undefined,
       securities: () => [],
       tokens: {

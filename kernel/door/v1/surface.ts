@@ -13,6 +13,7 @@ import { isCloudEvent } from "./cloud-events.ts"
 import { headerOf, type Handlers, Reply } from "./handlers.ts"
 import { kernelRows } from "./kernel.ts"
 import { snapshotRows } from "./snapshots.ts"
+import { tokenRows } from "./tokens.ts"
 
 interface Bound {
   readonly name: RouteName
@@ -98,7 +99,7 @@ const notForGuests = (system: string, path: string): Denied =>
 export const v1 = Effect.fnUntraced(function*(
   kernel: Kernel, executors: () => ReadonlyArray<string>
 ): Effect.fn.Return<Surface, DockError> {
-  const handlers: Handlers = { ...channelRows(kernel), ...snapshotRows(kernel), ...(yield* kernelRows(kernel, executors)) }
+  const handlers: Handlers = { ...channelRows(kernel), ...snapshotRows(kernel), ...tokenRows(kernel), ...(yield* kernelRows(kernel, executors)) }
   const byPlace = new Map<string, Array<Bound>>()
   // The keys of the table are its names.
   for (const name of Object.keys(routes) as ReadonlyArray<RouteName>) {
