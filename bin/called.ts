@@ -21,6 +21,14 @@ export const show = (called: Called, value: unknown, lines: () => ReadonlyArray<
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
 
+/** `30s`, `10m`, `2h`, `1d` as milliseconds. */
+export const spanOf = (flag: string, text: string): Effect.Effect<number, UsageError> => {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|min|h|d)$/u.exec(text) ?? []
+  return amount === undefined || unit === undefined
+    ? Effect.fail(new UsageError({ reason: `${flag} ${text} is no time span such as 30s, 10m, 2h, 1d.` }))
+    : Effect.succeed(Number(amount) * (units[unit] ?? 1))
+}
+
 /** `10m`, `2h`, `1d` back from now, or a date; as Unix milliseconds. */
 export const sinceOf = (text: string, now: number): Effect.Effect<number, UsageError> => {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|min|h|d)$/u.exec(text) ?? []

@@ -28,6 +28,7 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["revoke ID", "end its grants and stop it for good"],
     ["undock ID", "take its port and grants back"],
     ["modules", "loaded modules: list, load FILE"],
+    ["token", "who may come in from outside: mint NAME, ls, revoke"],
     ["clock confirm", "believe the wall clock after a jump"]
   ]]
 ]

@@ -243,6 +243,40 @@ const modules = Command.make("modules", {}, Effect.fnUntraced(function*() {
   Command.withSubcommands([modulesList, modulesLoad])
 )
 
+const tokenMint = Command.make("mint", {
+  name: word("name", "The system that its holder acts as"),
+  role: Flag.String("role").pipe(Flag.withDescription("read; write to append, take and settle; admin to create and clear")),
+  channel: Flag.String("channel").pipe(Flag.withDescription("Only channels like this, with * for any characters; may be repeated. Default: every PUBLIC one"), Flag.atLeast(0)),
+  system: yes("system", "Also lets it dock a system of its own, under this name, from another process"),
+  ttl: text("ttl", "How long it is good: 30m, 1h, 7d; default: a day")
+}, Effect.fnUntraced(function*({ channel, name, ...flags }) {
+  const tokens = yield* Effect.promise(() => import("./token.ts"))
+  const { role, system = false, ttl } = given(flags)
+  yield* tokens.mint(yield* called, name, { role: role ?? "", channels: channel, system, ...(ttl === undefined ? {} : { ttl }) })
+})).pipe(
+  Command.withDescription("Let somebody in from outside. The token is printed once and kept nowhere."),
+  examples(
+    ["aaax token mint ada --role read", "reads every PUBLIC channel for a day"],
+    ["aaax token mint ci --role write --channel 'jobs.*' --ttl 1h --json", "with its id and when it ends"]
+  )
+)
+const tokenList = Command.make("ls", {}, Effect.fnUntraced(function*() {
+  const tokens = yield* Effect.promise(() => import("./token.ts"))
+  yield* tokens.list(yield* called)
+})).pipe(Command.withDescription("Tokens that are good."), examples(["aaax token ls", "without their secrets"]))
+const tokenRevoke = Command.make("revoke", { token: word("token", "Id of a token, its beginning, or a name for all of it") },
+  Effect.fnUntraced(function*({ token: target }) {
+    const tokens = yield* Effect.promise(() => import("./token.ts"))
+    yield* tokens.revoke(yield* called, target)
+  })).pipe(Command.withDescription("End a token, or all of a name, at once: also on connections that are open."), examples(["aaax token revoke ada", "all that ada has"]))
+const token = Command.make("token", {}, Effect.fnUntraced(function*() {
+  const tokens = yield* Effect.promise(() => import("./token.ts"))
+  yield* tokens.list(yield* called)
+})).pipe(
+  Command.withDescription("Who may come in from outside, and for how long."), examples(["aaax token", "tokens that are good"]),
+  Command.withSubcommands([tokenMint, tokenList, tokenRevoke])
+)
+
 const auditFlags = {
   after: count("after", "Entries behind this cursor"),
   last: Flag.Int("last").pipe(Flag.withDescription("The newest so many"), Flag.withDefault(50))
@@ -282,7 +316,7 @@ const down = Command.make("down", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, clock
+  launch, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, token, clock
 ] as const
 
 export const program = Command.make("aaax").pipe(
