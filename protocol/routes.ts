@@ -3,15 +3,17 @@
 import type * as Schema from "effect/Schema"
 import { channelRoutes } from "./route/channels.ts"
 import { kernelRoutes } from "./route/kernel.ts"
+import { resourceRoutes } from "./route/resources.ts"
 import { stateRoutes } from "./route/state.ts"
 import { tokenRoutes } from "./route/tokens.ts"
 
 export { waitMillisMax } from "./route/row.ts"
 export { ActionProgress, DoctorView } from "./route/kernel.ts"
 export { TakenView } from "./route/channels.ts"
+export { PulledView } from "./route/resources.ts"
 export { SnapshotHeadView } from "./route/state.ts"
 
-export const routes = { ...channelRoutes, ...stateRoutes, ...tokenRoutes, ...kernelRoutes } as const
+export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...tokenRoutes } as const
 
 export type Routes = typeof routes
 export type RouteName = keyof Routes

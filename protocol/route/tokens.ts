@@ -1,7 +1,7 @@
 // Routes of tokens: what lets guests in.
 import * as Schema from "effect/Schema"
 import { MintedToken, TokenRequest, TokenView } from "../token.ts"
-import { Done, None, row } from "./row.ts"
+import { None, row } from "./row.ts"
 
 export const tokenRoutes = {
   tokens: row({ method: "GET", path: "/v1/tokens", group: "tokens", says: "Tokens that are good now, without their secrets.", query: None, payload: None, success: Schema.Array(TokenView) }),
@@ -10,6 +10,7 @@ export const tokenRoutes = {
     success: MintedToken, status: 201
   }),
   revokeToken: row({
-    method: "DELETE", path: "/v1/tokens/:id", group: "tokens", says: "Ends a token at once, also for those who are connected with it.", query: None, payload: None, success: Done
+    method: "DELETE", path: "/v1/tokens/:id", group: "tokens", says: "Ends a token at once, also for those who are connected with it.", query: None, payload: None,
+    success: Schema.Array(TokenView)
   })
 } as const

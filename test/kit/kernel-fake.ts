@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import type { ChannelsService } from "../../kernel/channel/channels.ts"
 import { makeClock } from "../../kernel/clock.ts"
 import type { Kernel } from "../../kernel/kernel.ts"
+import * as Resources from "../../kernel/resource/resources.ts"
 import { prepare } from "../../kernel/store/codec.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import { channelOf } from "../../protocol/channel.ts"
@@ -65,7 +66,7 @@ export const makeFakeKernel = (options: {
 
     const channels: ChannelsService = {
       store, clock, append, awaitBeyond, read,
-      open: unused("open"), get: (name) => store.channels().find((channel) => channel.name === name), all: () => store.channels(),
+      open: (channel) => store.putChannel(channel), get: (name) => store.channels().find((channel) => channel.name === name), all: () => store.channels(),
       appendSurely: unused("appendSurely"), take: unused("take"), settle: unused("settle"), renew: unused("renew"), release: unused("release"),
       backlog: unused("backlog"), settledFloor: () => 0, event: unused("event"), evict: unused("evict"), clear: unused("clear"), remove: unused("remove")
     }
@@ -118,8 +119,9 @@ export const makeFakeKernel = (options: {
         return { id, port: portOf(id) }
       })
 
+    const resources = yield* Effect.orDie(Resources.make(channels))
     return {
-      id: "aaax-main", name: "Fake", channels, asked, gateRequests,
+      id: "aaax-main", name: "Fake", channels, resources, asked, gateRequests,
       dock,
       dockGuest: (id) => dock({ manifest: emptyManifest(id, "door") }),
       securityOf: () => undefined,

@@ -5,6 +5,7 @@ import { channelOf, type Channel } from "../../../protocol/channel.ts"
 import { ChannelNotFound, InvalidPayload, type AppendError, type ReadError } from "../../../protocol/errors.ts"
 import type { Appended, Draft, Filter, Page } from "../../../protocol/event.ts"
 import { isReserved } from "../../../protocol/well-known.ts"
+import type { Port } from "../../../protocol/port.ts"
 import type { ChannelView } from "../../../protocol/view.ts"
 import type { Kernel } from "../../kernel.ts"
 import { ChannelExists } from "../../../protocol/errors.ts"
@@ -15,7 +16,7 @@ import { operator } from "../operator.ts"
 import { tail } from "../tail.ts"
 import * as CloudEvents from "./cloud-events.ts"
 import { follow } from "./follow.ts"
-import { channelNotFound, handsOf, type Hands } from "./hands.ts"
+import { channelNotFound, type Hands } from "./hands.ts"
 import { type Handlers, headerOf, json, type Input, Reply } from "./handlers.ts"
 
 type Rows = Pick<
@@ -58,10 +59,9 @@ const appendedText = (appended: ReadonlyArray<Appended>): string => {
   return `[{"id":${JSON.stringify(first.id)},"cursor":${first.cursor},"recordedAt":${first.recordedAt}}]`
 }
 
-export const channelRows = (kernel: Kernel): Rows => {
+export const channelRows = (kernel: Kernel, { portOf }: Hands): Rows => {
   const { channels } = kernel
   const { store } = channels
-  const hands = handsOf(kernel)
 
   const viewOf = (channel: Channel): Effect.Effect<ChannelView> => {
     // A channel that is open is in the store.
@@ -82,24 +82,24 @@ export const channelRows = (kernel: Kernel): Rows => {
     const drafts = traced(payload.events, headerOf(headers, "traceparent"))
     return Effect.map(
       key === undefined && expectedHead === undefined
-        ? hands(guest).append(id, drafts)
-        : hands(guest).append(id, drafts, { ...(key === undefined ? {} : { key }), ...(expectedHead === undefined ? {} : { expectedHead }) }),
+        ? portOf(guest).append(id, drafts)
+        : portOf(guest).append(id, drafts, { ...(key === undefined ? {} : { key }), ...(expectedHead === undefined ? {} : { expectedHead }) }),
       (appended) => json(appendedText(appended))
     )
   }
 
   /** A page, when there is nothing yet after waiting for it. */
-  const pageOf = Effect.fnUntraced(function*(hand: Hands, { id, query }: Input<"read">): Effect.fn.Return<Page, ReadError> {
+  const pageOf = Effect.fnUntraced(function*(port: Port, { id, query }: Input<"read">): Effect.fn.Return<Page, ReadError> {
     const { after = 0, limit, wait = 0 } = query
     const filter = filterOf(query)
     const options = { after, ...(limit === undefined ? {} : { limit }), ...(filter === undefined ? {} : { filter }) }
-    const first = yield* hand.read(id, options)
+    const first = yield* port.read(id, options)
     if (first.events.length > 0 || wait === 0) return first
     const waited = Effect.gen(function*() {
       let page = first
       while (page.events.length === 0) {
-        yield* hand.awaitBeyond(id, page.next, page.held)
-        page = yield* hand.read(id, { ...options, after: page.held?.length ? after : page.next })
+        yield* port.awaitBeyond(id, page.next, page.held)
+        page = yield* port.read(id, { ...options, after: page.held?.length ? after : page.next })
       }
       return page
     })
@@ -133,12 +133,12 @@ export const channelRows = (kernel: Kernel): Rows => {
         return channel === undefined ? Effect.fail(guest.isOperator ? channelNotFound(channels, id) : new ChannelNotFound({ channel: id })) : viewOf(channel)
       }),
     read: (input) =>
-      Effect.map(pageOf(hands(input.guest), input), (page) =>
+      Effect.map(pageOf(portOf(input.guest), input), (page) =>
         CloudEvents.wantsBatch(input.headers) ? CloudEvents.pageReply(page) : json(pageText(page))),
     follow: ({ guest, headers, id, query }) => {
       const { after, format, last } = query
       const filter = filterOf(query)
-      return follow(hands(guest), store, id, {
+      return follow(portOf(guest), store, id, {
         lastEventId: headerOf(headers, "last-event-id"),
         ...(after === undefined ? {} : { after }), ...(last === undefined ? {} : { last }), ...(filter === undefined ? {} : { filter }),
         textOf: format === "cloudevents" ? CloudEvents.textOf : eventText
@@ -148,19 +148,19 @@ export const channelRows = (kernel: Kernel): Rows => {
     take: ({ guest, id, payload }) => {
       const { limit, wait = 0 } = payload
       const options = limit === undefined ? {} : { limit }
-      const hand = hands(guest)
-      if (wait === 0) return hand.take(id, options)
-      return Effect.map(Effect.timeoutOption(hand.take(id, { ...options, wait: true }), wait), Option.getOrElse(() => []))
+      const port = portOf(guest)
+      if (wait === 0) return port.take(id, options)
+      return Effect.map(Effect.timeoutOption(port.take(id, { ...options, wait: true }), wait), Option.getOrElse(() => []))
     },
-    settle: ({ guest, id, payload }) => Effect.as(hands(guest).settle(id, payload.settlements), done),
-    renew: ({ guest, id, payload }) => Effect.map(hands(guest).renew(id, payload.cursor, payload.epoch), (expiresAt) => ({ expiresAt })),
-    backlog: ({ guest, id }) => Effect.map(hands(guest).backlog(id), (backlog) => ({ backlog })),
-    evict: ({ guest, id, payload }) => Effect.map(hands(guest).evict(id, payload), (floor) => ({ floor })),
-    clear: ({ guest, id, payload }) => Effect.as(hands(guest).clear(id, filterOf(payload)), done),
-    remove: ({ guest, id, payload }) => Effect.map(hands(guest).remove(id, payload.ids), (removed) => ({ removed })),
+    settle: ({ guest, id, payload }) => Effect.as(portOf(guest).settle(id, payload.settlements), done),
+    renew: ({ guest, id, payload }) => Effect.map(portOf(guest).renew(id, payload.cursor, payload.epoch), (expiresAt) => ({ expiresAt })),
+    backlog: ({ guest, id }) => Effect.map(portOf(guest).backlog(id), (backlog) => ({ backlog })),
+    evict: ({ guest, id, payload }) => Effect.map(portOf(guest).evict(id, payload), (floor) => ({ floor })),
+    clear: ({ guest, id, payload }) => Effect.as(portOf(guest).clear(id, filterOf(payload)), done),
+    remove: ({ guest, id, payload }) => Effect.map(portOf(guest).remove(id, payload.ids), (removed) => ({ removed })),
     tail: ({ query }) => Effect.map(Effect.context(), (context) => new Reply(eventStream(tail(store, query), context))),
     event: ({ guest, headers, id, query }) =>
-      Effect.map(hands(guest).event(id), (event) =>
+      Effect.map(portOf(guest).event(id), (event) =>
         query.format === "cloudevents-binary"
           ? CloudEvents.binaryReply(event)
           : CloudEvents.wantsOne(headers) ? CloudEvents.oneReply(event) : json(eventText(event)))

@@ -8,11 +8,11 @@ import * as Option from "effect/Option"
 import { InvalidPayload, type ReadError } from "../../../protocol/errors.ts"
 import type { Event, Filter, Page } from "../../../protocol/event.ts"
 import type { ChannelId, Cursor } from "../../../protocol/names.ts"
+import type { Port } from "../../../protocol/port.ts"
 import { httpPingMillis, streamPageEvents } from "../../limits.ts"
 import type { StoreService } from "../../store/store.ts"
 import { eventStreamHeaders } from "../event-stream.ts"
 import { problemOf } from "../problems.ts"
-import type { Hands } from "./hands.ts"
 import { Reply } from "./handlers.ts"
 
 export interface FollowOptions {
@@ -42,7 +42,7 @@ const frameOf = (event: Event, textOf: FollowOptions["textOf"], isShared: boolea
 }
 
 export const follow = Effect.fnUntraced(function*(
-  hands: Hands, store: StoreService, channel: ChannelId, options: FollowOptions, eventText: FollowOptions["textOf"]
+  port: Port, store: StoreService, channel: ChannelId, options: FollowOptions, eventText: FollowOptions["textOf"]
 ): Effect.fn.Return<Reply, ReadError> {
   const { after, filter, last, lastEventId, textOf } = options
   let cursor = after ?? 0
@@ -56,7 +56,7 @@ export const follow = Effect.fnUntraced(function*(
     cursor = Math.max(floor, head - last)
   }
   const isShared = textOf === eventText
-  const read = (): Effect.Effect<Page, ReadError> => hands.read(channel, { after: cursor, limit: streamPageEvents, ...(filter === undefined ? {} : { filter }) })
+  const read = (): Effect.Effect<Page, ReadError> => port.read(channel, { after: cursor, limit: streamPageEvents, ...(filter === undefined ? {} : { filter }) })
   // Whether it may be read, and from here, is said before the stream begins.
   let first: Page | undefined = yield* read()
 
@@ -66,12 +66,12 @@ export const follow = Effect.fnUntraced(function*(
     cursor = Math.max(cursor, next)
     return text
   }
-  const more: Effect.Effect<string, Effect.Error<ReturnType<Hands["awaitBeyond"]>> | ReadError> = Effect.suspend(() => {
+  const more: Effect.Effect<string, Effect.Error<ReturnType<Port["awaitBeyond"]>> | ReadError> = Effect.suspend(() => {
     const page = first
     first = undefined
     return Effect.flatMap(page === undefined ? read() : Effect.succeed(page), (found) => {
       const text = encode(found)
-      return text === "" ? Effect.flatMap(hands.awaitBeyond(channel, cursor, found.held), () => more) : Effect.succeed(text)
+      return text === "" ? Effect.flatMap(port.awaitBeyond(channel, cursor, found.held), () => more) : Effect.succeed(text)
     })
   })
   const next = Effect.map(Effect.timeoutOption(more, httpPingMillis), Option.getOrElse(() => ": still here\n\n"))

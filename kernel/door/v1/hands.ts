@@ -8,14 +8,9 @@ import { isReserved } from "../../../protocol/well-known.ts"
 import * as Given from "../../dock/given.ts"
 import type { Kernel } from "../../kernel.ts"
 import { pageEventsDefault, pageEventsMax } from "../../limits.ts"
+import type { Visitor } from "../../resource/visitor.ts"
 import type { Guest } from "../guest.ts"
 import { operator } from "../operator.ts"
-
-export type Hands = Pick<
-  Port,
-  | "append" | "read" | "event" | "awaitBeyond" | "take" | "settle" | "renew" | "backlog" | "evict" | "clear" | "remove"
-  | "getSnapshot" | "putSnapshot"
->
 
 /** Authority is asked for through `act` and the gate, never by writing into the kernel's own channels. */
 const own = (channel: ChannelId, operation: string): Denied =>
@@ -29,7 +24,7 @@ export const channelNotFound = ({ store }: Kernel["channels"], channel: ChannelI
   return new ChannelNotFound({ channel, ...(near === undefined ? {} : { nearest: near }) })
 }
 
-const operatorHands = (channels: Kernel["channels"]): Hands => {
+const operatorHands = (channels: Kernel["channels"], port: Port): Port => {
   const { store } = channels
   const changing = <A, E>(channel: ChannelId, operation: string, run: () => Effect.Effect<A, E>): Effect.Effect<A, E | Denied | ChannelNotFound> =>
     Effect.suspend((): Effect.Effect<A, E | Denied | ChannelNotFound> =>
@@ -37,6 +32,7 @@ const operatorHands = (channels: Kernel["channels"]): Hands => {
         ? Effect.fail(channelNotFound(channels, channel))
         : isReserved(channel) ? Effect.fail(own(channel, operation)) : run())
   return {
+    ...port,
     append: (channel, drafts, options) => changing(channel, "append to", () => channels.append(operator, channel, drafts, options)),
     read: (channel, { after = 0, filter, limit = pageEventsDefault } = {}) =>
       Effect.suspend(() =>
@@ -62,8 +58,28 @@ const operatorHands = (channels: Kernel["channels"]): Hands => {
   }
 }
 
-/** The operator's are the same for every request. */
-export const handsOf = (kernel: Kernel): ((guest: Guest) => Hands) => {
-  const operators = operatorHands(kernel.channels)
-  return (guest) => (guest.isOperator ? operators : guest.port)
+export interface Hands {
+  readonly portOf: (guest: Guest) => Port
+  /** As who it asks for resources. */
+  readonly visitorOf: (guest: Guest) => Visitor
+}
+
+export const handsOf = ({ channels }: Kernel): Hands => {
+  // The operator's are the same for every request.
+  let known: { readonly guest: Guest; readonly port: Port; readonly visitor: Visitor } | undefined
+  const operatorsOf = (guest: Guest): { readonly port: Port; readonly visitor: Visitor } => {
+    if (known?.guest !== guest) {
+      const port = operatorHands(channels, guest.port)
+      const visitor: Visitor = {
+        system: operator, port, allows: () => undefined,
+        refusal: (channel) => (channels.get(channel) === undefined ? channelNotFound(channels, channel) : undefined)
+      }
+      known = { guest, port, visitor }
+    }
+    return known
+  }
+  return {
+    portOf: (guest) => (guest.isOperator ? operatorsOf(guest).port : guest.port),
+    visitorOf: (guest) => (guest.isOperator ? operatorsOf(guest).visitor : guest)
+  }
 }

@@ -1,10 +1,9 @@
 // Rows of snapshots. The revision is the etag: strong, a number in quotes.
 import * as Effect from "effect/Effect"
 import { InvalidPayload } from "../../../protocol/errors.ts"
-import { isReserved } from "../../../protocol/well-known.ts"
 import type { Kernel } from "../../kernel.ts"
 import { channelsPageMax } from "../../limits.ts"
-import { handsOf } from "./hands.ts"
+import type { Hands } from "./hands.ts"
 import { type Handlers, headerOf, type Input, json, Reply } from "./handlers.ts"
 
 type Rows = Pick<Handlers, "snapshots" | "snapshot" | "putSnapshot">
@@ -29,23 +28,15 @@ const expectedBy = ({ headers }: Input<"putSnapshot">): number | undefined | Inv
   return Array.isArray(revisions) && revisions.length === 1 ? revisions[0] : refuse("if-match", 'one revision in quotes is offered, such as "3"')
 }
 
-export const snapshotRows = (kernel: Kernel): Rows => {
-  const { store } = kernel.channels
-  const hands = handsOf(kernel)
+export const snapshotRows = ({ channels: { store }, resources: { snapshots } }: Kernel, { visitorOf }: Hands): Rows => {
   return {
     snapshots: ({ guest, query }) =>
-      Effect.map(store.snapshots(), (all) => {
+      Effect.map(guest.isOperator ? store.snapshots() : snapshots.list(guest), (all) => {
         const { after, limit } = query
-        const most = Math.min(limit ?? channelsPageMax, channelsPageMax)
-        return all
-          .filter(({ channel, name, visibility }) =>
-            (after === undefined || name > after) &&
-            (guest.isOperator || (!isReserved(name) &&
-              (channel === null ? visibility === "public" && guest.allows(name, "read") === undefined : guest.refusal(channel, "read") === undefined))))
-          .slice(0, most)
+        return all.filter(({ name }) => after === undefined || name > after).slice(0, Math.min(limit ?? channelsPageMax, channelsPageMax))
       }),
     snapshot: ({ guest, headers, id }) =>
-      Effect.map(hands(guest).getSnapshot(id), (snapshot) => {
+      Effect.map(snapshots.get(visitorOf(guest), id), (snapshot) => {
         const etag = etagOf(snapshot.revision)
         const known = headerOf(headers, "if-none-match")
         const revisions = known === undefined ? undefined : revisionsIn(known)
@@ -61,7 +52,7 @@ export const snapshotRows = (kernel: Kernel): Rows => {
       // What a guest puts would be seen by nobody otherwise, itself included.
       const shown = guest.isOperator ? visibility : "public"
       return Effect.map(
-        hands(guest).putSnapshot({ ...rest, name: id, ...(shown === undefined ? {} : { visibility: shown }) }, expectedRevision === undefined ? {} : { expectedRevision }),
+        snapshots.put(visitorOf(guest), { ...rest, name: id, ...(shown === undefined ? {} : { visibility: shown }) }, expectedRevision === undefined ? {} : { expectedRevision }),
         (snapshot) => json(JSON.stringify(snapshot), { etag: etagOf(snapshot.revision) })
       )
     }

@@ -11,7 +11,9 @@ import type { Answer, Asked, Surface } from "../surface.ts"
 import { channelRows } from "./channels.ts"
 import { isCloudEvent } from "./cloud-events.ts"
 import { headerOf, type Handlers, Reply } from "./handlers.ts"
+import { handsOf } from "./hands.ts"
 import { kernelRows } from "./kernel.ts"
+import { resourceRows } from "./resources.ts"
 import { snapshotRows } from "./snapshots.ts"
 import { tokenRows } from "./tokens.ts"
 
@@ -99,7 +101,11 @@ const notForGuests = (system: string, path: string): Denied =>
 export const v1 = Effect.fnUntraced(function*(
   kernel: Kernel, executors: () => ReadonlyArray<string>
 ): Effect.fn.Return<Surface, DockError> {
-  const handlers: Handlers = { ...channelRows(kernel), ...snapshotRows(kernel), ...tokenRows(kernel), ...(yield* kernelRows(kernel, executors)) }
+  const hands = handsOf(kernel)
+  const handlers: Handlers = {
+    ...channelRows(kernel, hands), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel),
+    ...(yield* kernelRows(kernel, executors))
+  }
   const byPlace = new Map<string, Array<Bound>>()
   // The keys of the table are its names.
   for (const name of Object.keys(routes) as ReadonlyArray<RouteName>) {
