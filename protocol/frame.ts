@@ -33,6 +33,7 @@ import { Risk } from "./authority.ts"
 import { Filter } from "./event.ts"
 import { Manifest } from "./manifest.ts"
 import { ChannelId, Cursor, SystemId } from "./names.ts"
+import type { Port } from "./port.ts"
 import { Recovery } from "./warrant.ts"
 
 /** Versions that this code speaks, best first. */
@@ -72,9 +73,9 @@ export const closeCodes = {
 
 /** Methods of a port, as they are called. */
 export const callOps = [
-  "channels", "append", "read", "awaitBeyond", "take", "settle", "renew", "backlog", "subscription", "advance", "getSnapshot",
-  "putSnapshot", "putArtifact", "getArtifact"
-] as const
+  "channels", "append", "read", "event", "awaitBeyond", "take", "settle", "renew", "evict", "clear", "remove", "backlog", "subscription",
+  "advance", "getSnapshot", "putSnapshot", "putArtifact", "getArtifact"
+] as const satisfies ReadonlyArray<keyof Port>
 export type CallOp = (typeof callOps)[number]
 
 /** Calls that must not be done twice when they are sent again: their answers are kept until they have arrived. */

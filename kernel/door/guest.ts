@@ -34,10 +34,9 @@ export interface Guest {
   readonly channels: () => ReadonlyArray<Channel>
   /**
    * What its credential says of docking a system of its own with this manifest, from another process: nothing when it may.
-   * The operator may dock any id that is free. A token may when it was minted for that (`--system GLOB`, over ids of
-   * systems; its own name is the guest's and never a system's): the id matches, it asks for no privilege, and every channel
-   * that the manifest names, private ones included, lies in the token's channel globs (which must be given) with a role
-   * that is enough: `read` to read, `write` to append and take, `admin` to provide.
+   * The operator may dock any id that is free. A token may when it was minted for that (`--system`): the id is its name or
+   * below it (`NAME/...`), it asks for no privilege, and every channel that it names is one that the token is good for, with
+   * a role that is enough: `read` to read, `write` to append and take, `admin` to provide.
    */
   readonly docking: (manifest: Manifest) => Denied | undefined
   /** Creates a PUBLIC channel; needs `admin` for that name. */

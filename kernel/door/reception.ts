@@ -9,6 +9,7 @@ import { ChannelExists, ChannelNotFound, ConfigInvalid, Denied, StoreUnavailable
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
 import type { Port } from "../../protocol/port.ts"
 import { isRole, reaches, suffices, type ChannelSecurity, type Principal, type Role } from "../../protocol/security.ts"
+import * as wellKnown from "../../protocol/well-known.ts"
 import { isReserved } from "../../protocol/well-known.ts"
 import { roleDenied, securityRefusal } from "../guard/channel-security.ts"
 import { isGuestName } from "../guard/tokens.ts"
@@ -190,6 +191,10 @@ export const makeReception = Effect.fnUntraced(function*(
         for (const name of names) {
           const denied = scopeOf(name, role)
           if (denied !== undefined) return no(`it asks to ${role} ${name}: ${denied.reason}`)
+          const channel = channels.get(name)
+          const isOthers = channel !== undefined && channel.owner !== manifest.id && !isPublic(channel) && !wellKnown.common.includes(name)
+          // What is private is named by the credential, or it is not there.
+          if (isOthers && principal.channels === undefined) return no(`it asks to ${role} ${name}, which is private`, "Mint a token that names it with --channel.")
         }
       }
       return undefined

@@ -31,8 +31,8 @@ export interface CallsOptions {
   readonly onDone: (frame: Call, value: unknown) => void
 }
 
-/** Calls whose answers may be large: they wait for room, and only so many are under way. */
-const large: ReadonlySet<CallOp> = new Set<CallOp>(["read", "take", "getSnapshot", "getArtifact"])
+/** Calls whose answers may be large and come at once: they wait for room, and only so many are under way. */
+const large: ReadonlySet<CallOp> = new Set<CallOp>(["read", "getSnapshot", "getArtifact"])
 const largeMax = 8
 
 interface Upload {
@@ -114,9 +114,12 @@ export const makeCalls = (options: CallsOptions): Calls => {
       if (running.get(id) !== fiber) return
       running.delete(id)
       if (Exit.isSuccess(exit)) options.onDone(frame, exit.value)
-      // Whoever cancelled it does not wait for it; what it did all the same is answered, so that it can be given back.
-      const isUnheard = cancelled.delete(id) && (Exit.isFailure(exit) || op !== "take")
-      if (!isUnheard) answer(frame, exit)
+      if (!cancelled.delete(id)) answer(frame, exit)
+      // Nobody waits for it any more; only what was taken all the same is awaited, to be given back.
+      else if (op === "take") {
+        if (Exit.isSuccess(exit)) answer(frame, exit)
+        else fail(id, fault)
+      }
       if (isLarge && waiting.length > 0) next()
     })
   }

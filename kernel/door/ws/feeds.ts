@@ -227,7 +227,7 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
       for (const feed of feeds.values()) pump(feed)
     },
     closeAll: () => {
-      for (const feed of [...feeds.values()]) end(feed)
+      for (const feed of feeds.values()) end(feed)
     },
     count: () => feeds.size
   }

@@ -95,9 +95,12 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
   const isThere = ({ dockedAt, id }: Remote): boolean => kernel.systems().some((view) => view.id === id && view.dockedAt === dockedAt)
   const dropped = (number: number, remote: Remote): Effect.Effect<void> =>
     Effect.suspend(() => {
-      remotes.delete(number)
       if (names.get(remote.id) === session) names.delete(remote.id)
-      return isThere(remote) ? kernel.undock(remote.id) : Effect.void
+      // Its code still has to say that it has ended.
+      const forget = Effect.sync(() => {
+        if (remotes.get(number) === remote) remotes.delete(number)
+      })
+      return isThere(remote) ? Effect.ensuring(kernel.undock(remote.id), forget) : forget
     })
 
   /** Whether a name may be taken: from somebody who is gone, by the same guest. */
@@ -112,6 +115,8 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
   const dock = Effect.fnUntraced(function*(frame: Dock) {
     const { manifest, port: number } = frame
     const { id } = manifest
+    // Its answer was lost with a connection.
+    if (remotes.get(number)?.id === id) return { system: id }
     if (remotes.has(number)) return yield* new InvalidPayload({ what: "dock", path: "port", reason: "another system is docked behind this number" })
     if (remotes.size >= sessionSystemsMax) {
       return yield* new Overloaded({ what: "Systems of one session", limit: sessionSystemsMax, unit: "systems", retryAfterMillis: 1_000 })

@@ -1,0 +1,296 @@
+// A system that runs here and is docked there: started, stopped, drained and asked by the kernel over the link, and docked
+// anew when the kernel knows nothing of it any more.
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import { DockRefused, Undocked } from "../../protocol/errors.ts"
+import type { Call, Executor } from "../../protocol/executor.ts"
+import type { Dock, KernelFrame, ServedExecutor } from "../../protocol/frame.ts"
+import type { System } from "../../protocol/manifest.ts"
+import type { SystemId } from "../../protocol/names.ts"
+import type { Port } from "../../protocol/port.ts"
+import { issuePath } from "../../protocol/standard-schema.ts"
+import type { Link, Outcome } from "./link.ts"
+import { failureOf, remotePort } from "./remote-port.ts"
+
+type AskFrame = Extract<KernelFrame, { readonly frame: "ask" }>
+type Answer = { readonly value: unknown } | { readonly refused: string } | { readonly fault: string }
+
+/** A system that is docked at a kernel elsewhere. */
+export interface DockedRemotely {
+  readonly id: SystemId
+  readonly port: Port
+  /** Resolves when it is docked no more, with the reason. */
+  readonly undocked: Promise<string>
+  readonly undock: () => Promise<void>
+}
+
+export interface RemoteSystems {
+  readonly dock: (system: System) => Promise<DockedRemotely>
+  readonly frame: (frame: KernelFrame) => void
+  readonly opened: (resumed: boolean) => void
+  readonly closed: (reason: string) => void
+}
+
+interface Run {
+  number: number
+  fiber: Fiber.Fiber<void, unknown> | undefined
+  /** How it ended: with a failure, or by itself; nothing while it runs. */
+  ended: { readonly failure: string | undefined } | undefined
+}
+
+interface Here {
+  readonly number: number
+  readonly system: System
+  readonly port: Port
+  readonly frame: Omit<Dock, "id">
+  readonly leave: (reason: string) => void
+  isDocked: boolean
+  /** Who waits for it to be docked. */
+  docking: ((error?: unknown) => void) | undefined
+  run: Run | undefined
+  /** Asked for before the last one had ended. */
+  next: number | undefined
+}
+
+const words = (thrown: unknown): string => (thrown instanceof Error ? `${thrown.name === "Error" ? "" : `${thrown.name}: `}${thrown.message}` : String(thrown)).slice(0, 1_000)
+
+/** Pause before a name that seems to be taken is tried again: the kernel may not know yet that its connection is gone. */
+const claimMillis = 1_000
+/** Answers that are remembered: an ask that is repeated is not done again. */
+const answersMax = 1_000
+
+const servedOf = ({ description, name, recovery, risk, status, timeoutMillis }: Executor): ServedExecutor => ({
+  name,
+  description,
+  ...(risk === undefined ? {} : { risk }),
+  ...(recovery === undefined ? {} : { recovery }),
+  ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
+  ...(status === undefined ? {} : { queryable: true })
+})
+
+const dockFrame = (system: System, port: number): Omit<Dock, "id"> => ({
+  frame: "dock",
+  port,
+  manifest: system.manifest,
+  lives: system.run !== undefined,
+  ...(system.drain === undefined ? {} : { drains: true }),
+  ...(system.executors === undefined || system.executors.length === 0 ? {} : { executors: system.executors.map(servedOf) }),
+  ...(system.schemas === undefined ? {} : { schemas: Object.keys(system.schemas) })
+})
+
+/** Why an executor does not take a call, or nothing: what the kernel would have checked, had it the code. */
+const callRefusal = async ({ check, name, payload }: Executor, call: Call): Promise<string | undefined> => {
+  try {
+    const result = await payload?.["~standard"].validate(call.payload)
+    const issue = result?.issues?.[0]
+    if (issue !== undefined) return `payload${issuePath(issue) === "" ? "" : `.${issuePath(issue)}`}: ${issue.message}`
+    return check?.(call)
+  } catch (thrown) {
+    return `the check of ${name} failed: ${words(thrown)}`
+  }
+}
+
+export const makeRemoteSystems = (link: Link): RemoteSystems => {
+  const systems = new Map<number, Here>()
+  const doing = new Map<number, Fiber.Fiber<unknown, unknown>>()
+  const answers = new Map<number, string>()
+  let newest = 0
+
+  const tellEnd = (here: Here, run: Run): void => {
+    if (run.ended === undefined) return
+    const { failure } = run.ended
+    link.tell({ frame: "ended", port: here.number, run: run.number, ...(failure === undefined ? {} : { failure: failure.slice(0, 4_000) }) })
+  }
+  const begin = (here: Here, number: number): void => {
+    const run: Run = { number, fiber: undefined, ended: undefined }
+    here.run = run
+    const { system } = here
+    const fiber = Effect.runFork(Effect.suspend(() => system.run?.(here.port) ?? Effect.void))
+    run.fiber = fiber
+    fiber.addObserver((exit) => {
+      run.fiber = undefined
+      // Stopped from outside is no failure.
+      run.ended = { failure: Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? undefined : words(Cause.squash(exit.cause)) }
+      tellEnd(here, run)
+      const { next } = here
+      here.next = undefined
+      if (next !== undefined) begin(here, next)
+    })
+  }
+  const start = (here: Here, number: number): void => {
+    const { run } = here
+    if (run?.number === number) return tellEnd(here, run)
+    if (run?.fiber === undefined) return begin(here, number)
+    // The kernel gave up waiting for the last one; it ends before the next begins.
+    here.next = number
+    run.fiber.interruptUnsafe()
+  }
+  const stop = (here: Here, number: number): void => {
+    const { run } = here
+    if (run?.number !== number) return
+    if (run.fiber === undefined) tellEnd(here, run)
+    else run.fiber.interruptUnsafe()
+  }
+
+  const perform = (here: Here, frame: Extract<AskFrame, { readonly what: "perform" | "status" }>): Effect.Effect<unknown, { readonly reason: string }> => {
+    const executor = here.system.executors?.find(({ name }) => name === frame.executor)
+    const call = frame.call as Call // a kernel's word
+    if (executor === undefined) return Effect.fail({ reason: `${here.system.manifest.id} serves no ${frame.executor}` })
+    if (frame.what === "status") return executor.status?.(call) ?? Effect.die(new Error(`${executor.name} cannot be asked`))
+    return Effect.flatMap(Effect.promise(() => callRefusal(executor, call)), (refused) =>
+      refused === undefined ? executor.perform(call) : Effect.fail({ reason: refused }))
+  }
+  const check = (here: Here, frame: Extract<AskFrame, { readonly what: "check" }>): Effect.Effect<unknown, { readonly reason: string }> => {
+    const schema = here.system.schemas?.[frame.channel]
+    if (schema === undefined) return Effect.fail({ reason: `${here.system.manifest.id} checks nothing of ${frame.channel}` })
+    return Effect.flatMap(Effect.promise(async () => schema["~standard"].validate(frame.value)), (result) => {
+      const issue = result.issues?.[0]
+      if (issue === undefined) return Effect.succeed(null)
+      const path = issuePath(issue)
+      return Effect.fail({ reason: path === "" ? issue.message : `${path}: ${issue.message}` })
+    })
+  }
+  const asked = (here: Here, frame: AskFrame): Effect.Effect<unknown, { readonly reason: string }> => {
+    switch (frame.what) {
+      case "perform":
+      case "status":
+        return perform(here, frame)
+      case "check":
+        return check(here, frame)
+      case "drain":
+        return Effect.mapError(here.system.drain?.(here.port) ?? Effect.void, (thrown) => ({ reason: words(thrown) }))
+    }
+  }
+  const answer = (id: number, given: Answer): void => {
+    const text = { frame: "answer" as const, id, ...given }
+    answers.set(id, JSON.stringify(text))
+    if (answers.size > answersMax) for (const oldest of answers.keys()) {
+      answers.delete(oldest)
+      break
+    }
+    link.tell(text)
+  }
+  const ask = (frame: AskFrame): void => {
+    const { id } = frame
+    const known = answers.get(id)
+    if (known !== undefined) return link.tell(JSON.parse(known))
+    if (doing.has(id)) return
+    const here = systems.get(frame.port)
+    if (here === undefined) return answer(id, { refused: "nothing is docked there" })
+    const fiber = Effect.runFork(Effect.suspend(() => asked(here, frame)))
+    doing.set(id, fiber)
+    fiber.addObserver((exit) => {
+      // Those of a session that is gone are nobody's.
+      if (doing.get(id) !== fiber) return
+      doing.delete(id)
+      if (Exit.isSuccess(exit)) return answer(id, { value: exit.value ?? null })
+      const failure = Cause.findErrorOption(exit.cause)
+      if (failure._tag === "Some") return answer(id, { refused: String(failure.value.reason).slice(0, 4_000) })
+      answer(id, { fault: Cause.hasInterruptsOnly(exit.cause) ? "it was stopped" : words(Cause.squash(exit.cause)) })
+    })
+  }
+
+  const remove = (here: Here, reason: string): void => {
+    if (systems.get(here.number) !== here) return
+    systems.delete(here.number)
+    here.isDocked = false
+    here.next = undefined
+    const { docking } = here
+    here.docking = undefined
+    docking?.(new Undocked({ system: here.system.manifest.id, reason }))
+    link.gone(here.number, reason)
+    here.run?.fiber?.interruptUnsafe()
+    here.leave(reason)
+  }
+
+  /** Docks it on the connection that there is. A name that one of its own lost connections holds still comes free soon. */
+  const dockNow = (here: Here, isAgain: boolean, done: (error?: unknown) => void): void => {
+    here.docking = done
+    const running = here.run?.fiber !== undefined
+    link.request(link.number(), { ...here.frame, ...(running ? { running } : {}) }, (outcome: Outcome) => {
+      // What was lost with the connection is asked for again on the next.
+      if (systems.get(here.number) !== here || (outcome.is === "gone" && link.ended() === undefined)) return
+      if (outcome.is === "gone") return done(new Undocked({ system: here.system.manifest.id, reason: outcome.reason }))
+      const failure = outcome.is === "failure" ? failureOf(link.url, outcome.failure) : undefined
+      if (failure?._tag === "SystemExists" && isAgain) {
+        return void setTimeout(() => {
+          if (systems.get(here.number) === here && link.isOpen()) dockNow(here, true, done)
+        }, claimMillis)
+      }
+      here.docking = undefined
+      if (failure !== undefined) return done(failure)
+      here.isDocked = true
+      link.ready(here.number)
+      done()
+    })
+  }
+
+  return {
+    dock: (system) =>
+      new Promise<DockedRemotely>((resolve, reject) => {
+        const { id } = system.manifest
+        if (link.ended() !== undefined) return reject(new Undocked({ system: id, reason: link.ended() ?? "" }))
+        if (system.securities !== undefined && Object.keys(system.securities).length > 0) {
+          return reject(new DockRefused({ system: id, reason: "A remote system brings no security of its own: the kernel cannot ask it at every operation." }))
+        }
+        const number = ++newest
+        let leave: (reason: string) => void = () => {}
+        const undocked = new Promise<string>((left) => (leave = left))
+        const here: Here = {
+          number, system, port: remotePort(link, number, id), frame: dockFrame(system, number), leave, isDocked: false, docking: undefined, run: undefined, next: undefined
+        }
+        systems.set(number, here)
+        dockNow(here, false, (error) => {
+          if (error !== undefined) {
+            remove(here, "it was not docked")
+            return reject(error)
+          }
+          resolve({
+            id, port: here.port, undocked,
+            undock: () =>
+              new Promise<void>((done) => {
+                if (systems.get(number) !== here) return done()
+                link.request(link.number(), { frame: "undock", port: number }, () => {
+                  remove(here, "it was undocked")
+                  done()
+                })
+              })
+          })
+        })
+      }),
+    frame: (frame) => {
+      if (frame.frame === "ask") return ask(frame)
+      if (frame.frame !== "start" && frame.frame !== "stop") return
+      const here = systems.get(frame.port)
+      if (here === undefined) return
+      if (frame.frame === "start") start(here, frame.run)
+      else stop(here, frame.run)
+    },
+    opened: (resumed) => {
+      if (!resumed) {
+        doing.clear()
+        answers.clear()
+      }
+      for (const here of systems.values()) {
+        if (resumed && here.isDocked) {
+          link.ready(here.number)
+          continue
+        }
+        here.isDocked = false
+        // To a kernel that knows nothing of it, what goes on is the first run.
+        if (!resumed && here.run !== undefined) {
+          if (here.run.fiber === undefined) here.run = undefined
+          else here.run.number = 1
+        }
+        dockNow(here, true, here.docking ?? ((error) => {
+          if (error !== undefined) remove(here, error instanceof Error ? error.message : String(error))
+        }))
+      }
+    },
+    closed: (reason) => {
+      for (const here of systems.values()) remove(here, reason)
+    }
+  }
+}
