@@ -4,6 +4,7 @@ import type { Door } from "./door.ts"
 import { listener } from "./listener.ts"
 import { makeReception } from "./reception.ts"
 import { root } from "./root.ts"
+import { attachWebSockets } from "./sockets.ts"
 import { v1 } from "./v1/surface.ts"
 
 export interface HttpOptions {
@@ -26,6 +27,7 @@ export const door = (options: HttpOptions): Door => ({
     })
     opened.attach(root())
     opened.attach(yield* v1(kernel, options.executors))
+    yield* attachWebSockets(opened, kernel, reception)
     return { url: opened.url }
   })
 })
