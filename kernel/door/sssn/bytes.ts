@@ -1,0 +1,74 @@
+// The bytes of an artifact as an answer. What is stored was chosen by whoever put it, and may be opened in a browser: it is
+// shown only when no script can be in it, everything else is saved as a file, and nothing of it may act as a page of ours.
+import * as Effect from "effect/Effect"
+import type { ArtifactRecord, ByteRange } from "../../../protocol/artifact.ts"
+import { InvalidPayloadError } from "../../../protocol/portable-error.ts"
+import type { ArtifactNotFound, StoreCorrupt } from "../../../protocol/errors.ts"
+import type { Resources } from "../../resource/resources.ts"
+import type { Answer, Asked } from "../surface.ts"
+import { failed } from "./failure.ts"
+
+/** Media types that a browser may show. */
+const shown = /^(?:text\/plain|text\/csv|application\/json|image\/(?:png|jpeg|gif|webp|avif|bmp)|audio\/[\w.+-]+|video\/[\w.+-]+)\s*(?:;|$)/iu
+
+const contentType = (mediaType: string): string =>
+  /^text\//iu.test(mediaType) && !/;\s*charset\s*=/iu.test(mediaType) ? `${mediaType}; charset=utf-8` : mediaType
+
+const headersOf = (record: ArtifactRecord): Record<string, string> => ({
+  "content-type": contentType(record.mediaType),
+  // An id holds no quotes or line ends when it comes from here; whatever else it may hold is left out of the name.
+  "content-disposition": `${shown.test(record.mediaType) ? "inline" : "attachment"}; filename="${record.id.replace(/[^\w.-]/gu, "_")}"`,
+  "content-security-policy": "default-src 'none'; sandbox",
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+  "accept-ranges": "bytes",
+  "cache-control": "private, no-cache",
+  etag: `"${record.sha256}"`
+})
+
+/** The one range that a header asks for; nothing: none, several, or none that can be read, and then the whole is answered. */
+const rangeOf = (header: string | undefined, size: number): ByteRange | "beyond" | undefined => {
+  const [, first = "", last = ""] = /^bytes=(\d{0,15})-(\d{0,15})$/u.exec(header?.trim() ?? "") ?? []
+  if (first === "" && last === "") return undefined
+  if (first === "") return Number(last) === 0 || size === 0 ? "beyond" : { from: Math.max(0, size - Number(last)), to: size - 1 }
+  if (last !== "" && Number(last) < Number(first)) return undefined
+  return Number(first) >= size ? "beyond" : { from: Number(first), to: last === "" ? size - 1 : Math.min(Number(last), size - 1) }
+}
+
+const headerOf = (asked: Asked, name: string): string | undefined => {
+  const value = asked.headers[name]
+  return typeof value === "string" ? value : undefined
+}
+
+export const bytesAnswer = (
+  artifacts: Resources["artifacts"], asked: Asked, record: ArtifactRecord
+): Effect.Effect<Answer, ArtifactNotFound | StoreCorrupt> =>
+  Effect.suspend((): Effect.Effect<Answer, ArtifactNotFound | StoreCorrupt> => {
+    const headers = headersOf(record)
+    const etag = headers["etag"]!
+    const known = headerOf(asked, "if-none-match")?.split(",").map((tag) => tag.trim().replace(/^W\//u, "")) ?? []
+    if (known.includes(etag) || known.includes("*")) return Effect.succeed({ status: 304, headers })
+    const condition = headerOf(asked, "if-range")
+    const range = condition === undefined || condition === etag ? rangeOf(headerOf(asked, "range"), record.sizeBytes) : undefined
+    if (range === "beyond") {
+      return Effect.succeed(failed(416, InvalidPayloadError.name, `The range is beyond the ${record.sizeBytes} bytes of ${record.id}.`, {
+        "content-range": `bytes */${record.sizeBytes}`
+      }))
+    }
+    return Effect.map(artifacts.open(asked.guest, record, range), ({ bytes }) => {
+      const { chunks, range: { from, to }, sizeBytes } = bytes
+      return {
+        status: range === undefined ? 200 : 206,
+        headers: {
+          ...headers, "content-length": String(to - from + 1), ...(range === undefined ? {} : { "content-range": `bytes ${from}-${to}/${sizeBytes}` })
+        },
+        body: chunks
+      }
+    })
+  })
+
+/** The base64 of RFC 4648, padded, and nothing else. */
+export const fromBase64 = (text: string): Uint8Array => {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/u.test(text)) throw new InvalidPayloadError("Invalid base64 artifact data.")
+  return Buffer.from(text, "base64")
+}
