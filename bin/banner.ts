@@ -16,6 +16,8 @@ export interface BannerFacts {
   readonly version: string
   readonly readyMillis: number
   readonly url: string
+  /** Where it is published, when it is. */
+  readonly published: string | undefined
   readonly configFile: string | null
   readonly notes: ReadonlyArray<string>
 }
@@ -34,7 +36,8 @@ export const banner = (kernel: Kernel, facts: BannerFacts): ReadonlyArray<string
     row("Store", `${status.store.path === null ? "" : `${plain(status.store.path)}: durable, `}${status.store.durability}; ${status.store.events} events`),
     row("Docked", systems.length === 0 ? "nothing yet" : systems.map(docked).join("   ")),
     row("Gate", plain(status.policy) + (status.waiting > 0 ? onErr.yellow(`; ${status.waiting} waiting: aaax gate`) : "")),
-    row("Listens", `${facts.url}  for its operator only; try: aaax status${away}`),
+    ...(facts.published === undefined ? [] : [row("Open at", `${facts.published}  for whoever has a token: aaax token mint${away}; what there is: ${facts.published}/docs`)]),
+    row("Listens", `${facts.url}  for its operator${facts.published === undefined ? " only" : ""}; try: aaax status${away}`),
     row("Stop", "Ctrl-C drains and ends it, once more ends it at once; or aaax down"),
     ...facts.notes.map((note) => row("Note", onErr.yellow(note))),
     ""

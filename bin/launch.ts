@@ -5,6 +5,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { isAbsolute, resolve } from "node:path"
 import * as Http from "../kernel/door/http.ts"
+import type { OpenHttp } from "../kernel/door/http.ts"
+import { type Publication, publicationOf, publishedPort } from "../kernel/door/publication.ts"
 import type { DoorError } from "../kernel/door/door.ts"
 import type { ConfiguredModule } from "../kernel/config.ts"
 import type { Hosted } from "../kernel/kernel.ts"
@@ -26,10 +28,25 @@ export interface LaunchFlags {
   readonly config?: string
   readonly store?: string
   readonly once: boolean
+  /** Also when the config does not say so; `host` and `port` win over the config's. */
+  readonly publish: boolean
+  readonly host?: string
+  readonly port?: number
 }
 
 /** How long systems may take to end when the kernel goes down. */
 const drainMillis = 10_000
+
+const withNetwork = (loaded: LoadedConfig, { host, port, publish }: LaunchFlags): LoadedConfig => ({
+  ...loaded,
+  config: {
+    ...loaded.config,
+    network: {
+      ...loaded.config.network, publish: publish || loaded.config.network.publish,
+      ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port })
+    }
+  }
+})
 
 const withStore = (loaded: LoadedConfig, store: string | undefined): LoadedConfig =>
   store === undefined
@@ -82,26 +99,36 @@ const listenForEnd: Effect.Effect<Effect.Effect<string>, never, Scope.Scope> = E
   return Deferred.await(first)
 })
 
-const notesOf = ({ config }: LoadedConfig, quarantined: string | undefined): ReadonlyArray<string> => [
-  ...(config.network.publish ? ["network.publish is set: this version serves its operator on a loopback address and nobody else."] : []),
+const notesOf = ({ config }: LoadedConfig, published: OpenHttp["published"], security: string | undefined, quarantined: string | undefined): ReadonlyArray<string> => [
+  ...(published?.wasTaken === true ? [`port ${publishedPort} was taken, so it is published on ${published.port}; --port or network.port names one of your own`] : []),
+  ...(published !== undefined && security === "open"
+    ? ["OPEN SECURITY: whoever reaches this machine's loopback address is whoever they say they are, and may do everything on PUBLIC channels. For development only."]
+    : []),
+  ...(published !== undefined && config.network.behindProxy ? [`${config.network.host} trusts the proxy in front of it: it must be the only one that reaches it`] : []),
   ...(quarantined === undefined ? [] : [`${quarantined} did not yield in the last run and is quarantined: aaax resume ${quarantined}`])
 ]
 
 /** Opens the doors, says where it is, and waits. */
 const serve = Effect.fnUntraced(function*(
-  called: Called, kernel: Hosted, loaded: LoadedConfig, quarantined: string | undefined, ended: Effect.Effect<string>
+  called: Called, kernel: Hosted, loaded: LoadedConfig, publication: Publication | undefined, quarantined: string | undefined,
+  ended: Effect.Effect<string>
 ): Effect.fn.Return<void, DoorError | NotLaunched, Scope.Scope> {
   yield* kernel.launch
   const token = makeToken()
-  const { url } = yield* Http.door({ token, executors: kernel.executors }).open(kernel)
-  for (const door of loaded.config.doors) {
+  const { config } = loaded
+  const { published, url } = yield* Http.door({ token, executors: kernel.executors, ...(publication === undefined ? {} : { publication }) }).open(kernel)
+  for (const door of config.doors) {
     const opened = yield* door.open(kernel)
     yield* Effect.logInfo(`door ${door.name} at ${opened.url}`)
   }
   yield* announce(called.directory, { url, version, token })
   const readyMillis = performance.now()
-  for (const line of banner(kernel, { version, readyMillis, url, configFile: loaded.file, notes: notesOf(loaded, quarantined) })) err(line)
-  if (called.json) yield* Effect.promise(() => out(json({ pid: process.pid, version, url, readyMillis: Math.round(readyMillis) })))
+  const notes = notesOf(loaded, published, publication?.security?.name, quarantined)
+  for (const line of banner(kernel, { version, readyMillis, url, published: published?.url, configFile: loaded.file, notes })) err(line)
+  if (called.json) {
+    const where = { pid: process.pid, version, url, ...(published === undefined ? {} : { published: published.url }), readyMillis: Math.round(readyMillis) }
+    yield* Effect.promise(() => out(json(where)))
+  }
   if (process.stderr.isTTY) yield* Effect.forkScoped(surveyProgress(kernel))
   const why = yield* Effect.race(ended, Effect.as(kernel.awaitDown, "down"))
   err(onErr.dim(why === "down" ? "Going down: draining …" : "Draining … (Ctrl-C once more ends it at once)"))
@@ -111,10 +138,12 @@ const serve = Effect.fnUntraced(function*(
 export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, LaunchError | DoorError | AlreadyRunning | NotFound | NotLaunched> =>
   Effect.scoped(Effect.gen(function*() {
     const { directory } = called
-    const loaded = withStore(yield* loadConfig({ directory, file: flags.config }), flags.store)
+    const loaded = withNetwork(withStore(yield* loadConfig({ directory, file: flags.config }), flags.store), flags)
     if (flags.once) return yield* once(called, optionsOf(loaded, yield* loaded.files.ofConfig(loaded.config), directory))
 
     goOnWithoutReader()
+    const { network } = loaded.config
+    const publication = network.publish ? yield* publicationOf(network, directory) : undefined
     // Before anything is there to be drained: a signal while it starts ends it as soon as it has started.
     const ended = yield* listenForEnd
     yield* makeHome(directory)
@@ -130,7 +159,7 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
       source: (file, check) => Effect.tap(loaded.files.source(file, check), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
       entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
     }))
-    yield* serve(called, kernel, loaded, quarantined, ended)
+    yield* serve(called, kernel, loaded, publication, quarantined, ended)
   })).pipe(
     Effect.tapCause((cause) => (Cause.hasDies(cause) ? Effect.logFatal("The kernel failed", cause) : Effect.void))
   )

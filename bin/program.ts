@@ -55,22 +55,27 @@ const examples = (...list: ReadonlyArray<readonly [string, string]>) =>
 const launch = Command.make("launch", {
   config: Argument.String("config").pipe(Argument.withDescription("A config file; default: the one in the folder, else the survey of it"), Argument.optional),
   once: yes("once", "Boot in memory, do one step, print the snapshot and end"),
-  publish: yes("publish", "Refused: this version serves its operator on a loopback address and nobody else"),
+  publish: yes("publish", "Serve PUBLIC channels, resources and the whole API to everybody who has a token"),
+  host: text("host", "Address to publish on; default: the config's, else 127.0.0.1"),
+  port: count("port", "Port to publish on; default: the config's, else 8100 or the next free one"),
   store: text("store", "Where events are kept: a path, or :memory:")
 }, Effect.fnUntraced(function*(flags) {
   // Before anything is looked at: the two contradict each other whatever the folder holds.
   if (flags.once && flags.publish) return yield* new UsageError({ reason: "--once cannot be combined with --publish." })
-  if (flags.publish) {
-    return yield* new UsageError({ reason: "--publish is not offered: this version serves its operator on a loopback address and nobody else." })
-  }
+  const { config, host, port, publish, store, once } = given(flags)
+  if (port !== undefined && (port < 0 || port > 65_535)) return yield* new UsageError({ reason: `--port ${port} is not a port: 0 to 65535.` })
   const { launch: run } = yield* Effect.promise(() => import("./launch.ts"))
-  const { config, store, once } = given(flags)
-  yield* run(yield* called, { once: once ?? false, ...(config === undefined ? {} : { config }), ...(store === undefined ? {} : { store }) })
+  yield* run(yield* called, {
+    once: once ?? false, publish: publish ?? false,
+    ...(config === undefined ? {} : { config }), ...(store === undefined ? {} : { store }),
+    ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port })
+  })
 })).pipe(
   Command.withDescription("Start the constellation of a folder. Ctrl-C drains and ends it; a second Ctrl-C ends it at once."),
   examples(
     ["aaax launch", "the config of this folder, or a survey of it when there is none"],
     ["aaax launch --dir ../other", "the same for another folder"],
+    ["aaax launch --publish --port 9000", "open to everybody who has a token: aaax token mint"],
     ["aaax launch aaax.toml --once", "boot in memory, print the snapshot, end"],
     ["aaax launch --store :memory:", "keep nothing"]
   )

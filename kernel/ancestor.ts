@@ -4,7 +4,7 @@ import { emptyManifest, type Manifest, type System } from "../protocol/manifest.
 import type { ChannelId, SystemId } from "../protocol/names.ts"
 import * as wellKnown from "../protocol/well-known.ts"
 import type { KernelConfig } from "./config.ts"
-import { configFromFile, host, promised, type DockedSystem, type HostKernel } from "./host.ts"
+import { configFromFile, host, promised, type DockedSystem, type HostKernel, type PublishedAt } from "./host.ts"
 
 /** A config that was read and checked. */
 export class AAAXConfig {
@@ -75,6 +75,21 @@ export class AAAXKernel implements System {
     const { effect } = await this.setup()
     this.#launched ??= promised(Effect.scoped(Effect.andThen(effect.launch, effect.awaitDown)))
     await this.#launched
+  }
+
+  /**
+   * As `launch`, with its PUBLIC channels, its resources and its own API over HTTP and WebSocket. Default: host and port of
+   * the config. Where it is, is told by `published`.
+   */
+  async publish(host?: string, port?: number): Promise<void> {
+    const opened = await this.setup()
+    await opened.publish(host, port)
+    await this.launch()
+  }
+
+  /** Where it is published, and what its operator presents there; publishes it when it is not. Does not wait until it is stopped. */
+  async published(host?: string, port?: number): Promise<PublishedAt> {
+    return (await this.setup()).publish(host, port)
   }
 
   /** Does what is pending, once, without running anything else. */

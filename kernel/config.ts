@@ -10,6 +10,7 @@ import { ConfigInvalid, type ConfigIssue } from "../protocol/errors.ts"
 import type { Executor } from "../protocol/executor.ts"
 import { frameworks, type Manifest, PowerRequest, type System } from "../protocol/manifest.ts"
 import { nearest, SystemId } from "../protocol/names.ts"
+import type { ChannelSecurity } from "../protocol/security.ts"
 import type { Door } from "./door/door.ts"
 import { approvalMillisDefault, requestRetention, systemsMax } from "./limits.ts"
 import type { Store } from "./store/store.ts"
@@ -35,11 +36,15 @@ const isExecutor = (value: unknown): value is Executor =>
 const isDoor = (value: unknown): value is Door =>
   isObject(value) && typeof value["name"] === "string" && typeof value["open"] === "function"
 
+const isSecurity = (value: unknown): value is ChannelSecurity =>
+  isObject(value) && typeof value["name"] === "string" && typeof value["allows"] === "function"
+
 const isStoreLayer = (value: unknown): value is Layer.Layer<Store, unknown> => Layer.isLayer(value)
 const SystemObject = Schema.declare(isSystem, { expected: "a system" })
 const RuleObject = Schema.declare(isRule, { expected: "a rule" })
 const ExecutorObject = Schema.declare(isExecutor, { expected: "an executor" })
 const DoorObject = Schema.declare(isDoor, { expected: "a door" })
+const SecurityObject = Schema.declare(isSecurity, { expected: "a channel security" })
 
 const StoreData = Schema.Struct({
   backend: withDefault(Schema.Literals(["sqlite", "memory"]), () => "sqlite" as const),
@@ -107,6 +112,48 @@ const ExecutorTable = Schema.Struct({
   own: withDefault(Schema.Array(ExecutorObject), () => [])
 })
 
+const Access = Schema.Struct({
+  read: withDefault(Texts, () => []),
+  write: withDefault(Texts, () => []),
+  admin: withDefault(Texts, () => [])
+})
+
+const JWTData = Schema.Struct({
+  issuer: Schema.NonEmptyString,
+  audience: Schema.NonEmptyString,
+  /** Default: EdDSA alone. */
+  algorithms: Schema.optionalKey(Schema.Array(Schema.Literals(["EdDSA", "ES256", "HS256"]))),
+  /** Where the set of public keys is kept. */
+  jwks: Schema.optionalKey(Schema.NonEmptyString),
+  /** For HS256: the variable of the environment that holds the secret. */
+  secretEnv: Schema.optionalKey(Schema.NonEmptyString)
+})
+
+/** Who may do what on PUBLIC channels that have no security of their own. Absent: tokens of this kernel alone. */
+const SecurityData = Schema.Union([
+  Schema.Literal("open"), SecurityObject, Schema.Struct({ acl: Access }), Schema.Struct({ jwt: JWTData })
+])
+export type SecurityConfig = Schema.Schema.Type<typeof SecurityData>
+
+const NetworkData = Schema.Struct({
+  publish: withDefault(Schema.Boolean, () => false),
+  host: withDefault(Schema.NonEmptyString, () => "127.0.0.1"),
+  /** Absent: 8100, or the next free one. */
+  port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+  /** Names beside the loopback ones by which clients call it. */
+  hosts: withDefault(Texts, () => []),
+  /** Origins whose pages may call it. */
+  origins: withDefault(Texts, () => []),
+  /** Files with PEM texts; relative to the directory of the constellation. */
+  tls: Schema.optionalKey(Schema.Struct({ cert: Schema.NonEmptyString, key: Schema.NonEmptyString })),
+  /** A proxy ends TLS in front of it, and nobody reaches it but through the proxy. */
+  behindProxy: withDefault(Schema.Boolean, () => false),
+  security: Schema.optionalKey(SecurityData),
+  /** Where traces, metrics and logs are sent, as OTLP over HTTP; default: nowhere, unless the environment names it. */
+  otlp: Schema.optionalKey(Schema.NonEmptyString)
+})
+export interface NetworkConfig extends Schema.Schema.Type<typeof NetworkData> {}
+
 const Shape = Schema.Struct({
   id: withDefault(SystemId, () => "aaax-main"),
   name: withDefault(Schema.NonEmptyString, () => "AAAX Kernel"),
@@ -118,11 +165,7 @@ const Shape = Schema.Struct({
     strictBoot: withDefault(Schema.Boolean, () => true),
     discoverSharedPackages: withDefault(Schema.Boolean, () => false)
   }), () => ({})),
-  network: withDefault(Schema.Struct({
-    publish: withDefault(Schema.Boolean, () => false),
-    host: withDefault(Schema.NonEmptyString, () => "127.0.0.1"),
-    port: withDefault(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })), () => 8100)
-  }), () => ({})),
+  network: withDefault(NetworkData, () => ({})),
   modules: withDefault(Schema.Array(ModuleEntry).check(Schema.isMaxLength(systemsMax)), () => []),
   executors: withDefault(ExecutorTable, () => ({})),
   doors: withDefault(Schema.Array(DoorObject), () => []),
@@ -229,7 +272,8 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   store: ["backend", "path"],
   "store.backend": ["sqlite", "memory"],
   libos: ["name", "strictBoot", "discoverSharedPackages"],
-  network: ["publish", "host", "port"],
+  network: Object.keys(NetworkData.fields),
+  "network.tls": ["cert", "key"],
   executors: Object.keys(ExecutorTable.fields),
   "executors.fs.write": ["roots"],
   "executors.process.run": ["programs", "timeoutMillis", "outputBytesMax"],
@@ -255,7 +299,7 @@ const verbatim = new Set(["policy", "settings", "metadata", "manifest"])
 /** One spelling for the schema: snake_case keys become camelCase, shorthands become objects. Objects are left alone. */
 const oneSpelling = (value: unknown, spelled: Map<string, string>, at: string): unknown => {
   if (Array.isArray(value)) return value.map((item, index) => oneSpelling(item, spelled, `${at}[${index}]`))
-  if (!isObject(value) || Layer.isLayer(value) || isSystem(value) || isRule(value) || isExecutor(value) || isDoor(value)) return value
+  if (!isObject(value) || Layer.isLayer(value) || isSystem(value) || isRule(value) || isExecutor(value) || isDoor(value) || isSecurity(value)) return value
   const result: Record<string, unknown> = {}
   for (const [key, inner] of Object.entries(value)) {
     const name = camel(key)

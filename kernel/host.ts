@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
+import { randomBytes } from "node:crypto"
 import { dirname, resolve } from "node:path"
 import { channelOf, type ChannelSpec } from "../protocol/channel.ts"
 import type { Appended, Draft, Event, Filter } from "../protocol/event.ts"
@@ -13,7 +14,10 @@ import type { ChannelId, Cursor, SystemId } from "../protocol/names.ts"
 import type { ChannelView, GateView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
 import type { WarrantState } from "../protocol/warrant.ts"
 import * as wellKnown from "../protocol/well-known.ts"
-import { decodeConfig, type ConfigInput, type KernelConfig } from "./config.ts"
+import type { MintedToken, TokenRequest, TokenView } from "../protocol/token.ts"
+import { decodeConfig, type ConfigInput, type KernelConfig, type NetworkConfig } from "./config.ts"
+import * as Http from "./door/http.ts"
+import { publicationOf } from "./door/publication.ts"
 import type { DockOptions, Hosted } from "./kernel.ts"
 import { launchKernel } from "./launch.ts"
 import { installed } from "./power/bundled.ts"
@@ -40,9 +44,31 @@ export interface Escalation extends GateView {
   readonly deny: (answer: { readonly by: SystemId; readonly reason: string }) => Promise<GateView>
 }
 
+/** Where a kernel is published. */
+export interface PublishedAt {
+  readonly url: string
+  readonly port: number
+  /** What the operator presents there. For everybody else: `tokens.mint`. */
+  readonly operatorToken: string
+}
+
 /** A running kernel. Every promise rejects with the tagged error itself. */
 export interface HostKernel {
   readonly id: string
+  /**
+   * Serves its PUBLIC channels, its resources and its own API over HTTP and WebSocket until it closes; default: the host and
+   * port of the config. A second call joins the first. Rejects with `ConfigInvalid` for an address that is taken, or that
+   * other machines reach without TLS.
+   */
+  readonly publish: (host?: string, port?: number) => Promise<PublishedAt>
+  /** Credentials for those outside. */
+  readonly tokens: {
+    /** The token is told once and kept nowhere. */
+    readonly mint: (request: TokenRequest) => Promise<MintedToken>
+    readonly list: () => ReadonlyArray<TokenView>
+    /** By id, or all of a name; at once. */
+    readonly revoke: (target: string) => Promise<ReadonlyArray<TokenView>>
+  }
   readonly dock: (system: System, options?: DockOptions) => Promise<DockedSystem>
   readonly undock: (id: SystemId) => Promise<void>
   readonly channels: {
@@ -92,8 +118,9 @@ export const promised = async <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
 }
 
 /** Wraps a kernel that lives in `scope`. */
-export const hostOf = (kernel: Hosted, scope: Scope.Closeable): HostKernel => {
+const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, directory: string): HostKernel => {
   let closing: Promise<void> | undefined
+  let publishing: Promise<PublishedAt> | undefined
   const stopped = new AbortController()
 
   async function* subscribe(
@@ -142,11 +169,35 @@ export const hostOf = (kernel: Hosted, scope: Scope.Closeable): HostKernel => {
     return () => off.abort()
   }
 
+  const publish = async (host: string, port: number | undefined): Promise<PublishedAt> => {
+    const { port: configured, ...rest } = network
+    const wished = port ?? configured
+    const operatorToken = randomBytes(32).toString("base64url")
+    const opened = await promised(Scope.provide(Effect.gen(function*() {
+      const publication = yield* publicationOf({ ...rest, host, ...(wished === undefined ? {} : { port: wished }) }, directory)
+      return yield* Http.door({ token: operatorToken, executors: kernel.executors, publication, isAlone: true }).open(kernel)
+    }), scope))
+    return { url: opened.url, port: opened.port, operatorToken }
+  }
+
   const view = (id: SystemId): SystemView | undefined => kernel.systems().find((system) => system.id === id)
 
   return {
     id: kernel.id,
     effect: kernel,
+    publish: (host = network.host, port) => {
+      publishing ??= publish(host, port).catch((error: unknown) => {
+        // What was wrong with this address may be right with another one.
+        publishing = undefined
+        throw error
+      })
+      return publishing
+    },
+    tokens: {
+      mint: (request) => promised(kernel.tokens.mint(request)),
+      list: kernel.tokens.list,
+      revoke: (target) => promised(kernel.tokens.revoke(target))
+    },
     dock: async (system, options) => {
       const { id } = await promised(kernel.dock(system, options))
       return {
@@ -204,7 +255,9 @@ export const host = async (config: KernelConfig, directory: string, base: string
       if (!stepped) yield* made.launch
       return made
     }), scope))
-    return hostOf(kernel, scope)
+    const hosted = hostOf(kernel, scope, config.network, directory)
+    if (config.network.publish && !stepped) await hosted.publish()
+    return hosted
   } catch (error) {
     await promised(Scope.close(scope, Exit.void))
     throw error

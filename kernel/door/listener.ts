@@ -88,6 +88,8 @@ const wanted = /^[\w.:-]{1,64}$/u
 
 const noHeaders: ReadonlyArray<string> = []
 
+const hasBody = ({ headers }: IncomingMessage): boolean => headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
+
 /** How many further ports are tried when the wished one is taken. */
 const portsTried = 100
 
@@ -150,8 +152,8 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
 
     const send = (answer: Answer, isLast: boolean, tally?: Tally): void => {
       if (response.headersSent || response.destroyed) return
-      // What was not read of a body would be taken for the next request.
-      const common: Common = { requestId: requestIdOf(request), headers: cors, isHead: method === "HEAD", isLast: isLast || !request.complete }
+      // A body that nobody reads would come all the same, however long it is.
+      const common: Common = { requestId: requestIdOf(request), headers: cors, isHead: method === "HEAD", isLast: isLast || (hasBody(request) && !request.complete) }
       observe?.({
         surface: surface?.prefix ?? "", route: answer.route ?? "", method, status: answer.status, millis: performance.now() - startedAt
       })
@@ -173,6 +175,7 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
       if (kind === "listed") cors = corsOf(origin ?? "")
       else if (origins.length > 0) cors = ["vary", "origin"]
     }
+    if (surfaces.size === 0) return refuse(503, "Starting", "The kernel is not there yet.", { "retry-after": "1" }, true)
     if (closing) return refuse(503, "Stopping", "The kernel is going down.", { "retry-after": "1" }, true)
     if (!methods.has(method)) return refuse(405, "MethodNotAllowed", `${method} is not a method here.`, { allow: allowedMethods }, true)
     if (target === undefined) return refuse(400, "BadPath", "This is not a path that anything here could have.", undefined, true)

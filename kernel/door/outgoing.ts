@@ -102,7 +102,7 @@ export const write = (request: IncomingMessage, response: ServerResponse, answer
   const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.byteLength
   response.writeHead(status, headersOf(answer, common, isBare ? undefined : length))
   const isSilent = common.isHead || isBare || length === 0
-  if (common.isLast && !request.complete) {
+  if (common.isLast && !request.complete && !request.destroyed) {
     if (isSilent) response.flushHeaders()
     else response.write(body)
     linger(request, response)

@@ -22,7 +22,7 @@ describe("a config", () => {
     const config = load({})
     expect(config).toMatchObject({
       id: "aaax-main", name: "AAAX Kernel", store: { backend: "sqlite", path: ".aaax/kernel.db" },
-      network: { publish: false, host: "127.0.0.1", port: 8100 }, modules: [], channels: []
+      network: { publish: false, host: "127.0.0.1", hosts: [], origins: [], behindProxy: false }, modules: [], channels: []
     })
     expect(config.policy).toBeUndefined()
   })
@@ -40,7 +40,7 @@ describe("a config", () => {
         }]
       }
     })
-    expect(config.network).toEqual({ publish: true, host: "0.0.0.0", port: 9000 })
+    expect(config.network).toMatchObject({ publish: true, host: "0.0.0.0", port: 9000 })
     expect(config.libos.strictBoot).toBe(true)
     expect(entryOf(config, 0)).toMatchObject({ lllmToml: "lllm.toml", remoteChannels: ["psi://x/y"] })
   })
