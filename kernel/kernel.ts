@@ -12,7 +12,7 @@ import {
 import type { Event } from "../protocol/event.ts"
 import type { Executor } from "../protocol/executor.ts"
 import { drainSecondsDefault } from "../protocol/lifecycle.ts"
-import { emptyManifest, type Manifest, type System } from "../protocol/manifest.ts"
+import { emptyManifest, type Converter, type Manifest, type System } from "../protocol/manifest.ts"
 import { kernelSystem, type ChannelId, type Cursor, type SystemId } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
 import type { ReadFailure, ReadingPower } from "../protocol/power.ts"
@@ -33,6 +33,7 @@ import * as Warrants from "./authority/warrants.ts"
 import * as Channels from "./channel/channels.ts"
 import type { ChannelsService } from "./channel/channels.ts"
 import type { KernelClock } from "./clock.ts"
+import { composite } from "./dock/composite.ts"
 import * as Constellation_ from "./dock/constellation.ts"
 import * as Loader_ from "./dock/loader.ts"
 import type { Loader, ModuleSource } from "./dock/loader.ts"
@@ -95,6 +96,8 @@ export interface Kernel {
   readonly dockGuest: (id: SystemId, description?: string) => Effect.Effect<Docked, DockError>
   /** The security of a channel whose provider gave it one. */
   readonly securityOf: (channel: ChannelId) => ChannelSecurity | undefined
+  /** What the provider's own code makes of a raw write to its channel, while it is docked. */
+  readonly converterOf: (channel: ChannelId) => Converter | undefined
   readonly securities: () => ReadonlyArray<ChannelSecurity>
   /** Tokens for those outside. */
   readonly tokens: Tokens
@@ -233,7 +236,7 @@ export const make = Effect.fnUntraced(function*(
     yield* journal.submit(decideStatus(system, "quarantined", "it did not yield, and the watchdog ended the kernel"))
   }
 
-  const constellation = yield* Constellation_.make({
+  const constellation = composite(yield* Constellation_.make({
     host: options.id,
     channels,
     journal,
@@ -249,7 +252,7 @@ export const make = Effect.fnUntraced(function*(
     }),
     unregister: registry.unregister,
     entered
-  })
+  }))
   const tokens = makeTokens({
     kernel: options.id, journal: kept, clock, key: powers.tokenKey ?? tokenKeyInMemory(),
     isDocked: (name) => {
@@ -335,6 +338,10 @@ export const make = Effect.fnUntraced(function*(
         }))
       }),
     securityOf: constellation.securityOf,
+    converterOf: (channel) => {
+      const { converters } = constellation.get(channels.get(channel)?.owner ?? "")?.system ?? {}
+      return converters !== undefined && Object.hasOwn(converters, channel) ? converters[channel] : undefined
+    },
     securities: constellation.securities,
     tokens,
     undock: (id) => constellation.undock(id, "undocked"),

@@ -37,6 +37,8 @@ export const snapshotTextMax = 16 * 1_048_576
 export const channelsMax = 100_000
 /** Docked systems in one constellation. */
 export const systemsMax = 10_000
+/** Systems inside systems, counted from the outermost. */
+export const subsystemDepthMax = 32
 /**
  * Parsed events of the tail that are held for further live readers, in UTF-16 code units of what they take: enough for
  * readers at one pace, and so little that most of it is garbage before the collector has to carry it along.
@@ -281,3 +283,6 @@ export const tokenChannelsMax = 32
 export const refConfigBytesMax = 1_048_576
 /** Tokens and subjects that one channel security holds as revoked. */
 export const revokedTokensMax = 100_000
+/** Messages that one guest of the transport of single channels holds, and guests and channels whose places are remembered. */
+export const transportLeasesMax = 16_384
+export const transportReadersMax = 10_000

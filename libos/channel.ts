@@ -2,11 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { AppendError, InvalidPayload, ReadError } from "../protocol/errors.ts"
-import type { Appended, Draft, Event, Filter } from "../protocol/event.ts"
+import type { Appended, Draft, Event, Filter, Page as EventPage } from "../protocol/event.ts"
 import type { ChannelId, Cursor, SystemId } from "../protocol/names.ts"
 import type { AppendOptions, Port, ReadOptions } from "../protocol/port.ts"
 import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
 import { passOver } from "./pass-over.ts"
+import { awaitMore, doneUpTo, givenBack, passed as passedOver, positionAt, type Position } from "./position.ts"
 import { validate } from "./payload.ts"
 
 /** An event whose payload was checked by the reader's schema. */
@@ -26,6 +27,8 @@ export interface WriteOptions<T = unknown> {
   readonly subject?: string | ((payload: T) => string)
   readonly labels?: ReadonlyArray<string>
   readonly metadata?: Readonly<Record<string, unknown>>
+  /** W3C trace context; in a handler that of the event that is handled, unless another is given. */
+  readonly traceparent?: string | null
   /** With a key: wait and repeat until it is kept, also while the store takes no writes. */
   readonly surely?: boolean
 }
@@ -99,6 +102,8 @@ export interface FollowOptions {
   /** The oldest event, only what comes now, or the name of a durable subscription of this system. */
   readonly from?: "start" | "now" | (string & {})
   readonly filter?: Filter
+  /** Also what somebody took or settled, where a log takes exclusive reads. */
+  readonly fullLog?: boolean
   /** When retention evicted what comes next: fail with the typed gap, or read on from what is left. */
   readonly gap?: "fail" | "continue"
 }
@@ -145,11 +150,13 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
 
   const follow = (options: FollowOptions = {}): Follower<T> => {
     const durable = options.from === undefined || options.from === "start" || options.from === "now" ? undefined : options.from
-    let after: Cursor | undefined
+    let position: Position | undefined
     /** The newest event that was handed out, that was said to be handled, and that was passed over behind them. */
     let given: Cursor = 0
     let handled: Cursor = 0
     let passed: Cursor = 0
+    /** Older ones that came back to it and are not handled yet. */
+    const open = new Set<Cursor>()
 
     const start: Effect.Effect<Cursor, ReadError> = Effect.suspend((): Effect.Effect<Cursor, ReadError> => {
       if (durable !== undefined) {
@@ -163,20 +170,31 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
     })
     // "From the start" means from the oldest that is left, so nothing that it promised is missing.
     const fromOldest = options.after === undefined && (options.from === undefined || options.from === "start")
+    const wishes = {
+      ...(options.filter === undefined ? {} : { filter: options.filter }), ...(options.fullLog === true ? { fullLog: true } : {})
+    }
 
     const keep = (cursor: Cursor): Effect.Effect<void, ReadError> =>
-      durable === undefined
+      durable === undefined || position === undefined
         ? Effect.void
         // A position that cannot be kept now is kept with a later one; until then events would come again, not be lost.
-        : Effect.catchTag(port.advance(durable, name, cursor), "StoreUnavailable", () => Effect.void)
+        : Effect.catchTag(port.advance(durable, name, doneUpTo(position, cursor, open)), "StoreUnavailable", () => Effect.void)
 
     const pull: Effect.Effect<ReadonlyArray<Received<T>>, ReadError> = Effect.gen(function*() {
-      let first = after === undefined
-      if (after === undefined) after = yield* start
+      let first = position === undefined
+      const here = position ?? positionAt(yield* start)
+      position = here
       for (;;) {
-        const position: Cursor = after
-        const page = yield* Effect.catchTag(
-          port.read(name, { after: position, limit: pageEvents, ...(options.filter === undefined ? {} : { filter: options.filter }) }),
+        if (here.held.size > 0) {
+          const back = yield* checkAll(yield* givenBack(port, name, here, pageEvents, options.filter))
+          if (back.length > 0) {
+            for (const event of back) open.add(event.cursor)
+            return back
+          }
+        }
+        const from = here.after
+        const page: EventPage = yield* Effect.catchTag(
+          port.read(name, { after: from, limit: pageEvents, ...wishes }),
           "Gap",
           (gap) => {
             if (options.gap !== "continue" && !(first && fromOldest)) return Effect.fail(gap)
@@ -188,21 +206,22 @@ export const makeReader = <T>(port: Port, name: ChannelId, schema?: StandardSche
         const last = page.events.at(-1)?.cursor ?? 0
         const lastGiven = events.at(-1)?.cursor ?? 0
         if (last > lastGiven) passed = last
-        after = Math.max(position, page.next)
+        passedOver(here, page)
         if (events.length > 0) {
           given = lastGiven
           return events
         }
         // There is nothing to handle in this page; it need not come again when all before it is handled.
         if (passed === last && last > 0 && handled >= given) yield* keep(passed)
-        // Nothing for this reader up to the head: only a newer head can bring something.
-        if (after >= page.head || after === position) yield* port.awaitBeyond(name, Math.max(after, page.head))
+        // Nothing for this reader up to the head: only a newer head, or what is given back, can bring something.
+        if (here.after >= page.head || here.after === from) yield* awaitMore(port, name, here, page.head)
       }
     })
     const advance = (cursor: Cursor): Effect.Effect<void, ReadError> =>
       Effect.suspend(() => {
         handled = Math.max(handled, cursor)
-        return keep(cursor >= given ? Math.max(cursor, passed) : cursor)
+        for (const back of open) if (back <= cursor) open.delete(back)
+        return keep(handled >= given ? Math.max(handled, passed) : handled)
       })
     return { pull, advance }
   }

@@ -88,3 +88,6 @@ export const aborted = (signal: AbortSignal): Effect.Effect<void> =>
     signal.addEventListener("abort", listener, { once: true })
     return Effect.sync(() => signal.removeEventListener("abort", listener))
   })
+
+/** Time of day for what an author labels by himself, in Unix seconds. What counts is the kernel's time. */
+export const secondsNow = (): number => Date.now() / 1_000

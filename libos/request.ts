@@ -56,7 +56,7 @@ export const makeReplies = (port: Port, channel: ChannelId): Effect.Effect<Repli
       yield* Latch.whenOpen(needed, Effect.void)
       const position = after ?? 0
       yield* port.awaitBeyond(channel, position)
-      const page = yield* Effect.catchTag(port.read(channel, { after: position, limit: 1_000 }), "Gap", (gap) =>
+      const page = yield* Effect.catchTag(port.read(channel, { after: position, limit: 1_000, fullLog: true }), "Gap", (gap) =>
         Effect.succeed({ events: [], next: gap.floor, head: gap.floor }))
       after = Math.max(position, page.next, page.events.length === 0 ? page.head : 0)
       for (const event of page.events) {
@@ -84,8 +84,8 @@ export const makeReplies = (port: Port, channel: ChannelId): Effect.Effect<Repli
     const old = (id: string, waiter: Waiter): Effect.Effect<void, ReadError> => {
       const readFrom = (from: Cursor): Effect.Effect<void, ReadError> =>
         Effect.flatMap(
-          Effect.catchTag(port.read(channel, { after: from, filter: { correlationId: id }, limit: 1_000 }), "Gap", (gap) =>
-            port.read(channel, { after: gap.floor, filter: { correlationId: id }, limit: 1_000 })),
+          Effect.catchTag(port.read(channel, { after: from, filter: { correlationId: id }, limit: 1_000, fullLog: true }), "Gap", (gap) =>
+            port.read(channel, { after: gap.floor, filter: { correlationId: id }, limit: 1_000, fullLog: true })),
           (page) => {
             for (const event of page.events) waiter.offer(event)
             return page.next < page.head && page.next > from ? readFrom(page.next) : Effect.void

@@ -1,16 +1,33 @@
-// Systems as classes, for those who know them from the Python ancestors: a subclass that is docked as it is.
+// Systems as classes, for those who know them from the Python generations: a subclass with channels, subsystems and a step that
+// is repeated, docked as it is.
+import * as Effect from "effect/Effect"
 import type { Access, Risk } from "../protocol/authority.ts"
 import type { Appended } from "../protocol/event.ts"
-import { emptyManifest, type Manifest, type System } from "../protocol/manifest.ts"
-import type { ChannelId, SystemId } from "../protocol/names.ts"
-import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
 import type { Executor } from "../protocol/executor.ts"
+import type { Manifest, System } from "../protocol/manifest.ts"
+import type { ChannelInfo, ChannelMessage } from "../protocol/message.ts"
+import type { ChannelId, SystemId } from "../protocol/names.ts"
+import type { Port } from "../protocol/port.ts"
+import type { ChannelSecurity } from "../protocol/security.ts"
+import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
 import type { Acted, ActOptions, Capability, CapabilityOptions } from "./authority.ts"
-import { makeReader, makeWriter, type WriteOptions } from "./channel.ts"
-import { makeLog, makeReads, makeRequest, makeTakes, makeWrites } from "./context.ts"
+import { makeReader, type WriteOptions } from "./channel.ts"
+import { makeLog, makeReads, makeRequest, makeTakes } from "./context.ts"
+import { BaseChannel, table } from "./kind/base-channel.ts"
+import { ChannelClient, seating } from "./kind/channel-client.ts"
+import { makeDirectory, type Directory } from "./kind/directory.ts"
+import { DiscoveryChannel } from "./kind/discovery.ts"
+import type { MessageOptions } from "./kind/draft.ts"
+import { registrationTtlDefault } from "./kind/options.ts"
+import { makePresence, type Presence } from "./kind/presence.ts"
+import type { ServiceDescriptor } from "./kind/registration.ts"
+import { requestReply } from "./kind/request.ts"
+import { makeGate, within } from "./kind/rest.ts"
+import type { Callback, From, NackOptions } from "./kind/seat.ts"
+import { servicesOf } from "./kind/service.ts"
 import { runAsync, type ProvideSpec } from "./module.ts"
-import { toStandard, type PayloadSchema } from "./payload.ts"
-import type { Handling, Log, Reads, Session, Takes } from "./surface.ts"
+import type { Log, Reads, Session, Takes } from "./surface.ts"
+import { makeTopology, type OwnChannel, type Topology, type Wishes } from "./topology.ts"
 
 /** The ancestor's action request, in its words. */
 export interface ActionOptions extends Omit<ActOptions, "risk"> {
@@ -22,68 +39,116 @@ export interface BaseSystemOptions {
   readonly id: SystemId
   readonly name?: string
   readonly description?: string
-  /** Pause between steps, in milliseconds; default one second. */
+  /** From the beginning of one step to that of the next, in milliseconds; default one second. */
   readonly stepMillis?: number
+  /** The same as steps per second. */
+  readonly tickRate?: number
 }
+
+/** As the system itself sees it: before it is docked, at work, resting, at its end, or ended by a failure. */
+export const SystemState = { INIT: "INIT", RUNNING: "RUNNING", PAUSED: "PAUSED", STOPPED: "STOPPED", ERROR: "ERROR" } as const
+export type SystemState = (typeof SystemState)[keyof typeof SystemState]
+
+/** What a subsystem is given of its owner's. */
+export interface SubsystemOptions {
+  /** Channels of the owner's, its own or those it was given itself: to read, to write, and to claim from where that is offered. */
+  readonly channels?: ReadonlyArray<ChannelId>
+}
+
+export interface ChannelWrite extends Omit<WriteOptions<unknown>, "subject" | "metadata">, Pick<MessageOptions, "direct" | "replyTo" | "recipientId" | "subject" | "metadata"> {}
+
+/** Seconds that channels have, when their system ends, to make messages of what waits. */
+const drainSeconds = 5
 
 /**
  * A system with channels of its own and a step that is repeated. Override `setup` to add channels and subsystems, and
- * `step` to work; `kernel.dock(system)` does the rest. Subsystems run under the same port, at any depth.
+ * `step` to work; `kernel.dock(system)` does the rest. Subsystems are docked behind it, at any depth, each under its own id
+ * and wired to what it was given.
  */
 export class BaseSystem implements System {
   readonly id: SystemId
   readonly name: string
   readonly description: string
   readonly stepMillis: number
-  readonly run: NonNullable<System["run"]>
-  readonly drain: NonNullable<System["drain"]>
-  readonly #channels = new Map<ChannelId, ProvideSpec>()
+  /** Its channels by name: what `readChannel` and its kin use. */
+  readonly client: ChannelClient
+  readonly prepare: Effect.Effect<void, unknown>
+  /** Its life. The kernel calls it with the port; without one it is the end of the life that is under way. A second call joins the first. */
+  readonly run: {
+    (port: Port): Effect.Effect<void, unknown>
+    (): Promise<void>
+  }
+  /** Ends it when what was begun is completed. The kernel calls it with the port; without one its subsystems end first. */
+  readonly drain: {
+    (port: Port): Effect.Effect<void, unknown>
+    (): Promise<void>
+  }
+  readonly #topology: Topology
   readonly #subsystems: Array<BaseSystem> = []
-  readonly #reads = new Set<ChannelId>()
-  readonly #writes = new Set<ChannelId>()
-  readonly #executors = new Set<string>()
   readonly #serves: Array<Executor> = []
-  #isSetUp = false
+  readonly #gate = makeGate()
+  #settled: { readonly done: Promise<void> | void } | undefined
+  #state: SystemState = SystemState.INIT
   #session: Session | undefined
+  #presence: Presence | undefined
+  #halt: AbortController | undefined
+  #living: Promise<void> | undefined
 
   constructor(options: BaseSystemOptions) {
     this.id = options.id
     this.name = options.name ?? options.id
     this.description = options.description ?? ""
-    this.stepMillis = options.stepMillis ?? 1_000
-    const life = runAsync((session) => this.#live(session))
-    this.run = life.run
-    this.drain = life.drain
+    this.stepMillis = options.stepMillis ?? 1_000 / (options.tickRate ?? 1)
+    this.#topology = makeTopology(this.id)
+    this.client = new ChannelClient(this.id, { name: this.name, description: this.description })
+    const life = runAsync((session) => this.#joined(session))
+    // Properties, because the kernel takes them off the object that it docks. Each is one function of two callers.
+    this.run = ((port?: Port) => (port === undefined ? this.#ended() : life.run(port))) as BaseSystem["run"]
+    this.drain = ((port?: Port) => (port === undefined ? this.#drained() : life.drain(port))) as BaseSystem["drain"]
+    this.prepare = Effect.tryPromise({ try: async () => this.#prepared(), catch: (error) => error })
+    // Whoever calls it first, and whoever calls it again: topology is built once.
+    const built = this.setup
+    this.setup = () => {
+      if (this.#settled === undefined) {
+        this.#settled = { done: undefined }
+        this.#settled = { done: built.call(this) }
+      }
+      return this.#settled.done
+    }
   }
 
   /** Called once, before the system is docked: add channels and subsystems here. */
-  setup(): void {}
+  setup(): Promise<void> | void {}
 
   /** One turn of work; repeated until the system is stopped. */
   async step(): Promise<void> {}
 
-  /** A step that throws does not end the system. */
-  onStepError(error: unknown): void {
+  /** A step that throws does not end the system. What this throws does: it is in `ERROR` then, and is started again by the kernel. */
+  onStepError(error: unknown): Promise<void> | void {
     this.log.error(`a step of ${this.id} failed: ${error instanceof Error ? error.message : String(error)}`)
   }
 
-  /** Brings a channel along. */
-  addChannel(channel: ProvideSpec): void {
-    if (this.#channels.has(channel.name)) throw new TypeError(`${this.id} has the channel ${channel.name} already`)
-    this.#channels.set(channel.name, channel)
+  /** Brings a channel along: an object of a channel class, or the description of a channel. */
+  addChannel(channel: OwnChannel): void {
+    if (this.#living !== undefined) throw new TypeError(`${this.id} runs already: add its channels in setup`)
+    this.#topology.add(channel)
+    if (channel instanceof BaseChannel) this.client.connect(channel.id, channel)
   }
 
-  /** Owns another system: its channels are brought along, its steps run beside this one's. */
-  addSubsystem(system: BaseSystem): void {
+  /** Owns another system, and wires it to exactly these of its own channels. It is set up, started and stopped with this one. */
+  addSubsystem(system: BaseSystem, options: SubsystemOptions = {}): void {
     if (system === this || system.#all().includes(this)) throw new TypeError(`${system.id} cannot be inside itself`)
+    const wires = (options.channels ?? []).map((name) => [name, this.#mine(name)] as const)
     this.#subsystems.push(system)
+    for (const [name, channel] of wires) {
+      system.#topology.give(name, channel)
+      if (channel instanceof BaseChannel) system.client.connect(name, channel)
+    }
   }
 
-  /** Channels of others that it works with. */
-  connect(wishes: { readonly reads?: ReadonlyArray<ChannelId>; readonly writes?: ReadonlyArray<ChannelId>; readonly executors?: ReadonlyArray<string> }): void {
-    for (const channel of wishes.reads ?? []) this.#reads.add(channel)
-    for (const channel of wishes.writes ?? []) this.#writes.add(channel)
-    for (const executor of wishes.executors ?? []) this.#executors.add(executor)
+  /** Channels of others that it works with, and executors. */
+  connect(wishes: Wishes): void {
+    this.#topology.connect(wishes)
   }
 
   /** Serves an executor to others while it is docked. */
@@ -91,36 +156,88 @@ export class BaseSystem implements System {
     this.#serves.push(executor)
   }
 
-  /** Its own channels and those of its subsystems. */
-  get allChannels(): ReadonlyArray<ProvideSpec> {
-    return this.#settled().flatMap((system) => [...system.#channels.values()])
+  get state(): SystemState {
+    return this.#state
   }
 
+  /** Names of the channels that it is connected to. */
+  get channelDirectory(): ReadonlyArray<ChannelId> {
+    void this.setup()
+    return [...new Set([...this.#topology.names(), ...this.client.channels])]
+  }
+
+  /** Ids of the systems that it owns itself. */
+  get systemDirectory(): ReadonlyArray<SystemId> {
+    return this.subsystems.map(({ id }) => id)
+  }
+
+  /** Its own channels and those of its subsystems, at any depth. */
+  get allChannels(): ReadonlyArray<ProvideSpec> {
+    return this.allSystems.flatMap((system) => system.#topology.specs())
+  }
+
+  /** Itself and its subsystems, at any depth. */
   get allSystems(): ReadonlyArray<BaseSystem> {
-    return this.#settled()
+    return [this, ...this.subsystems.flatMap((system) => system.allSystems)]
+  }
+
+  get subsystems(): ReadonlyArray<BaseSystem> {
+    void this.setup()
+    return this.#subsystems
+  }
+
+  /** Its own channels that doors may show. */
+  getPublicChannels(): ReadonlyArray<ChannelInfo> {
+    void this.setup()
+    return this.#topology.publicInfos()
   }
 
   get manifest(): Manifest {
-    const systems = this.#settled()
-    const own = new Set(this.allChannels.map(({ name }) => name))
-    const others = (of: (system: BaseSystem) => ReadonlySet<ChannelId>): ReadonlyArray<ChannelId> =>
-      [...new Set(systems.flatMap((system) => [...of(system)]))].filter((name) => !own.has(name))
-    return {
-      ...emptyManifest(this.id),
-      description: this.description,
-      reads: others((system) => system.#reads),
-      writes: others((system) => system.#writes),
-      provides: this.allChannels.map(({ schema, ...channel }) => (typeof schema === "string" ? { ...channel, schema } : channel)),
-      executors: [...new Set(systems.flatMap((system) => [...system.#executors]))]
-    }
+    void this.setup()
+    return this.#topology.manifest(this.description)
   }
 
   get schemas(): Readonly<Record<ChannelId, StandardSchemaV1>> {
-    return Object.fromEntries(this.allChannels.flatMap(({ name, schema }) => (isSchema(schema) ? [[name, toStandard(schema)]] : [])))
+    return this.#topology.schemas()
+  }
+
+  get securities(): Readonly<Record<ChannelId, ChannelSecurity>> {
+    return this.#topology.securities()
   }
 
   get executors(): ReadonlyArray<Executor> {
-    return this.#settled().flatMap((system) => system.#serves)
+    return this.#serves
+  }
+
+  /** What it tells of itself: its name, the methods that it exposes, and its channels. */
+  get descriptor(): ServiceDescriptor {
+    const { provides, reads, writes } = this.manifest
+    const own = provides.map(({ name }) => name)
+    return {
+      systemId: this.id, systemName: this.name, description: this.description, services: servicesOf(this),
+      channelsRead: [...own, ...reads], channelsWrite: [...own, ...writes]
+    }
+  }
+
+  /** Asks it to end, and its subsystems with it: steps, subscriptions and its channels. `run()` resolves when it has. */
+  stop(): void {
+    for (const system of this.#subsystems) system.stop()
+    this.#halt?.abort()
+    this.#gate.open()
+  }
+
+  /** Rests: no step is begun and nothing is handed to its subscribers until `resume`; its subsystems rest with it. */
+  pause(): void {
+    for (const system of this.#subsystems) system.pause()
+    if (this.#state !== SystemState.RUNNING) return
+    this.#state = SystemState.PAUSED
+    this.#gate.close()
+  }
+
+  resume(): void {
+    if (this.#state === SystemState.PAUSED) this.#state = SystemState.RUNNING
+    this.#gate.open()
+    for (const system of this.#subsystems) system.resume()
   }
 
   /** Aborted when the system is to end. */
@@ -140,8 +257,63 @@ export class BaseSystem implements System {
     return makeTakes(this.#running(), makeReader(this.#running().port, name), name)
   }
 
-  writeChannel(name: ChannelId, payload: unknown, options?: WriteOptions): Promise<Appended> {
-    return makeWrites<unknown>(this.#running(), makeWriter(this.#running().port, name)).append([payload], options).then(([first]) => first!)
+  /**
+   * Writes to a channel. One of a channel class makes its message of it; of one that is known by name alone, what is given is
+   * what is kept. Cursor 0 says that it waits to be converted, an empty id that it was discarded.
+   */
+  async writeChannel(name: ChannelId, payload: unknown, options: ChannelWrite = {}): Promise<Appended> {
+    this.#running()
+    const { recipient, ...rest } = options
+    return this.client.append(name, payload, { ...rest, ...(recipient === undefined ? {} : { recipientId: recipient }) })
+  }
+
+  /** The next messages of its own cursor; `exclusive` claims them. */
+  async readChannel(name: ChannelId, limit = 10, exclusive = false, after?: string): Promise<ReadonlyArray<ChannelMessage>> {
+    this.#running()
+    return this.client.read(name, limit, exclusive, after)
+  }
+
+  /** Claims the next messages: nobody else gets them until they are acknowledged, given back, or the claim ends. */
+  async claimChannel(name: ChannelId, limit = 10): Promise<ReadonlyArray<ChannelMessage>> {
+    this.#running()
+    return this.client.read(name, limit, true)
+  }
+
+  async acknowledgeChannel(name: ChannelId, messageIds: ReadonlyArray<string>): Promise<number> {
+    this.#running()
+    return this.client.acknowledge(name, messageIds)
+  }
+
+  async nackChannel(name: ChannelId, messageIds: ReadonlyArray<string>, options?: NackOptions): Promise<number> {
+    this.#running()
+    return this.client.nack(name, messageIds, options)
+  }
+
+  /** Calls back with every message that comes, in order and one at a time. */
+  async subscribeChannel(name: ChannelId, callback: Callback<ChannelMessage["content"]>, options?: { readonly from?: From }): Promise<void> {
+    this.#running()
+    // A channel that is known by name hands out messages of open content.
+    await this.client.subscribe(name, callback as Callback<object>, options)
+  }
+
+  unsubscribeChannel(name: ChannelId): void {
+    this.client.unsubscribe(name)
+  }
+
+  /** Writes a request and answers with the reply that has its id as correlation, or null after `timeoutSeconds` (default 30). */
+  requestViaChannel(requestChannel: ChannelId, responseChannel: ChannelId, data: unknown, timeoutSeconds?: number): Promise<ChannelMessage | null> {
+    return requestReply(this.#running(), this.client, requestChannel, responseChannel, data, timeoutSeconds)
+  }
+
+  /** A discovery channel, as this system sees it. */
+  directory(discovery: ChannelId): Directory {
+    return makeDirectory(this.#running(), discovery, this.#ttlIn(discovery))
+  }
+
+  /** Registers itself in a discovery channel, says so again before it expires, and takes it back when it ends. */
+  async announce(discovery: ChannelId, ttlSeconds = this.#ttlIn(discovery)): Promise<void> {
+    const directory = this.directory(discovery)
+    await this.#presence?.keep(discovery, ttlSeconds, () => directory.registerSystem(this.descriptor, ttlSeconds), () => directory.deregister(this.id))
   }
 
   requestCapability(resource: string, access: Access, options?: CapabilityOptions): Promise<Capability> {
@@ -155,112 +327,116 @@ export class BaseSystem implements System {
     return session.bridge.run(session.authority.act(executor, { risk: riskLevel ?? "medium", ...options }))
   }
 
+  /** What it does while it is docked: steps, or nothing when it has none. */
+  protected async life(): Promise<void> {
+    const signal = this.signal
+    while (!signal.aborted && this.step !== BaseSystem.prototype.step) {
+      await this.#gate.passed()
+      if (signal.aborted) break
+      const began = performance.now()
+      try {
+        await this.step()
+      } catch (error) {
+        if (!signal.aborted) await this.onStepError(error)
+      }
+      // A step that took longer is followed by the next at once, when others had their turn.
+      await within(undefined, Math.max(0, this.stepMillis - (performance.now() - began)) / 1_000, signal)
+    }
+    await within(undefined, undefined, signal)
+  }
+
   #running(): Session {
     if (this.#session === undefined) throw new TypeError(`${this.id} is not running: dock it first`)
     return this.#session
+  }
+
+  #ended(): Promise<void> {
+    return this.#living ?? Promise.reject(new TypeError(`${this.id} is not running: dock it first`))
+  }
+
+  async #drained(): Promise<void> {
+    await Promise.all(this.#subsystems.map((system) => system.drain()))
+    this.stop()
+    await this.#living?.catch(() => undefined)
   }
 
   #all(): ReadonlyArray<BaseSystem> {
     return [this, ...this.#subsystems.flatMap((system) => system.#all())]
   }
 
-  /** All of them, each set up once. */
-  #settled(): ReadonlyArray<BaseSystem> {
-    if (!this.#isSetUp) {
-      this.#isSetUp = true
-      this.setup()
-    }
-    return [this, ...this.#subsystems.flatMap((system) => system.#settled())]
+  #ttlIn(discovery: ChannelId): number {
+    const channel = this.#topology.find(discovery)
+    return channel instanceof DiscoveryChannel ? channel.registrationTtl : registrationTtlDefault
   }
 
-  async #live(session: Session): Promise<void> {
-    const systems = this.#settled()
-    for (const system of systems) system.#session = session
+  /** A channel that it may hand on. */
+  #mine(name: ChannelId): OwnChannel {
+    const found = this.#topology.find(name)
+    if (found !== undefined) return found
+    // Composed from outside, before anybody has asked for its channels.
+    if (this.#settled === undefined) {
+      void this.setup()
+      return this.#mine(name)
+    }
+    throw new TypeError(`${this.id} has no channel ${name} to wire a subsystem to${this.#topology.near(name)}`)
+  }
+
+  /** Set up, and its subsystems behind it: what they were given is known by then. */
+  async #prepared(): Promise<void> {
     try {
-      await Promise.all(systems.map((system) => system.life()))
+      await this.setup()
+    } catch (error) {
+      this.#state = SystemState.ERROR
+      throw error
+    }
+  }
+
+  async #joined(session: Session): Promise<void> {
+    if (this.#living !== undefined) return within(this.#living, undefined, session.signal)
+    const living = this.#live(session).finally(() => (this.#living = undefined))
+    // Who waits for its end is told by the kernel how it failed.
+    living.catch(() => undefined)
+    this.#living = living
+    return living
+  }
+
+  async #live(given: Session): Promise<void> {
+    const halt = (this.#halt = new AbortController())
+    const session: Session = { ...given, signal: AbortSignal.any([given.signal, halt.signal]) }
+    const { signal } = session
+    // Who is asked to end does not rest any longer.
+    signal.addEventListener("abort", () => this.#gate.open(), { once: true })
+    const channels = this.#topology.own()
+    this.#session = session
+    this.#presence = makePresence(session)
+    this.#state = SystemState.RUNNING
+    this.client[seating].take(session, this.#gate.passed)
+    try {
+      for (const channel of channels) await channel[table].own(session, this.#gate.passed)
+      for (const channel of this.#topology.given()) await channel[table].started(signal)
+      if (!signal.aborted) await this.#registerPublic()
+      await this.life()
+    } catch (error) {
+      this.#state = SystemState.ERROR
+      throw error
     } finally {
-      for (const system of systems) if (system.#session === session) system.#session = undefined
+      this.#gate.open()
+      await this.#presence.leave()
+      await Promise.all(channels.map((channel) => channel[table].leave(drainSeconds)))
+      await this.client[seating].leave()
+      this.#session = undefined
+      // It may have failed while it ended.
+      if ((this.#state as SystemState) !== SystemState.ERROR) this.#state = SystemState.STOPPED
     }
   }
 
-  /** What it does while it is docked: steps, or nothing when it has none. */
-  protected async life(): Promise<void> {
-    const signal = this.signal
-    while (!signal.aborted && this.step !== BaseSystem.prototype.step) {
-      try {
-        await this.step()
-      } catch (error) {
-        if (!signal.aborted) this.onStepError(error)
-      }
-      await pause(this.stepMillis, signal)
-    }
-    await pause(undefined, signal)
-  }
-}
-
-const isSchema = (schema: ProvideSpec["schema"]): schema is PayloadSchema => schema !== undefined && schema !== null && typeof schema !== "string"
-
-/** Until the time is over, if one is given, or the signal is aborted. */
-const pause = (millis: number | undefined, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const done = (): void => {
-      if (timer !== undefined) clearTimeout(timer)
-      signal.removeEventListener("abort", done)
-      resolve()
-    }
-    const timer = millis === undefined ? undefined : setTimeout(done, millis)
-    signal.addEventListener("abort", done)
-  })
-
-/** What a tactic is: it is given a task and answers. Doing anything goes through `on.act`. */
-export type Tactic = (task: unknown, on: Handling) => Promise<unknown> | unknown
-
-/** A system around one tactic: takes tasks from `<id>.tasks`, appends what the tactic answers to `<id>.results`. */
-export class TacticSystem extends BaseSystem {
-  readonly tasks: ChannelId
-  readonly results: ChannelId
-  readonly #tactic: Tactic
-
-  constructor(options: BaseSystemOptions & { readonly tactic: Tactic; readonly executors?: ReadonlyArray<string> }) {
-    super(options)
-    const stem = options.id.replaceAll("/", ".")
-    this.tasks = `${stem}.tasks`
-    this.results = `${stem}.results`
-    this.#tactic = options.tactic
-    if (options.executors !== undefined) this.connect({ executors: options.executors })
-  }
-
-  override setup(): void {
-    this.addChannel({ name: this.tasks, form: "queue" })
-    this.addChannel({ name: this.results, form: "log" })
-  }
-
-  protected override async life(): Promise<void> {
-    await this.queue(this.tasks).work(async (task, on) => {
-      const result = await this.#tactic(task.payload, on)
-      await this.writeChannel(this.results, result ?? null, {
-        key: on.key(this.results), parents: [task.id], correlationId: task.id, recipient: task.sender
-      })
+  /** The first discovery channel of its own tells of all PUBLIC channels, its own and its subsystems'. */
+  async #registerPublic(): Promise<void> {
+    const discovery = this.#topology.own().find((channel): channel is DiscoveryChannel => channel instanceof DiscoveryChannel)
+    if (discovery === undefined) return
+    const infos = this.allSystems.flatMap((system) => system.getPublicChannels())
+    await this.#presence?.keep(`${discovery.id} channels`, discovery.registrationTtl, async () => {
+      for (const info of infos) await discovery.registerChannel(info)
     })
-  }
-}
-
-export interface LibOSConfig {
-  readonly name?: string
-  readonly strictBoot?: boolean
-  readonly discoverSharedPackages?: boolean
-}
-
-/** Builds the systems of tactics. Nothing is discovered: a tactic is handed over as a function. */
-export class DefaultLibOS {
-  readonly config: Required<LibOSConfig>
-
-  constructor(config: LibOSConfig = {}) {
-    this.config = { name: "lllm", strictBoot: true, discoverSharedPackages: false, ...config }
-  }
-
-  tacticSystem(options: BaseSystemOptions & { readonly tactic: Tactic; readonly executors?: ReadonlyArray<string> }): TacticSystem {
-    return new TacticSystem(options)
   }
 }

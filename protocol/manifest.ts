@@ -2,6 +2,7 @@
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ChannelSpec } from "./channel.ts"
+import type { Draft } from "./event.ts"
 import type { Executor } from "./executor.ts"
 import { ChannelId, SystemId } from "./names.ts"
 import type { Port } from "./port.ts"
@@ -60,13 +61,25 @@ export const emptyManifest = (id: SystemId, framework = "esm"): Manifest => ({
   riskProfile: "medium"
 })
 
+/** `sender` is who writes; the draft is stamped with it, whatever the converter does. */
+export type Converter = (sender: SystemId, raw: unknown) => Promise<Draft | null | undefined> | Draft | null | undefined
+
 /** What the kernel docks: a manifest and the code behind it. Authors make one with `defineModule` or `BaseSystem`. */
 export interface System {
+  /** Awaited before its manifest is read: what it provides may be known only then. */
+  readonly prepare?: Effect.Effect<void, unknown>
   readonly manifest: Manifest
+  /** Systems of its own: docked behind it, each with a port of its own, and undocked with it. */
+  readonly subsystems?: ReadonlyArray<System>
   /** Payload schemas of the channels that it provides; a refused payload is refused at append. */
   readonly schemas?: Readonly<Record<ChannelId, StandardSchemaV1>>
   /** Who may do what on the channels that it provides, beyond their wiring; asked before every operation of others. */
   readonly securities?: Readonly<Record<ChannelId, ChannelSecurity>>
+  /**
+   * What its own code makes of a raw write that comes from outside to a channel that it provides: a draft, or nothing to
+   * discard it. Absent: the value is wrapped as the content of a message.
+   */
+  readonly converters?: Readonly<Record<ChannelId, Converter>>
   /** Executors that it serves; they are registered while it is docked. */
   readonly executors?: ReadonlyArray<Executor>
   /**

@@ -33,6 +33,8 @@ export interface DockRequest {
   readonly configured: boolean
   /** Somebody outside: wired to every PUBLIC channel, as far as its credential goes. */
   readonly guest?: boolean
+  /** Channels that systems bring along which are docked behind it: it may be wired to them before they are there. */
+  readonly coming?: ReadonlySet<ChannelId>
   /** For code that runs elsewhere: why it cannot be reached now, or nothing. */
   readonly unreachable?: () => string | undefined
   /** Set when it was loaded as a module. */
@@ -201,7 +203,9 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     const { manifest } = system
     const refuse = (reason: string) => new DockRefused({ system: manifest.id, reason })
     const privileged = request.privileged || (manifest.privileged && request.configured)
-    const wiring = request.guest === true ? guests : wiringOf(manifest, request.channels, privileged, (name) => channels.get(name) !== undefined)
+    const wiring = request.guest === true ? guests : wiringOf(
+      manifest, request.channels, privileged, (name) => channels.get(name) !== undefined || request.coming?.has(name) === true
+    )
     if (typeof wiring === "string") return yield* refuse(wiring)
     for (const spec of manifest.provides) {
       const owner = channels.get(spec.name)?.owner

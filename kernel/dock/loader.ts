@@ -2,12 +2,13 @@
 import * as Effect from "effect/Effect"
 import { ModuleRejected } from "../../protocol/errors.ts"
 import { frameworks, type Manifest, type System } from "../../protocol/manifest.ts"
-import { nearest, type SystemId } from "../../protocol/names.ts"
+import { nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { ModuleView } from "../../protocol/view.ts"
 import type { Rules } from "../authority/decide.ts"
 import type { Journal } from "../authority/journal.ts"
 import { grantsOf, lookup } from "../authority/state.ts"
 import type { ConfiguredModule } from "../config.ts"
+import { membersOf } from "./composite.ts"
 import type { Constellation, Docked } from "./constellation.ts"
 
 /** A module file that was read: its system and the digest of its bytes. */
@@ -70,21 +71,34 @@ export const make = ({ constellation, journal, rules, source }: LoaderOptions): 
         `module ${manifest.id}: framework '${manifest.framework}' is not known, so it docks as a placeholder${near === undefined ? "" : `; did you mean '${near}'?`}`
       )
     }
-    const verdict = rules.policy.ask({
-      kind: "module",
-      module: manifest.id,
-      framework: manifest.framework,
-      executors: manifest.executors,
-      channels: [...module.channels, ...manifest.reads, ...manifest.writes, ...manifest.takes],
-      privileged: module.privileged,
-      configured
-    })
-    if (verdict.outcome !== "allow") return yield* reject(verdict.reason)
+    const ask = (of: Manifest, added: ReadonlyArray<ChannelId>, privileged: boolean): string | undefined => {
+      const verdict = rules.policy.ask({
+        kind: "module",
+        module: of.id,
+        framework: of.framework,
+        executors: of.executors,
+        channels: [...added, ...of.reads, ...of.writes, ...of.takes],
+        privileged,
+        configured
+      })
+      return verdict.outcome === "allow" ? undefined : verdict.reason
+    }
+    const refusal = ask(manifest, module.channels, module.privileged)
+    if (refusal !== undefined) return yield* reject(refusal)
     const code = module.system
+    if (code?.subsystems !== undefined) {
+      const [, ...parts] = yield* membersOf(code).pipe(Effect.mapError((error) => reject(error.message)))
+      for (const part of parts) {
+        const refused = ask(part.manifest, [], part.manifest.privileged)
+        if (refused !== undefined) return yield* reject(`its subsystem ${part.manifest.id}: ${refused}`)
+      }
+    }
     // Members are named one by one: a system may be an object whose members are not its own.
     const system: System = code === undefined ? { manifest } : {
       manifest,
+      ...(code.subsystems === undefined ? {} : { subsystems: code.subsystems }),
       ...(code.schemas === undefined ? {} : { schemas: code.schemas }),
+      ...(code.securities === undefined ? {} : { securities: code.securities }),
       ...(code.executors === undefined ? {} : { executors: code.executors }),
       ...(code.run === undefined ? {} : { run: code.run }),
       ...(code.drain === undefined ? {} : { drain: code.drain })

@@ -1,6 +1,7 @@
 import { answer, BaseSystem, DefaultLibOS, defineModule } from "aaax"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
+import { withKernel } from "../../kernel/testing.ts"
 import { makeWorld, start, until } from "../kit/port-fake.ts"
 
 class Counter extends BaseSystem {
@@ -29,25 +30,27 @@ describe("a BaseSystem", () => {
     parent.connect({ reads: ["other", "child.counts"], executors: ["fs.write"] })
     for (const _ of [1, 2]) {
       expect(parent.manifest).toMatchObject({
-        id: "parent", reads: ["other"], executors: ["fs.write"], provides: [{ name: "parent.counts" }, { name: "child.counts" }]
+        id: "parent", reads: ["other", "child.counts"], executors: ["fs.write"], provides: [{ name: "parent.counts" }]
       })
     }
+    expect(parent.allChannels.map(({ name }) => name)).toEqual(["parent.counts", "child.counts"])
     expect([parent.setUps, child.setUps]).toEqual([1, 1])
   })
 
-  it("steps, also after a step that throws, until it is stopped; its subsystems step beside it", async () => {
-    const world = makeWorld()
+  it("steps, also after a step that throws, until it is undocked; its subsystems step beside it, each under its own name", async () => {
     const parent = new Counter({ id: "parent", stepMillis: 1 })
     const child = new Counter({ id: "child", stepMillis: 1 })
     parent.addSubsystem(child)
-    const running = start(parent, world.dock(parent))
-    await until(() => world.events("parent.counts").length >= 3 && world.events("child.counts").length >= 3)
-    await running.stop()
-    expect(world.events("parent.counts").slice(0, 3).map((event) => event.payload)).toEqual([1, 3, 4])
-    expect(parent.errors).toHaveLength(1)
-    const steps = parent.count
-    await new Promise((resolve) => setTimeout(resolve, 10))
-    expect(parent.count).toBe(steps)
+    await withKernel({}, async (kernel) => {
+      const read = (channel: string) => Effect.runPromise(Effect.map(kernel.channels.read("aaax", channel), ({ events }) => events))
+      await Effect.runPromise(kernel.dock(parent))
+      await until(() => parent.count >= 5 && child.count >= 5)
+      await Effect.runPromise(kernel.undock("parent"))
+      expect((await read("parent.counts")).slice(0, 3)).toMatchObject([{ sender: "parent", payload: 1 }, { payload: 3 }, { payload: 4 }])
+      expect((await read("child.counts"))[0]).toMatchObject({ sender: "child", payload: 1 })
+      expect([parent.errors.length, parent.state, child.state]).toEqual([1, "STOPPED", "STOPPED"])
+      expect(kernel.systems()).toEqual([])
+    })
   })
 
   it("says that it is not running when it is asked for what only a docked system has", () => {

@@ -1,0 +1,35 @@
+// Request and reply over any two channels: the reply has the id of the request as its correlation, and is handed to the one who
+// waits for it. Many may wait on one channel; none of them takes another's reply.
+import * as Effect from "effect/Effect"
+import { messageOf, type ChannelMessage } from "../../protocol/message.ts"
+import type { ChannelId } from "../../protocol/names.ts"
+import type { Session } from "../surface.ts"
+import type { ChannelClient } from "./channel-client.ts"
+
+/** Seconds that a reply is waited for. */
+export const replySecondsDefault = 30
+
+/** Writes the request as `client`, and answers with the reply, or null when none came in time. */
+export const requestReply = async (
+  session: Session, client: ChannelClient, requestChannel: ChannelId, responseChannel: ChannelId, data: unknown,
+  timeoutSeconds: number = replySecondsDefault
+): Promise<ChannelMessage | null> => {
+  const replyTo = client.seat(responseChannel).channel
+  const replies = await session.replies(replyTo)
+  const id = globalThis.crypto.randomUUID()
+  return session.bridge.run(replies.ask({
+    send: Effect.tryPromise({
+      // A channel that converts in cycles has another id for what waits; the message will have this one.
+      try: async () => ({ ...(await client.append(requestChannel, data, { id, correlationId: id, replyTo })), id }),
+      catch: (error) => error
+    }),
+    // In one channel for both the request itself comes by.
+    accept: (reply) => (reply.id === id ? undefined : Effect.succeed(messageOf(reply))),
+    repeated: false,
+    timeoutMillis: timeoutSeconds * 1_000,
+    what: `The request in ${requestChannel}`
+  }).pipe(Effect.catchIf(isTimeout, () => Effect.succeed(null))))
+}
+
+const isTimeout = (error: unknown): error is { readonly _tag: "TimedOut" } =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "TimedOut"
