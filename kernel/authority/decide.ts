@@ -66,7 +66,9 @@ export const decideCapability = (
   const { system } = reference
   const decided = (outcome: "granted" | "denied", reason: string, rule: string, grant: Grant | null) => ({
     entries: [{
-      kind: "capability.decided" as const, at: now, ...reference, resource: request.resource, access: request.access, outcome, reason, rule, grant
+      // In the order of their names, as they are written: sorting them would cost as much as the decision.
+      kind: "capability.decided" as const, access: request.access, at: now, channel: reference.channel, floor: reference.floor, grant, outcome, reason,
+      request: reference.request, requestCursor: reference.requestCursor, resource: request.resource, rule, system
     }],
     answer: undefined
   })
@@ -96,14 +98,14 @@ export const decideCapability = (
   }
   const { ttl: _, ...labels } = scope
   return decided("granted", verdict.reason ?? "", verdict.rule, {
-    id: `grant:${reference.request}`,
-    holder: system,
-    resource: request.resource,
     access: request.access,
     caveats: { expiresAt: now + Math.floor(seconds * 1000) },
-    parent: null,
+    holder: system,
+    id: `grant:${reference.request}`,
     issuedAt: now,
     origin: reference.request,
+    parent: null,
+    resource: request.resource,
     scope: labels
   })
 }
@@ -373,8 +375,8 @@ export const decideDock = (rules: Rules, docking: Docking): Decision<DockAnswer>
       continue
     }
     const grant: Grant = {
-      id, holder: docking.system, resource, access, caveats: { expiresAt: now + grantSecondsMax * 1000 }, parent: null,
-      issuedAt: now, origin: `${firstGrantOrigin}${docking.manifest}`, scope: { issued_by: "module_loader" }
+      access, caveats: { expiresAt: now + grantSecondsMax * 1000 }, holder: docking.system, id, issuedAt: now,
+      origin: `${firstGrantOrigin}${docking.manifest}`, parent: null, resource, scope: { issued_by: "module_loader" }
     }
     issued.push({ kind: "grant.issued", at: now, grant })
     grants.push(grant)

@@ -20,7 +20,7 @@ import { kernelSystem, type Cursor } from "../../protocol/names.ts"
 import { journal } from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { appendRepeatMillisMax, batchTextMax, journalBatchMax, journalBatchTextMax, journalSnapshotEvery, pageEventsMax } from "../limits.ts"
-import { isSurelyKept, prepare, toText } from "../store/codec.ts"
+import { isSurelyKept, prepareOwn, toText } from "../store/codec.ts"
 import type { Prepared, StoreAppendError } from "../store/store.ts"
 import type { Decision } from "./decide.ts"
 import { correlationOf, entryOf, payloadOf } from "./entry.ts"
@@ -193,7 +193,7 @@ export const make = Effect.fnUntraced(function*(
       const prev = next.chain
       const hash = sha256(`${prev}\n${entry.kind}\n${text}`)
       size += text.length + entryOverhead
-      prepared.push(prepare({ kind: entry.kind, metadata: { prev, hash }, correlationId: correlationOf(entry) }, kernelSystem, definition, text))
+      prepared.push(prepareOwn({ kind: entry.kind, payloadText: text, metadata: { prev, hash }, correlationId: correlationOf(entry) }, kernelSystem, definition))
       // Most logs have no holes; where one has, the batch is folded anew when it is known where the entries lie.
       const one: Placed = { cursor: next.cursor + 1, hash, entry }
       made.push(one)

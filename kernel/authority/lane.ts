@@ -4,20 +4,30 @@
 import * as Effect from "effect/Effect"
 import type { Channel } from "../../protocol/channel.ts"
 import { InvalidPayload, TooLarge, type ChannelNotFound, type Gap, type StoreCorrupt } from "../../protocol/errors.ts"
-import type { Draft } from "../../protocol/event.ts"
+import type { Event } from "../../protocol/event.ts"
 import { kernelSystem, type Cursor } from "../../protocol/names.ts"
 import { appendRepeatMillisMax, batchEventsMax, batchTextMax, pageEventsMax } from "../limits.ts"
-import { prepare } from "../store/codec.ts"
+import { isSurelyKept, prepareOwn, toText } from "../store/codec.ts"
 import type { Prepared, StoreAppendError, StoreService } from "../store/store.ts"
+import type { Projected } from "./projected.ts"
 
 export interface Lane {
   /** Reads how far it has come. Must have succeeded before anything is written. */
   readonly restore: Effect.Effect<void, ChannelNotFound | Gap | StoreCorrupt>
   /** Adds what an entry at this position became, to be kept by the next `flush`; nothing when it is kept already. */
-  readonly add: (at: Cursor, draft: Draft) => void
+  readonly add: (at: Cursor, projected: Projected) => void
   readonly isEmpty: () => boolean
   /** Keeps what was added, however often that takes. */
   readonly flush: Effect.Effect<void>
+}
+
+/** For the one who waits for it: a payload without anything nested, which JSON gives back as it is. */
+const frozenFlat = (payload: Projected["payload"]): Event["payload"] | undefined => {
+  for (const key in payload) {
+    const value = payload[key]
+    if (typeof value !== "string" && value !== null && !Number.isFinite(value)) return undefined
+  }
+  return Object.freeze(payload) as Event["payload"] // it holds strings, numbers and null
 }
 
 export interface LaneOptions {
@@ -103,7 +113,12 @@ export const makeLane = ({ channel, dropped, store }: LaneOptions): Lane => {
       if (at <= reach) return
       let prepared: Prepared
       try {
-        prepared = prepare({ ...draft, metadata: { journal: at } }, kernelSystem, channel())
+        const { correlationId, kind, payload, recipient, subject } = draft
+        const payloadText = JSON.stringify(payload)
+        if (!isSurelyKept(payloadText)) toText(payload)
+        prepared = prepareOwn({
+          kind, payloadText, metadata: { journal: at }, correlationId, recipient, subject, live: recipient === undefined ? undefined : frozenFlat(payload)
+        }, kernelSystem, channel())
         const length = prepared.text.length + idOverhead
         if (length > batchTextMax) throw new TooLarge({ what: "The event", size: length, sizeMax: batchTextMax, unit: "characters" })
         if (lines.length === batchEventsMax || text + length > batchTextMax) {

@@ -1,18 +1,30 @@
 // What one entry of the journal becomes elsewhere: replies, lines of the registries, and what waits for a human. Pure; at
 // most one draft for each channel.
-import type { Draft } from "../../protocol/event.ts"
-import type { ChannelId } from "../../protocol/names.ts"
+import type { ChannelId, SystemId } from "../../protocol/names.ts"
 import { replyKinds } from "../../protocol/warrant.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import { correlationOf, type Entry } from "./entry.ts"
 
-/** A channel, and what is told there. */
-export type Projected = readonly [ChannelId, Draft]
+/** What is told, and where. */
+export interface Projected {
+  readonly channel: ChannelId
+  readonly kind: string
+  /** JSON of the kernel's own making. */
+  readonly payload: Readonly<Record<string, unknown>>
+  readonly recipient?: SystemId
+  readonly correlationId?: string | null
+  readonly subject?: string
+}
 
-const reply = (entry: Entry & { readonly system: string }, kind: string, payload: Readonly<Record<string, unknown>>): Projected => [
-  wellKnown.kernelReplies,
-  { kind, payload, recipient: entry.system, correlationId: correlationOf(entry) }
-]
+const nothing: ReadonlyArray<Projected> = []
+
+const reply = (entry: Entry & { readonly system: SystemId }, kind: string, payload: Projected["payload"]): Projected => ({
+  channel: wellKnown.kernelReplies, kind, payload, recipient: entry.system, correlationId: correlationOf(entry)
+})
+
+const register = (channel: ChannelId, kind: string, payload: object): Projected => ({ channel, kind, payload: payload as Projected["payload"] })
+
+const approval = (kind: string, subject: string, payload: Projected["payload"]): Projected => ({ channel: wellKnown.approvals, kind, subject, payload })
 
 /** What one entry becomes elsewhere. `payload` is the final payload of the action that it is about. */
 export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Projected> => {
@@ -25,7 +37,7 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       const expires = caveats.expiresAt === undefined ? null : caveats.expiresAt / 1000
       return [
         reply(entry, replyKinds.granted, { resource: entry.resource, token: id, expires }),
-        [wellKnown.capabilityRegistry, { kind: "grant", payload: entry.grant }]
+        register(wellKnown.capabilityRegistry, "grant", entry.grant)
       ]
     }
     case "request.refused":
@@ -36,13 +48,11 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       if (state === "started") return [reply(entry, replyKinds.approved, { request_id: id, executor, modified_payload: payload ?? null })]
       return [
         reply(entry, replyKinds.escalated, { request_id: id, reason, escalated_to: entry.escalatedTo }),
-        [wellKnown.approvals, { kind: "approval.waiting", subject: id, payload: { ...entry.warrant, payload: payload ?? null } }]
+        approval("approval.waiting", id, { ...entry.warrant, payload: payload ?? null })
       ]
     }
     case "warrant.answered": {
-      const answer: Projected = [wellKnown.approvals, {
-        kind: "approval.answered", subject: entry.warrant, payload: { id: entry.warrant, outcome: entry.outcome, by: entry.by, reason: entry.reason }
-      }]
+      const answer = approval("approval.answered", entry.warrant, { id: entry.warrant, outcome: entry.outcome, by: entry.by, reason: entry.reason })
       return entry.outcome === "approved"
         ? [reply(entry, replyKinds.approved, { request_id: entry.warrant, executor: entry.executor, modified_payload: payload ?? null }), answer]
         : [reply(entry, replyKinds.denied, { request_id: entry.warrant, reason: entry.reason === "" ? `Denied by ${entry.by}` : entry.reason }), answer]
@@ -50,7 +60,7 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
     case "warrant.expired":
       return [
         reply(entry, replyKinds.expired, { request_id: entry.warrant, reason: "Nobody answered before it expired" }),
-        [wellKnown.approvals, { kind: "approval.expired", subject: entry.warrant, payload: { id: entry.warrant } }]
+        approval("approval.expired", entry.warrant, { id: entry.warrant })
       ]
     case "warrant.finished": {
       const { executor, outcome, reason, result, resultArtifact, warrant } = entry
@@ -71,19 +81,19 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
         ? reply(entry, replyKinds.lifecycleOk, { command: entry.command, system_id: entry.target })
         : reply(entry, replyKinds.lifecycleError, { command: entry.command, system_id: entry.target, reason: entry.reason })]
     case "grant.issued":
-      return [[wellKnown.capabilityRegistry, { kind: "grant", payload: entry.grant }]]
+      return [register(wellKnown.capabilityRegistry, "grant", entry.grant)]
     case "grants.ended":
-      return [[wellKnown.capabilityRegistry, { kind: entry.reason === "expired" ? "expire" : "revoke", payload: { grants: entry.grants, holder: entry.holder } }]]
+      return [register(wellKnown.capabilityRegistry, entry.reason === "expired" ? "expire" : "revoke", { grants: entry.grants, holder: entry.holder })]
     case "system.docked": {
       const { at: _, kind: __, ...record } = entry
-      return [[wellKnown.moduleRegistry, { kind: "dock", payload: record }]]
+      return [register(wellKnown.moduleRegistry, "dock", record)]
     }
     case "system.undocked":
-      return [[wellKnown.moduleRegistry, { kind: "undock", payload: { system: entry.system, reason: entry.reason } }]]
+      return [register(wellKnown.moduleRegistry, "undock", { system: entry.system, reason: entry.reason })]
     case "system.changed":
-      return [[wellKnown.moduleRegistry, { kind: "status", payload: { system: entry.system, status: entry.status, reason: entry.reason } }]]
+      return [register(wellKnown.moduleRegistry, "status", { system: entry.system, status: entry.status, reason: entry.reason })]
     case "policy.activated":
-      return [[wellKnown.policyStore, { kind: "policy", payload: { version: entry.version, description: entry.description } }]]
+      return [register(wellKnown.policyStore, "policy", { version: entry.version, description: entry.description })]
     case "kernel.booted":
     case "power.granted":
     case "module.loaded":
@@ -94,6 +104,6 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
     case "clock.jumped":
     case "clock.confirmed":
     case "snapshot.taken":
-      return []
+      return nothing
   }
 }

@@ -120,7 +120,7 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
 
   const project = (entries: ReadonlyArray<Told>, finals: ReadonlyMap<Cursor, unknown> | undefined): void => {
     for (const { cursor: at, entry } of entries) {
-      for (const [channel, draft] of projected(entry, finals?.get(at))) lanes.get(channel)?.add(at, draft)
+      for (const told of projected(entry, finals?.get(at))) lanes.get(told.channel)?.add(at, told)
     }
     const reached = entries[entries.length - 1]!.cursor
     const filled = Array.from(lanes.values()).filter((lane) => !lane.isEmpty())

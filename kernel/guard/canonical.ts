@@ -35,6 +35,18 @@ const inOrder = (keys: ReadonlyArray<string>): boolean => {
   return true
 }
 
+/** Texts of keys that were met before: the same few dozen come again and again. */
+const quotedKeys = new Map<string, string>()
+const quotedKeysMax = 1_000
+
+const quoted = (key: string): string => {
+  const known = quotedKeys.get(key)
+  if (known !== undefined) return known
+  const text = `${JSON.stringify(key)}:`
+  if (quotedKeys.size < quotedKeysMax && key.length <= 32) quotedKeys.set(key, text)
+  return text
+}
+
 /** A member that is undefined is absent, as in JSON. */
 const record = (value: object): string => {
   const keys = Object.keys(value)
@@ -45,7 +57,7 @@ const record = (value: object): string => {
     const key = keys[i]!
     // The key is the value's own: Object.keys has just named it.
     const member = (value as Readonly<Record<string, unknown>>)[key]
-    if (member !== undefined) text += (text.length === 1 ? "" : ",") + JSON.stringify(key) + ":" + canonical(member)
+    if (member !== undefined) text += (text.length === 1 ? "" : ",") + quoted(key) + canonical(member)
   }
   return text + "}"
 }

@@ -218,6 +218,41 @@ export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloa
   return { id: draft.id, text, parentIds, index, live }
 }
 
+/** What the kernel itself writes: made of its own data, and not looked at again. */
+export interface OwnDraft {
+  readonly kind: string
+  /** JSON that `toText` would take. */
+  readonly payloadText: string
+  readonly metadata: Readonly<Record<string, string | number>>
+  readonly correlationId?: string | null | undefined
+  readonly recipient?: SystemId | undefined
+  readonly subject?: string | undefined
+  /** The payload, deeply frozen, when readers wait for it. */
+  readonly live?: Event["payload"] | undefined
+}
+
+/* hot */
+/** As `prepare`, for the kernel's own drafts. */
+export const prepareOwn = (draft: OwnDraft, sender: SystemId, { indexes }: Channel): Prepared => {
+  const { correlationId, kind, live, metadata, payloadText, recipient, subject } = draft
+  let text = `${quotedSender(sender)},"kind":"${kind}","payload":${payloadText},"metadata":${JSON.stringify(metadata)}`
+  if (correlationId !== undefined && correlationId !== null) text += `,"correlationId":${JSON.stringify(correlationId)}`
+  if (recipient !== undefined) text += `,"recipient":${JSON.stringify(recipient)}`
+  if (subject !== undefined) text += `,"subject":${JSON.stringify(subject)}`
+  let index: Array<readonly [IndexField, string]> | undefined
+  if (indexes.length > 0) {
+    index = []
+    for (const field of indexes) {
+      const value = field === "sender" ? sender : field === "parentId" ? undefined : field === "recipient" ? (recipient ?? forEveryone) : draft[field]
+      if (value !== undefined && value !== null) index.push([field, value])
+    }
+  }
+  return {
+    id: undefined, text, parentIds: none, index,
+    live: live === undefined || subject !== undefined ? undefined : { kind, payload: live, metadata: Object.freeze(metadata), correlationId: correlationId ?? null, recipient: recipient ?? null }
+  }
+}
+
 const prepareRest = (draft: Draft): { readonly text: string; readonly parentIds: ReadonlyArray<string> } => {
   let text = ""
   for (const key of Object.keys(draft)) {
@@ -332,7 +367,7 @@ export const parseEvent = (text: string, channel: string, cursor: number, record
 /* hot */
 /** The event of a draft that was copied for the readers that wait: the same as of its text. */
 export const liveEvent = (
-  { kind, payload }: LiveDraft, id: string, sender: SystemId, channel: string, cursor: number, recordedAt: number
+  { correlationId, kind, metadata, payload, recipient }: LiveDraft, id: string, sender: SystemId, channel: string, cursor: number, recordedAt: number
 ): Event =>
   Object.freeze({
     id,
@@ -345,10 +380,10 @@ export const liveEvent = (
     source: sender,
     timestamp: recordedAt / 1000,
     schema: null,
-    metadata: emptyObject,
-    correlationId: null,
+    metadata: metadata ?? emptyObject,
+    correlationId: correlationId ?? null,
     parentIds: emptyList,
-    recipient: null,
+    recipient: recipient ?? null,
     subject: null,
     labels: emptyList,
     traceparent: null

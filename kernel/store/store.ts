@@ -26,11 +26,13 @@ export interface Prepared {
   readonly live?: LiveDraft | undefined
 }
 
-/** An event that has an id, a sender and these, and nothing else. */
+/** An event that has an id, a sender and these, and nothing else: what parsing the text would give, deeply frozen. */
 export interface LiveDraft {
   readonly kind: string
-  /** What parsing the text would give, deeply frozen. */
   readonly payload: Event["payload"]
+  readonly metadata?: Event["metadata"]
+  readonly correlationId?: string | null
+  readonly recipient?: string | null
 }
 
 export interface StoreAppendOptions {
@@ -53,6 +55,19 @@ export interface StoreReadOptions {
   readonly filter?: Filter | undefined
   /** Only the newest event of each subject (the channel must index `subject`). */
   readonly newestBySubject?: boolean | undefined
+}
+
+/** An event that is parsed when somebody looks at it, and kept in that form by nobody else. */
+export interface StoredItem {
+  readonly cursor: Cursor
+  readonly event: () => Event
+}
+
+/** As a page, of events that may never be looked at. */
+export interface ItemPage {
+  readonly items: ReadonlyArray<StoredItem>
+  readonly next: Cursor
+  readonly head: Cursor
 }
 
 export interface ChannelStatistics {
@@ -114,6 +129,10 @@ export interface StoreService {
   readonly read: (
     channel: ChannelId, options: StoreReadOptions
   ) => Effect.Effect<Page, ChannelNotFound | Gap | StoreCorrupt>
+  /** As `read` of everything: for items that are handed on one by one. */
+  readonly items: (
+    channel: ChannelId, options: { readonly after: Cursor; readonly limit: number }
+  ) => Effect.Effect<ItemPage, ChannelNotFound | Gap | StoreCorrupt>
   /** The event with this id, in any channel. */
   readonly event: (id: string) => Effect.Effect<Event | undefined, StoreCorrupt>
   /** Forgets events up to and including `floor`. */
