@@ -24,10 +24,11 @@ export const keptSystem = (given: System, host: SystemId): System | string => {
   let text: string
   let code: Omit<System, "manifest">
   try {
-    const { drain, executors, manifest, run, schemas, securities } = given
+    const { converters, drain, executors, manifest, run, schemas, securities } = given
     text = toText(manifest, "manifest")
     code = {
       ...(schemas === undefined ? {} : { schemas: { ...schemas } }),
+      ...(converters === undefined ? {} : { converters: { ...converters } }),
       ...(securities === undefined ? {} : { securities: { ...securities } }),
       ...(executors === undefined ? {} : { executors: [...executors] }),
       ...(run === undefined ? {} : { run }),

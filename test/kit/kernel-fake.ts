@@ -68,7 +68,8 @@ export const makeFakeKernel = (options: {
       store, clock, append, awaitBeyond, read,
       open: (channel) => store.putChannel(channel), get: (name) => store.channels().find((channel) => channel.name === name), all: () => store.channels(),
       appendSurely: unused("appendSurely"), take: unused("take"), settle: unused("settle"), renew: unused("renew"), release: unused("release"),
-      backlog: unused("backlog"), settledFloor: () => 0, event: unused("event"), evict: unused("evict"), clear: unused("clear"), remove: unused("remove")
+      backlog: unused("backlog"), settledFloor: () => 0, event: unused("event"), evict: unused("evict"), clear: unused("clear"), remove: unused("remove"),
+      beginTake: () => undefined, beginSettle: () => undefined, dismiss: () => undefined
     }
 
     const reply = (recipient: string, correlationId: string, kind: string, payload: unknown): Effect.Effect<void> =>
@@ -125,6 +126,7 @@ export const makeFakeKernel = (options: {
       dock,
       dockGuest: (id) => dock({ manifest: emptyManifest(id, "door") }),
       securityOf: () => undefined,
+      converterOf: () => undefined,
       securities: () => [],
       tokens: {
         mint: () => Effect.die("a fake mints no tokens"), list: () => [], revoke: (token) => Effect.fail(new TokenNotFound({ token })),
