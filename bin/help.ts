@@ -21,6 +21,20 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["gate", "what waits at the gate: ls, show, approve, deny, reconcile"],
     ["audit", "the journal: tail, verify"]
   ]],
+  ["Stores", [
+    ["create-channel NAME", "a new channel, here or in a .sssn directory (--store)"],
+    ["get-channel NAME", "what it is"],
+    ["query-events CHANNEL", "its events, one per line"],
+    ["get-event ID", "one event"],
+    ["create-subscription CHANNEL", "a durable cursor"],
+    ["get-subscription ID", "how far it is"],
+    ["pull-subscription ID", "its next events"],
+    ["write-artifact DATA", "keep bytes"],
+    ["get-artifact ID", "what is known of them"],
+    ["read-artifact ID", "the bytes"],
+    ["put-snapshot NAME JSON", "replace the latest value of a name"],
+    ["get-snapshot NAME", "the latest value, with where it comes from"]
+  ]],
   ["Systems", [
     ["pause ID", "stop a system at its next kernel call"],
     ["resume ID", "let it go on"],
@@ -48,7 +62,7 @@ export const rootHelp = (version: string): string => {
     lines.push(command.length > 44 ? `  ${command}\n  ${" ".repeat(Math.min(wide, 44))}  ${meaning}` : `  ${command.padEnd(44)}  ${meaning}`)
   }
   for (const [title, commands] of groups) {
-    lines.push("", title, ...commands.map(([usage, meaning]) => `  ${usage.padEnd(22)}  ${meaning}`))
+    lines.push("", title, ...commands.map(([usage, meaning]) => `  ${usage.padEnd(27)}  ${meaning}`))
   }
   lines.push(
     "", "Everywhere",

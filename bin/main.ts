@@ -12,6 +12,7 @@ import * as Logger from "effect/Logger"
 import { codeOf, codes } from "./exit-code.ts"
 import { rootHelp } from "./help.ts"
 import { program } from "./program.ts"
+import { storeBehindVerb, usageOf } from "./sssn/usage.ts"
 import { endQuietlyWithoutReader, err, errNow, onErr } from "./terminal.ts"
 import { version } from "../kernel/version.ts"
 
@@ -23,8 +24,18 @@ const logger = Layer.merge(
 
 const formatter = CliOutput.defaultFormatter({ colors: false })
 
-/** Help with the examples first; a mistake in two lines, not a page. */
-const presenter = CliOutput.layerPresenter({
+/** A mistake in two lines, not a page; of an ancestor's verb, as its own command line told it. */
+const tellMistake = (message: string, usage: string | undefined, path: ReadonlyArray<string>): void => {
+  if (usage !== undefined) {
+    err(usage)
+    return err(`${onErr.red("aaax:")} error: ${message}`)
+  }
+  err(`${onErr.red("aaax:")} ${message}`)
+  err(onErr.dim(`Run ${path.join(" ")} --help to see how.`))
+}
+
+/** Help with the examples first. */
+const presenterOf = (usage: string | undefined) => CliOutput.layerPresenter({
   present: (event) =>
     Effect.sync(() => {
       switch (event._tag) {
@@ -33,9 +44,7 @@ const presenter = CliOutput.layerPresenter({
         case "InvalidInvocation": {
           const [first] = event.errors
           // The message may go on with suggestions on further lines.
-          const message = (first?.message ?? "It was not called as it must be.").replace(/\s*\n\s*/gu, " ")
-          err(`${onErr.red("aaax:")} ${message}`)
-          return err(onErr.dim(`Run ${event.commandPath.join(" ")} --help to see how.`))
+          return tellMistake((first?.message ?? "It was not called as it must be.").replace(/\s*\n\s*/gu, " "), usage, event.commandPath)
         }
         case "Help": {
           if (event.commandPath.length <= 1) return void process.stdout.write(`${rootHelp(version)}\n`)
@@ -50,24 +59,25 @@ const presenter = CliOutput.layerPresenter({
     })
 })
 
-const layers = Layer.mergeAll(
-  NodeServices.layer, logger, presenter,
+const layersOf = (usage: string | undefined) => Layer.mergeAll(
+  NodeServices.layer, logger, presenterOf(usage),
   CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel] })
 )
 
 const isShown = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "ShowHelp"
 
-/** What to say of a failure, and the exit code. A defect is ours: its code is 70. */
-const report = (cause: Cause.Cause<unknown>): number => {
+/** What to say of a failure, and the exit code. A defect is ours: its code is 70. `usage`: an ancestor's verb fails with 2. */
+const report = (cause: Cause.Cause<unknown>, usage: string | undefined): number => {
   if (Cause.hasInterruptsOnly(cause)) return codes.interrupted
   const failure = Cause.findErrorOption(cause)
   if (failure._tag === "Some") {
     if (!isShown(failure.value)) {
       const message = failure.value instanceof Error ? failure.value.message : String(failure.value)
-      err(message.split("\n").map((line, at) => `${at === 0 ? `${onErr.red("aaax:")} ` : ""}${line}`).join("\n"))
+      if (usage !== undefined) tellMistake(message.replace(/\s*\n\s*/gu, " "), usage, [])
+      else err(message.split("\n").map((line, at) => `${at === 0 ? `${onErr.red("aaax:")} ` : ""}${line}`).join("\n"))
     }
-    return codeOf(failure.value)
+    return usage === undefined ? codeOf(failure.value) : codes.usage
   }
   err(`${onErr.red("aaax:")} this is a fault of aaax, not of yours: ${Cause.squash(cause) instanceof Error ? (Cause.squash(cause) as Error).message : "unknown"}`)
   if (process.env["AAAX_DEBUG"] !== undefined) err(Cause.pretty(cause))
@@ -81,12 +91,14 @@ const end = (code: number): Promise<never> =>
     process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
   })
 
-export const main = async (args: ReadonlyArray<string>): Promise<never> => {
+export const main = async (given: ReadonlyArray<string>): Promise<never> => {
+  const args = storeBehindVerb(given)
+  const usage = usageOf(args)
   endQuietlyWithoutReader()
   process.on("uncaughtException", (error) => {
     errNow(`aaax: this is a fault of aaax, not of yours: ${error instanceof Error ? error.stack ?? error.message : String(error)}`)
     process.exit(codes.internal)
   })
-  const exit = await Effect.runPromiseExit(Effect.provide(Command.runWith(program, { version })(args), layers))
-  return end(Exit.isSuccess(exit) ? (typeof process.exitCode === "number" ? process.exitCode : codes.ok) : report(exit.cause))
+  const exit = await Effect.runPromiseExit(Effect.provide(Command.runWith(program, { version })(args), layersOf(usage)))
+  return end(Exit.isSuccess(exit) ? (typeof process.exitCode === "number" ? process.exitCode : codes.ok) : report(exit.cause, usage))
 }

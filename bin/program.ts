@@ -3,54 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Option from "effect/Option"
-import { realpathSync, statSync } from "node:fs"
-import { resolve } from "node:path"
-import type { Called } from "./called.ts"
 import { UsageError } from "./failure.ts"
-
-const Json = GlobalFlag.Setting("json")({
-  flag: Flag.Boolean("json").pipe(Flag.withDescription("Bare data on stdout; one object per line for streams"), Flag.withDefault(false))
-})
-const Dir = GlobalFlag.Setting("dir")({
-  flag: Flag.String("dir").pipe(Flag.withDescription("The folder of the constellation; default: this one"), Flag.optional)
-})
-
-const called: Effect.Effect<Called, UsageError, GlobalFlag.Setting.Identifier<"json"> | GlobalFlag.Setting.Identifier<"dir">> = Effect.gen(
-  function*() {
-    const given = Option.getOrElse(yield* Dir, () => ".")
-    const directory = yield* Effect.try({
-      try: () => realpathSync(resolve(given)),
-      catch: () => new UsageError({ reason: `--dir ${given}: there is no such folder.` })
-    })
-    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      return yield* new UsageError({ reason: `--dir ${given}: that is a file, not a folder.` })
-    }
-    return { directory, json: yield* Json }
-  }
-)
-
-/** The given flags without those that were left out. */
-const given = <Flags extends Readonly<Record<string, unknown>>>(
-  flags: Flags
-): { readonly [Key in keyof Flags]?: Flags[Key] extends Option.Option<infer A> ? A : Flags[Key] } => {
-  const result: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(flags)) {
-    if (!Option.isOption(value)) result[key] = value
-    else if (Option.isSome(value)) result[key] = value.value
-  }
-  // Every key of the flags, with what an option held.
-  return result as { readonly [Key in keyof Flags]?: Flags[Key] extends Option.Option<infer A> ? A : Flags[Key] }
-}
-
-const text = (name: string, description: string) => Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
-const count = (name: string, description: string) => Flag.Int(name).pipe(Flag.withDescription(description), Flag.optional)
-const yes = (name: string, description: string) => Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
-const word = (name: string, description: string) => Argument.String(name).pipe(Argument.withDescription(description))
-
-const examples = (...list: ReadonlyArray<readonly [string, string]>) =>
-  Command.withExamples(list.map(([command, description]) => ({ command, description })))
+import { called, count, Dir, examples, given, Json, text, word, yes } from "./flag.ts"
+import { eventFlags, portableCommands, store as portableStore } from "./sssn/commands.ts"
 
 const launch = Command.make("launch", {
   config: Argument.String("config").pipe(Argument.withDescription("A config file; default: the one in the folder, else the survey of it"), Argument.optional),
@@ -94,10 +50,17 @@ const ps = Command.make("ps", {}, Effect.fnUntraced(function*() {
   yield* look.ps(yield* called)
 })).pipe(Command.withDescription("Docked systems and their state."), examples(["aaax ps", "all of them"], ["aaax ps --json", "with wiring, grants and powers"]))
 
-const channels = Command.make("channels", {}, Effect.fnUntraced(function*() {
+const channels = Command.make("channels", { store: portableStore }, Effect.fnUntraced(function*(flags) {
+  if (Option.isSome(flags.store)) {
+    const { channels: list } = yield* Effect.promise(() => import("./sssn/verbs.ts"))
+    return yield* list(yield* called, given(flags))
+  }
   const look = yield* Effect.promise(() => import("./look.ts"))
   yield* look.channels(yield* called)
-})).pipe(Command.withDescription("Channels, their heads, and what waits in queues."), examples(["aaax channels", "all of them"]))
+})).pipe(
+  Command.withDescription("Channels, their heads, and what waits in queues."),
+  examples(["aaax channels", "all of them"], ["aaax channels --store .sssn", "those of a directory, one object per line"])
+)
 
 const read = Command.make("read", {
   channel: word("channel", "Name of a channel"),
@@ -133,16 +96,27 @@ const tail = Command.make("tail", {
 
 const append = Command.make("append", {
   channel: word("channel", "Name of a channel"),
-  data: word("data", "JSON or text; @file or - for standard input"),
+  data: word("data", "JSON or text; @file or - for standard input. With --store: JSON"),
   kind: text("kind", "Kind of the event; default: event"),
   key: text("key", "Makes it repeatable: the same key and data append once"),
-  subject: text("subject", "What it is about, for channels that keep the newest of each subject")
-}, Effect.fnUntraced(function*({ channel, data, ...flags }) {
+  subject: text("subject", "What it is about, for channels that keep the newest of each subject"),
+  ...eventFlags,
+  store: portableStore
+}, Effect.fnUntraced(function*({ channel, data, "correlation-id": correlationId, key, "parent-id": parentId, subject, ...flags }) {
+  const event = { ...given({ ...flags, correlationId }), parentId }
+  if (Option.isSome(flags.store)) {
+    const { append: appendTo } = yield* Effect.promise(() => import("./sssn/verbs.ts"))
+    if (Option.isSome(key) || Option.isSome(subject)) return yield* new UsageError({ reason: "--key and --subject are a kernel's: a .sssn directory has neither." })
+    return yield* appendTo(yield* called, channel, data, event)
+  }
   const appending = yield* Effect.promise(() => import("./append.ts"))
-  yield* appending.append(yield* called, channel, data, given(flags))
+  yield* appending.append(yield* called, channel, data, { ...event, ...given({ key, subject }) })
 })).pipe(
-  Command.withDescription("Append one event as operator."),
-  examples(["aaax append echo.in '{\"text\":\"hi\"}' --kind note", "an event"], ["git diff | aaax append repo.notes - --key today", "standard input, once"])
+  Command.withDescription("Append one event as operator, or to a .sssn directory."),
+  examples(
+    ["aaax append echo.in '{\"text\":\"hi\"}' --kind note", "an event"], ["git diff | aaax append repo.notes - --key today", "standard input, once"],
+    ["aaax append events '{\"n\":1}' --store .sssn", "to a directory"]
+  )
 )
 
 const snapshotGet = Command.make("get", { name: word("name", "Name of a snapshot") }, Effect.fnUntraced(function*({ name }) {
@@ -321,7 +295,8 @@ const down = Command.make("down", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, token, clock
+  launch, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, token, clock,
+  ...portableCommands
 ] as const
 
 export const program = Command.make("aaax").pipe(
