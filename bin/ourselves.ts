@@ -33,6 +33,7 @@ import * as Local from "../kernel/store/local.ts"
 import * as Memory from "../kernel/store/memory.ts"
 import * as Sqlite from "../kernel/store/sqlite.ts"
 import * as kernel from "../kernel/index.ts"
+import * as security from "../kernel/security.ts"
 import * as testing from "../kernel/testing.ts"
 import * as libos from "../libos/index.ts"
 import * as libosEffect from "../libos/effect.ts"
@@ -48,6 +49,7 @@ export const ourselves: Record<string, unknown> = {
   "aaax/kernel": kernel,
   "aaax/protocol": protocol,
   "aaax/effect": libosEffect,
+  "aaax/security": security,
   "aaax/testing": testing,
   "aaax/ref": ref,
   "aaax/store/local": Local,

@@ -200,6 +200,8 @@ export interface KernelConfig extends Omit<Decoded, "store"> {
 
 /** What an author writes: everything is optional, and there are shorthands. */
 export interface ConfigInput extends Omit<Partial<Encoded>, "store" | "modules" | "executors"> {
+  /** Short for `network.security`. */
+  readonly security?: NonNullable<NonNullable<Encoded["network"]>["security"]>
   /** A path, `":memory:"`, data, or a store layer. */
   readonly store?: string | Encoded["store"] | { readonly path: string } | Layer.Layer<Store, unknown>
   readonly modules?: ReadonlyArray<NonNullable<Encoded["modules"]>[number] | System>
@@ -314,10 +316,19 @@ const oneSpelling = (value: unknown, spelled: Map<string, string>, at: string): 
 }
 
 const shorthand = (input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
-  const { store, executors, modules } = input
+  const { executors, modules, network, security, store, ...rest } = input
   const path = typeof store === "string" ? store : isObject(store) && store["backend"] === undefined ? store["path"] : undefined
   return {
-    ...input,
+    ...rest,
+    ...(store === undefined ? {} : { store }),
+    ...(executors === undefined ? {} : { executors }),
+    ...(modules === undefined ? {} : { modules }),
+    ...(network === undefined && security === undefined
+      ? {}
+      // Two places that say it: the one that is in its place is left for the schema, and the other told as not known.
+      : isObject(network) && network["security"] !== undefined && security !== undefined
+        ? { network, security }
+        : { network: security === undefined ? network : { ...(isObject(network) ? network : {}), security } }),
     ...(typeof path === "string"
       ? { store: { ...(isObject(store) ? store : {}), ...(path === ":memory:" ? { backend: "memory" } : { backend: "sqlite", path }) } }
       : {}),

@@ -52,7 +52,9 @@ const ourselves = {
     const [, entry, rest] = /^aaax\/([a-z]+)(?:\/(.+))?$/u.exec(id) ?? []
     if (entry === undefined) return null
     if (entry === "kernel" || entry === "protocol") return join(root, entry, "index.ts")
+    if (entry === "client") return join(root, "libos/client.ts")
     if (entry === "effect") return join(root, "libos/effect.ts")
+    if (entry === "security") return join(root, "kernel/security.ts")
     if (entry === "testing") return join(root, "kernel/testing.ts")
     if (entry === "ref") return join(root, "kernel/ref/index.ts")
     return entry === "modules" ? join(root, "modules", rest, "index.ts") : join(root, "kernel", entry, `${rest}.ts`)

@@ -9,6 +9,7 @@ import { listener, type ListenerOptions } from "./listener.ts"
 import type { Publication } from "./publication.ts"
 import { makeReception } from "./reception.ts"
 import { root } from "./root.ts"
+import { transport } from "./transport.ts"
 import { v1 } from "./v1/surface.ts"
 import { webSockets } from "./ws.ts"
 
@@ -64,7 +65,7 @@ export const door = (options: HttpOptions): HttpDoor => ({
     // Addresses first: one that cannot be had leaves nothing docked. Until a surface is attached they answer that they start.
     const open = publication === undefined ? undefined : yield* listener({ ...addressOf(publication), reception })
     const control = open !== undefined && (options.isAlone === true || isControl(publication)) ? open : yield* listener(own)
-    const surfaces = [root(), yield* v1(kernel, executors)]
+    const surfaces = [root(), yield* v1(kernel, executors), transport({ kernel })]
     if (open !== undefined) {
       const sockets = yield* webSockets({ kernel, reception })
       open.onUpgrade("/v1/ws", sockets.upgrade)

@@ -5,7 +5,8 @@ import { resolve } from "node:path"
 import { ConfigInvalid, type ConfigIssue } from "../../protocol/errors.ts"
 import { ACLSecurity, OpenSecurity, type ChannelSecurity } from "../../protocol/security.ts"
 import type { NetworkConfig, SecurityConfig } from "../config.ts"
-import { JWTChannelSecurity } from "../guard/jwt-security.ts"
+import { JWTChannelSecurity, type JWKSource } from "../guard/jwt-security.ts"
+import { jwksFile } from "../power/jwks-file.ts"
 import { isLoopback } from "./names.ts"
 
 /** The port that is taken when none is named, or the next free one. */
@@ -26,16 +27,19 @@ export interface Publication {
 
 const isSecurity = (given: SecurityConfig): given is ChannelSecurity => typeof given === "object" && "allows" in given
 
-const securityOf = (given: SecurityConfig): ChannelSecurity => {
+/** The address of a set of keys, or a file below `directory` that is read again when it changes. */
+const jwksOf = (given: string, directory: string): JWKSource => (/^https?:\/\//u.test(given) ? given : jwksFile(resolve(directory, given)))
+
+const securityOf = (given: SecurityConfig, directory: string): ChannelSecurity => {
   if (isSecurity(given)) return given
   if (given === "open") return new OpenSecurity()
   if ("acl" in given) return new ACLSecurity(given.acl)
-  const { secretEnv, ...options } = given.jwt
+  const { jwks, secretEnv, ...options } = given.jwt
   const secret = secretEnv === undefined ? undefined : process.env[secretEnv]
   if (secretEnv !== undefined && secret === undefined) {
     throw new ConfigInvalid({ issues: [{ file: "network", path: "security.jwt.secretEnv", reason: `the environment has no ${secretEnv}.` }] })
   }
-  return new JWTChannelSecurity({ ...options, ...(secret === undefined ? {} : { secret }) })
+  return new JWTChannelSecurity({ ...options, ...(jwks === undefined ? {} : { jwks: jwksOf(jwks, directory) }), ...(secret === undefined ? {} : { secret }) })
 }
 
 /** What is wrong with opening an address to other machines. */
@@ -71,7 +75,7 @@ export const publicationOf = (network: NetworkConfig, directory: string): Effect
         orNext: port === undefined,
         isLocal: isLoopback(host) && !behindProxy,
         ...(tls === undefined ? {} : { tls: { cert: read("cert", tls.cert), key: read("key", tls.key) } }),
-        ...(security === undefined ? {} : { security: securityOf(security) })
+        ...(security === undefined ? {} : { security: securityOf(security, directory) })
       })
     } catch (error) {
       return error instanceof ConfigInvalid ? Effect.fail(error) : Effect.die(error)
