@@ -91,14 +91,19 @@ const end = (code: number): Promise<never> =>
     process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
   })
 
-export const main = async (given: ReadonlyArray<string>): Promise<never> => {
+/** Runs one command, and answers its exit code. */
+export const run = async (given: ReadonlyArray<string>): Promise<number> => {
   const args = storeBehindVerb(given)
   const usage = usageOf(args)
+  const exit = await Effect.runPromiseExit(Effect.provide(Command.runWith(program, { version })(args), layersOf(usage)))
+  return Exit.isSuccess(exit) ? (typeof process.exitCode === "number" ? process.exitCode : codes.ok) : report(exit.cause, usage)
+}
+
+export const main = async (args: ReadonlyArray<string>): Promise<never> => {
   endQuietlyWithoutReader()
   process.on("uncaughtException", (error) => {
     errNow(`aaax: this is a fault of aaax, not of yours: ${error instanceof Error ? error.stack ?? error.message : String(error)}`)
     process.exit(codes.internal)
   })
-  const exit = await Effect.runPromiseExit(Effect.provide(Command.runWith(program, { version })(args), layersOf(usage)))
-  return end(Exit.isSuccess(exit) ? (typeof process.exitCode === "number" ? process.exitCode : codes.ok) : report(exit.cause, usage))
+  return end(await run(args))
 }
