@@ -36,6 +36,7 @@ import * as kernel from "../kernel/index.ts"
 import * as security from "../kernel/security.ts"
 import * as testing from "../kernel/testing.ts"
 import * as libos from "../libos/index.ts"
+import * as client from "../libos/client.ts"
 import * as libosEffect from "../libos/effect.ts"
 import * as protocol from "../protocol/index.ts"
 
@@ -48,6 +49,7 @@ export const ourselves: Record<string, unknown> = {
   aaax: libos,
   "aaax/kernel": kernel,
   "aaax/protocol": protocol,
+  "aaax/client": client,
   "aaax/effect": libosEffect,
   "aaax/security": security,
   "aaax/testing": testing,
