@@ -34,6 +34,8 @@ export interface TestOptions {
   /** Newest events that are kept in each request and reply channel. */
   readonly requestRetention?: number
   readonly time?: TestTime
+  /** Signs the kernel's tokens; default: one that dies with the kernel. */
+  readonly tokenKey?: NonNullable<Kernel.Powers["tokenKey"]>
 }
 
 /** Time that only goes on when it is told to. */
@@ -83,7 +85,7 @@ export const makeKernel = Effect.fnUntraced(function*(
     executors: options.executors ?? [],
     channels: options.channels ?? [],
     source: (file) => Effect.fail(new ModuleRejected({ module: file, reason: "a test kernel loads no files" })),
-    powers: { sha256: sha256Hex, readingPower },
+    powers: { sha256: sha256Hex, readingPower, ...(options.tokenKey === undefined ? {} : { tokenKey: options.tokenKey }) },
     ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis }),
     ...(options.requestRetention === undefined ? {} : { requestRetention: options.requestRetention }),
     pid: 0

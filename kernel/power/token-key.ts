@@ -1,6 +1,7 @@
 // The key that signs the kernel's tokens: a file for its owner alone, beside the store and not in it, so that a copy of
 // the store is no copy of the key. Made at the first use.
 import * as Effect from "effect/Effect"
+import { randomUUID } from "node:crypto"
 import { constants, closeSync, fstatSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs"
 import { dirname } from "node:path"
 import { StoreUnavailable } from "../../protocol/errors.ts"
@@ -41,7 +42,7 @@ const readKey = (file: string): SigningKey | undefined => {
 
 /** Whole or not at all, and never over one that is there: of two who come at once, one's key is everybody's. */
 const writeKey = (file: string, key: SigningKey): void => {
-  const partial = `${file}.${process.pid}.part`
+  const partial = `${file}.${randomUUID()}.part`
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const handle = openSync(partial, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
   try {
