@@ -21,6 +21,7 @@ import { makePace, type Tally } from "./pace.ts"
 import { refusal as plainRefusal } from "./problems.ts"
 import type { Answer, Surface } from "./surface.ts"
 import { targetOf } from "./target.ts"
+import { traced } from "./traced.ts"
 
 export interface ListenerOptions {
   readonly reception: Reception
@@ -36,6 +37,8 @@ export interface ListenerOptions {
   readonly origins?: ReadonlyArray<string>
   /** PEM texts. */
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** Make a span of every request; only where an exporter waits for it. */
+  readonly traces?: boolean
   /** Told of every request that was answered. It must be quick. */
   readonly observe?: (sample: Sample) => void
 }
@@ -145,7 +148,8 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
     const startedAt = observe === undefined ? 0 : performance.now()
     const method = request.method ?? ""
     const target = targetOf(request.url ?? "")
-    const prefix = target?.segments[0]
+    // Who asks for a path that is none is told so in the words of the surface that it meant.
+    const prefix = target === undefined ? /^\/([\w-]{1,32})(?=[/?]|$)/u.exec(request.url ?? "")?.[1] : target.segments[0]
     const own = prefix === undefined ? undefined : surfaces.get(prefix)
     const surface = own ?? surfaces.get("")
     let cors = noHeaders
@@ -239,11 +243,10 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
     }
 
     const isOpen = surface?.open?.({ method: asked.method, segments }) === true
-    fiber = fork(
-      isOpen && surface !== undefined
-        ? surface.answer(asked)
-        : Effect.flatMap(reception.authenticate(request.headers.authorization), answerTo)
-    )
+    const program = isOpen && surface !== undefined
+      ? surface.answer(asked)
+      : Effect.flatMap(reception.authenticate(request.headers.authorization), answerTo)
+    fiber = fork(options.traces === true ? traced(asked, surface?.prefix ?? "", program) : program)
     fiber.addObserver(ended)
     if (response.writableEnded) return
     const running = fiber

@@ -1,5 +1,6 @@
 // The bytes of an artifact as an answer. What is stored was chosen by whoever put it, and may be opened in a browser: it is
 // shown only when no script can be in it, everything else is saved as a file, and nothing of it may act as a page of ours.
+// (The listener adds `nosniff` to every answer.)
 import * as Effect from "effect/Effect"
 import type { ArtifactRecord, ByteRange } from "../../../protocol/artifact.ts"
 import { InvalidPayloadError } from "../../../protocol/portable-error.ts"
@@ -20,7 +21,6 @@ const headersOf = (record: ArtifactRecord): Record<string, string> => ({
   "content-disposition": `${shown.test(record.mediaType) ? "inline" : "attachment"}; filename="${record.id.replace(/[^\w.-]/gu, "_")}"`,
   "content-security-policy": "default-src 'none'; sandbox",
   "cross-origin-resource-policy": "same-origin",
-  "x-content-type-options": "nosniff",
   "accept-ranges": "bytes",
   "cache-control": "private, no-cache",
   etag: `"${record.sha256}"`
