@@ -1,13 +1,13 @@
 // Exit codes: one number for each thing that a script can do something different about.
 import type { ClientError } from "../libos/http.ts"
-import type { AlreadyRunning, NotFound, NotLaunched, Unhealthy, UsageError } from "./failure.ts"
+import type { AlreadyRunning, NotFound, NotLaunched, Unhealthy, UsageError, WouldOverwrite } from "./failure.ts"
 
 export const codes = {
   ok: 0, failed: 1, usage: 2, notFound: 3, denied: 4, conflict: 5, unreachable: 6, timeout: 7, internal: 70, interrupted: 130
 } as const
 
 /** By the tag of a failure. One that is missing here does not compile. */
-const byTag: { readonly [Tag in (ClientError | AlreadyRunning | NotFound | NotLaunched | Unhealthy | UsageError)["_tag"] | "ShowHelp"]: number } = {
+const byTag: { readonly [Tag in (ClientError | AlreadyRunning | NotFound | NotLaunched | Unhealthy | UsageError | WouldOverwrite)["_tag"] | "ShowHelp"]: number } = {
   UsageError: codes.usage,
   ShowHelp: codes.usage,
   ConfigInvalid: codes.usage,
@@ -40,6 +40,7 @@ const byTag: { readonly [Tag in (ClientError | AlreadyRunning | NotFound | NotLa
   LeaseLost: codes.conflict,
   StoreLocked: codes.conflict,
   AlreadyRunning: codes.conflict,
+  WouldOverwrite: codes.conflict,
   WrongDelivery: codes.conflict,
   WarrantConflict: codes.conflict,
   NotLaunched: codes.failed,

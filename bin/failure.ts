@@ -35,3 +35,10 @@ export class AlreadyRunning extends Schema.TaggedError<AlreadyRunning>()("Alread
     return `A kernel runs in ${this.directory} already, with pid ${this.pid}. Stop it (aaax down), or launch in another folder (--dir).`
   }
 }
+
+/** Files are there already that would be written: nothing was. */
+export class WouldOverwrite extends Schema.TaggedError<WouldOverwrite>()("WouldOverwrite", { directory: Schema.String, files: Schema.Array(Schema.String) }) {
+  override get message(): string {
+    return `Nothing was written to ${this.directory}, because these files are there with other content: ${this.files.join(", ")}.`
+  }
+}

@@ -6,6 +6,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { UsageError } from "./failure.ts"
 import { called, count, Dir, examples, given, Json, text, word, yes } from "./flag.ts"
+import { templates } from "./init/templates.ts"
 import { eventFlags, portableCommands, store as portableStore } from "./sssn/commands.ts"
 
 const launch = Command.make("launch", {
@@ -35,6 +36,18 @@ const launch = Command.make("launch", {
     ["aaax launch aaax.toml --once", "boot in memory, print the snapshot, end"],
     ["aaax launch --store :memory:", "keep nothing"]
   )
+)
+
+const init = Command.make("init", {
+  folder: Argument.String("folder").pipe(Argument.withDescription("Where; default: this folder"), Argument.optional),
+  template: Flag.Literals("template", templates).pipe(Flag.withDescription("hello: a module and its test. empty: a config and a channel"), Flag.withDefault("hello" as const)),
+  yes: yes("yes", "Ask nothing").pipe(Flag.withAlias("y"))
+}, Effect.fnUntraced(function*({ folder, ...flags }) {
+  const beginning = yield* Effect.promise(() => import("./init/init.ts"))
+  yield* beginning.init(yield* called, Option.getOrUndefined(folder), flags)
+})).pipe(
+  Command.withDescription("Begin a project: a config, a module and its test. Overwrites nothing."),
+  examples(["aaax init my-agents", "a new folder"], ["aaax init --template empty --json", "here, with nothing but a channel"])
 )
 
 const status = Command.make("status", {}, Effect.fnUntraced(function*() {
@@ -295,7 +308,7 @@ const down = Command.make("down", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, token, clock,
+  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, token, clock,
   ...portableCommands
 ] as const
 
