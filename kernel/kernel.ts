@@ -257,7 +257,8 @@ export const make = Effect.fnUntraced(function*(
     kernel: options.id, journal: kept, clock, key: powers.tokenKey ?? tokenKeyInMemory(),
     isDocked: (name) => {
       const docked = constellation.get(name)
-      return docked !== undefined && docked.request.guest !== true
+      // One that is docked from elsewhere came with a token of its name, and may need another.
+      return docked !== undefined && docked.request.guest !== true && docked.request.unreachable === undefined
     }
   })
   const loader = Loader_.make({ constellation, journal, rules, source: options.source })

@@ -16,7 +16,7 @@ const none = Buffer.alloc(0)
 export class Incoming implements Asked {
   readonly method: string
   readonly segments: ReadonlyArray<string>
-  readonly headers: IncomingMessage["headers"]
+  headers: IncomingMessage["headers"]
   readonly #search: string
   readonly #request: IncomingMessage
   readonly #late: () => void
@@ -33,6 +33,10 @@ export class Incoming implements Asked {
     this.headers = request.headers
     this.#search = search
     this.#late = late
+  }
+
+  get isHead(): boolean {
+    return this.#request.method === "HEAD"
   }
 
   get query(): URLSearchParams {

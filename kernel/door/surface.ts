@@ -7,7 +7,10 @@ import type { Guest } from "./guest.ts"
 
 /** One request, as a surface sees it. */
 export interface Asked {
+  /** A HEAD is a GET whose body nobody reads: see `isHead`. */
   readonly method: string
+  /** Nobody reads the body, so that nothing may be used up for it. */
+  readonly isHead?: boolean
   /** Decoded segments behind the prefix: `/sssn/channels/a` gives `["channels", "a"]`. */
   readonly segments: ReadonlyArray<string>
   readonly query: URLSearchParams
@@ -44,7 +47,7 @@ export interface Surface {
   /** How this surface tells a refusal of the listener (401, 403, 404, 413, 429, 500, 503). */
   readonly refusal: (status: number, code: string, detail: string) => Answer
   /** Its OpenAPI 3.1 description. */
-  readonly openapi?: () => Readonly<Record<string, unknown>>
+  readonly openapi?: () => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>
   /** Says which requests need no credential: the docs page, the description, health. `asked.guest` is then absent and never touched. */
   readonly open?: (asked: { readonly method: string; readonly segments: ReadonlyArray<string> }) => boolean
 }

@@ -215,7 +215,8 @@ export const transport = ({ kernel }: TransportOptions): Surface => {
     const place = `${method} ${verb ?? ""}`
     switch (verb) {
       case undefined:
-        if (place === "GET ") return read(asked, id)
+        // A read moves the caller's cursor: it must not be one whose answer is thrown away.
+        if (place === "GET " && asked.isHead !== true) return read(asked, id)
         if (place === "PUT ") return write(asked, id)
         return Effect.fail(new Refusal(405, "Method Not Allowed", { allow: "GET, PUT" }))
       case "info":

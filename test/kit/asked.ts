@@ -16,7 +16,8 @@ const askedOf = (method: string, target: string, guest: Guest, body: string | un
   const [path = "", search = ""] = target.split("?")
   const bytes = body === undefined ? empty : new TextEncoder().encode(body)
   return {
-    method,
+    method: method === "HEAD" ? "GET" : method,
+    isHead: method === "HEAD",
     segments: path.split("/").filter((segment) => segment !== "").map(decodeURIComponent),
     query: new URLSearchParams(search),
     headers: {},

@@ -368,6 +368,7 @@ describe("a path", () => {
       const ada = yield* enter("ada", "admin")
       for (const [method, target, status] of [
         ["GET", "/", 404], ["GET", "/news/other", 404], ["GET", "/news/info/more", 404], ["POST", "/news", 405], ["DELETE", "/news", 405],
+        ["HEAD", "/news", 405], ["HEAD", "/news/info", 200],
         ["GET", "/news/acknowledge", 405], ["PUT", "/news/info", 405], ["GET", "/news/nack", 405]
       ] as const) expect([target, (yield* ada(method, target)).status]).toEqual([target, status])
     }))
