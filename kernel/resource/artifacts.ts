@@ -7,8 +7,9 @@ import {
   ArtifactNotFound, InvalidPayload, TooLarge, type AppendError, type ChannelNotFound, type Denied, type StoreCorrupt,
   type StoreUnavailable
 } from "../../protocol/errors.ts"
-import type { ChannelId, Cursor, EventId } from "../../protocol/names.ts"
+import { isSegment, type ChannelId, type Cursor, type EventId } from "../../protocol/names.ts"
 import type { ChannelsService } from "../channel/channels.ts"
+import { canonical } from "../guard/canonical.ts"
 import { artifactEventsMax, artifactGraceMillis, artifactQuotaBytes, artifactsBytesMax, artifactStreamBytesMax, pageEventsMax, resourceMetadataTextMax } from "../limits.ts"
 import type { ArtifactStreamError } from "../store/store.ts"
 import type { Listed, Records } from "./records.ts"
@@ -16,6 +17,8 @@ import { makeTally } from "./tally.ts"
 import { artifactScope, type Visitor } from "./visitor.ts"
 
 export interface ArtifactDraft {
+  /** One of one's own makes the put repeatable: the same under it again is what is there, anything else is refused. */
+  readonly id?: EventId | undefined
   readonly channel?: ChannelId | null | undefined
   /** Default `application/octet-stream`. */
   readonly mediaType?: string | undefined
@@ -56,7 +59,8 @@ const mediaTypeLengthMax = 200
 
 const refuse = (path: string, reason: string): InvalidPayload => new InvalidPayload({ what: "artifact", path, reason })
 
-const checkDraft = ({ eventIds = [], mediaType = "application/octet-stream", metadata = {} }: ArtifactDraft): InvalidPayload | TooLarge | undefined => {
+const checkDraft = ({ eventIds = [], id, mediaType = "application/octet-stream", metadata = {} }: ArtifactDraft): InvalidPayload | TooLarge | undefined => {
+  if (id !== undefined && !isSegment(id)) return refuse("id", "must be a non-empty path segment")
   if (mediaType.length > mediaTypeLengthMax || !mediaTypeShape.test(mediaType)) {
     return refuse("media_type", `must be a media type such as text/plain, at most ${mediaTypeLengthMax} characters`)
   }
@@ -65,6 +69,12 @@ const checkDraft = ({ eventIds = [], mediaType = "application/octet-stream", met
   return size > resourceMetadataTextMax
     ? new TooLarge({ what: "The metadata", size, sizeMax: resourceMetadataTextMax, unit: "characters" })
     : undefined
+}
+
+/** Whether a record is what would be made now. */
+const says = (record: ArtifactRecord, now: Pick<ArtifactRecord, "channel" | "eventIds" | "mediaType" | "metadata" | "sha256">): boolean => {
+  const { channel, eventIds, mediaType, metadata, sha256 } = record
+  return canonical({ channel, eventIds, mediaType, metadata, sha256 }) === canonical(now)
 }
 
 export const makeArtifacts = (channels: ChannelsService, records: Records<ArtifactRecord>): Artifacts => {
@@ -90,10 +100,15 @@ export const makeArtifacts = (channels: ChannelsService, records: Records<Artifa
     if (refused !== undefined) return yield* refused
     for (const id of eventIds) yield* visitor.port.event(id)
     const room = yield* left(visitor, 0)
-    const id = crypto.randomUUID()
+    const id = draft.id ?? crypto.randomUUID()
     const { digest, sizeBytes } = yield* store.putArtifactStream(bytes, {
       mediaType, claim: id, sizeBytesMax: Math.min(room, artifactStreamBytesMax), totalBytesMax: artifactsBytesMax
     })
+    const there = draft.id === undefined ? undefined : yield* records.find(id)
+    if (there !== undefined) {
+      if (says(there, { channel, eventIds, mediaType, metadata, sha256: digest })) return there
+      return yield* refuse("id", "is that of another artifact")
+    }
     // Others of the same system may have come in meanwhile.
     yield* left(visitor, sizeBytes)
     const record: ArtifactRecord = {

@@ -35,6 +35,8 @@ export const resourceRoutes = {
     method: "POST", path: "/v1/artifacts", group: "artifacts", guests: true, payload: None, bytes: "in", status: 201,
     says: "Keeps the body, streamed, as an artifact; its media type is the content type.",
     query: Schema.Struct({
+      /** An id of one's own: the same bytes under it again are what is there. */
+      id: Schema.optionalKey(EventId),
       /** Who may read the channel may read the artifact. */
       channel: Schema.optionalKey(ChannelId),
       /** Ids of events that it belongs to, with commas between them. */
