@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import { isAbsolute, resolve } from "node:path"
 import * as Http from "../kernel/door/http.ts"
 import type { OpenHttp } from "../kernel/door/http.ts"
+import { telemetry, telemetryEndpoint, withTelemetry, type Telemetry } from "../kernel/door/telemetry.ts"
 import { type Publication, publicationOf, publishedPort } from "../kernel/door/publication.ts"
 import type { DoorError } from "../kernel/door/door.ts"
 import type { ConfiguredModule } from "../kernel/config.ts"
@@ -110,13 +111,15 @@ const notesOf = ({ config }: LoadedConfig, published: OpenHttp["published"], sec
 
 /** Opens the doors, says where it is, and waits. */
 const serve = Effect.fnUntraced(function*(
-  called: Called, kernel: Hosted, loaded: LoadedConfig, publication: Publication | undefined, quarantined: string | undefined,
-  ended: Effect.Effect<string>
+  called: Called, kernel: Hosted, loaded: LoadedConfig, publication: Publication | undefined, exported: Telemetry | undefined,
+  quarantined: string | undefined, ended: Effect.Effect<string>
 ): Effect.fn.Return<void, DoorError | NotLaunched, Scope.Scope> {
   yield* kernel.launch
   const token = makeToken()
   const { config } = loaded
-  const { published, url } = yield* Http.door({ token, executors: kernel.executors, ...(publication === undefined ? {} : { publication }) }).open(kernel)
+  const { published, url } = yield* Http.door({
+    token, executors: kernel.executors, ...(publication === undefined ? {} : { publication }), ...(exported === undefined ? {} : { telemetry: exported })
+  }).open(kernel)
   for (const door of config.doors) {
     const opened = yield* door.open(kernel)
     yield* Effect.logInfo(`door ${door.name} at ${opened.url}`)
@@ -144,6 +147,8 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
     goOnWithoutReader()
     const { network } = loaded.config
     const publication = network.publish ? yield* publicationOf(network, directory) : undefined
+    const endpoint = telemetryEndpoint(network.otlp)
+    const exported = endpoint === undefined ? undefined : yield* telemetry({ endpoint, service: loaded.config.id, version })
     // Before anything is there to be drained: a signal while it starts ends it as soon as it has started.
     const ended = yield* listenForEnd
     yield* makeHome(directory)
@@ -154,12 +159,14 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
     const modules = yield* loaded.files.ofConfig(loaded.config)
     for (const { file, manifest } of modules) if (file !== null) watchdog.belongs(file, manifest.id)
     const quarantined = modules.some(({ manifest }) => manifest.id === spun) ? spun : undefined
-    const kernel = yield* opened(directory, launchKernel({
-      ...optionsOf(loaded, modules, directory),
-      source: (file, check) => Effect.tap(loaded.files.source(file, check), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
-      entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
+    yield* withTelemetry(exported, Effect.gen(function*() {
+      const kernel = yield* opened(directory, launchKernel({
+        ...optionsOf(loaded, modules, directory),
+        source: (file, check) => Effect.tap(loaded.files.source(file, check), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
+        entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
+      }))
+      yield* serve(called, kernel, loaded, publication, exported, quarantined, ended)
     }))
-    yield* serve(called, kernel, loaded, publication, quarantined, ended)
   })).pipe(
     Effect.tapCause((cause) => (Cause.hasDies(cause) ? Effect.logFatal("The kernel failed", cause) : Effect.void))
   )

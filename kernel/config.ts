@@ -5,13 +5,14 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { Rule } from "../protocol/authority.ts"
-import { ChannelSpec, Form } from "../protocol/channel.ts"
+import { ChannelSpec, Form, RetentionSpec } from "../protocol/channel.ts"
 import { ConfigInvalid, type ConfigIssue } from "../protocol/errors.ts"
 import type { Executor } from "../protocol/executor.ts"
 import { frameworks, type Manifest, PowerRequest, type System } from "../protocol/manifest.ts"
 import { nearest, SystemId } from "../protocol/names.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
 import type { Door } from "./door/door.ts"
+import type { Endpoint } from "./door/endpoint.ts"
 import { approvalMillisDefault, requestRetention, systemsMax } from "./limits.ts"
 import type { Store } from "./store/store.ts"
 
@@ -39,11 +40,15 @@ const isDoor = (value: unknown): value is Door =>
 const isSecurity = (value: unknown): value is ChannelSecurity =>
   isObject(value) && typeof value["name"] === "string" && typeof value["allows"] === "function"
 
+const isEndpoint = (value: unknown): value is Endpoint =>
+  isObject(value) && typeof value["path"] === "string" && typeof value["handler"] === "function"
+
 const isStoreLayer = (value: unknown): value is Layer.Layer<Store, unknown> => Layer.isLayer(value)
 const SystemObject = Schema.declare(isSystem, { expected: "a system" })
 const RuleObject = Schema.declare(isRule, { expected: "a rule" })
 const ExecutorObject = Schema.declare(isExecutor, { expected: "an executor" })
 const DoorObject = Schema.declare(isDoor, { expected: "a door" })
+const EndpointObject = Schema.declare(isEndpoint, { expected: "an endpoint" })
 const SecurityObject = Schema.declare(isSecurity, { expected: "a channel security" })
 
 const StoreData = Schema.Struct({
@@ -149,6 +154,8 @@ const NetworkData = Schema.Struct({
   /** A proxy ends TLS in front of it, and nobody reaches it but through the proxy. */
   behindProxy: withDefault(Schema.Boolean, () => false),
   security: Schema.optionalKey(SecurityData),
+  /** Handlers of one's own beside the portable API, from a TypeScript config. */
+  endpoints: withDefault(Schema.Array(EndpointObject), () => []),
   /** Where traces, metrics and logs are sent, as OTLP over HTTP; default: nowhere, unless the environment names it. */
   otlp: Schema.optionalKey(Schema.NonEmptyString)
 })
@@ -290,6 +297,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   "channels[].form": Form.literals,
   "channels[].delivery": ["shared", "exclusive", "addressed", "latest"],
   "channels[].durability": ["strict", "relaxed", "memory"],
+  "channels[].retention": Object.keys(RetentionSpec.fields),
   "channels[].visibility": ["private", "public"]
 }
 
@@ -301,7 +309,7 @@ const verbatim = new Set(["policy", "settings", "metadata", "manifest"])
 /** One spelling for the schema: snake_case keys become camelCase, shorthands become objects. Objects are left alone. */
 const oneSpelling = (value: unknown, spelled: Map<string, string>, at: string): unknown => {
   if (Array.isArray(value)) return value.map((item, index) => oneSpelling(item, spelled, `${at}[${index}]`))
-  if (!isObject(value) || Layer.isLayer(value) || isSystem(value) || isRule(value) || isExecutor(value) || isDoor(value) || isSecurity(value)) return value
+  if (!isObject(value) || Layer.isLayer(value) || isSystem(value) || isRule(value) || isExecutor(value) || isDoor(value) || isSecurity(value) || isEndpoint(value)) return value
   const result: Record<string, unknown> = {}
   for (const [key, inner] of Object.entries(value)) {
     const name = camel(key)

@@ -18,6 +18,7 @@ import type { MintedToken, TokenRequest, TokenView } from "../protocol/token.ts"
 import { decodeConfig, type ConfigInput, type KernelConfig, type NetworkConfig } from "./config.ts"
 import * as Http from "./door/http.ts"
 import { publicationOf } from "./door/publication.ts"
+import { telemetry, telemetryEndpoint, withTelemetry, type Telemetry } from "./door/telemetry.ts"
 import type { DockOptions, Hosted } from "./kernel.ts"
 import { launchKernel } from "./launch.ts"
 import { installed } from "./power/bundled.ts"
@@ -118,7 +119,7 @@ export const promised = async <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
 }
 
 /** Wraps a kernel that lives in `scope`. */
-const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, directory: string): HostKernel => {
+const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, directory: string, exported: Telemetry | undefined): HostKernel => {
   let closing: Promise<void> | undefined
   let publishing: Promise<PublishedAt> | undefined
   const stopped = new AbortController()
@@ -173,10 +174,12 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
     const { port: configured, ...rest } = network
     const wished = port ?? configured
     const operatorToken = randomBytes(32).toString("base64url")
-    const opened = await promised(Scope.provide(Effect.gen(function*() {
+    const opened = await promised(Scope.provide(withTelemetry(exported, Effect.gen(function*() {
       const publication = yield* publicationOf({ ...rest, host, ...(wished === undefined ? {} : { port: wished }) }, directory)
-      return yield* Http.door({ token: operatorToken, executors: kernel.executors, publication, isAlone: true }).open(kernel)
-    }), scope))
+      return yield* Http.door({
+        token: operatorToken, executors: kernel.executors, publication, isAlone: true, ...(exported === undefined ? {} : { telemetry: exported })
+      }).open(kernel)
+    })), scope))
     return { url: opened.url, port: opened.port, operatorToken }
   }
 
@@ -249,13 +252,15 @@ const run = scriptRunner()
 export const host = async (config: KernelConfig, directory: string, base: string, stepped: boolean): Promise<HostKernel> => {
   const scope = Scope.makeUnsafe()
   try {
-    const kernel = await promised(Scope.provide(Effect.gen(function*() {
+    const endpoint = telemetryEndpoint(config.network.otlp)
+    const exported = endpoint === undefined ? undefined : await promised(Scope.provide(telemetry({ endpoint, service: config.id, version }), scope))
+    const kernel = await promised(Scope.provide(withTelemetry(exported, Effect.gen(function*() {
       const files = moduleFiles(base, { run, bundled: installed })
       const made = yield* launchKernel({ config, directory, modules: yield* files.ofConfig(config), source: files.source, version })
       if (!stepped) yield* made.launch
       return made
-    }), scope))
-    const hosted = hostOf(kernel, scope, config.network, directory)
+    })), scope))
+    const hosted = hostOf(kernel, scope, config.network, directory, exported)
     if (config.network.publish && !stepped) await hosted.publish()
     return hosted
   } catch (error) {

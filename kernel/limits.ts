@@ -63,6 +63,9 @@ export const checkpointBytes = 8 * 1_048_576
 export const walBytesMax = 64 * 1_048_576
 /** Evicted events that are deleted in one go. */
 export const sweepEventsMax = 1_000
+/** How much longer than its channel's age limit an event may be kept, so that many go at once: a 64th, within these. */
+export const ageSlackMillisMin = 50
+export const ageSlackMillisMax = 60_000
 /** Keys that are pruned in one go. */
 export const pruneKeysMax = 200
 /** No key is pruned so soon after opening: what was unknown before a crash may be repeated now. */
@@ -149,6 +152,10 @@ export const httpLingerMillis = 500
 /** Channels or snapshots in one answer, and events that a stream reads at once. */
 export const channelsPageMax = 1_000
 export const streamPageEvents = 100
+/** Series of one metric, such as channels or routes. */
+export const metricSeriesMax = 1_000
+/** How often an exporter is told what differs from channel to channel, and sends what it has, in milliseconds. */
+export const telemetryMillis = 10_000
 /** Path and query of one request, in UTF-16 code units, and segments of the path. */
 export const httpTargetLengthMax = 8_192
 export const httpSegmentsMax = 16

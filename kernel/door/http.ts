@@ -3,15 +3,18 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Unauthenticated } from "../../protocol/errors.ts"
 import type { Kernel } from "../kernel.ts"
+import { telemetryMillis } from "../limits.ts"
 import type { Door, DoorError, OpenDoor } from "./door.ts"
 import type { Reception } from "./guest.ts"
-import { listener, type ListenerOptions } from "./listener.ts"
+import { listener, type Listener, type ListenerOptions } from "./listener.ts"
+import { makeMetrics } from "./metrics.ts"
 import type { Publication } from "./publication.ts"
 import { makeReception } from "./reception.ts"
-import { root } from "./root.ts"
-import { transport } from "./transport.ts"
+import { root, type RootOptions } from "./root.ts"
+import { attachWebSockets } from "./sockets.ts"
+import type { Telemetry } from "./telemetry.ts"
 import { v1 } from "./v1/surface.ts"
-import { webSockets } from "./ws.ts"
+import type { WebSockets } from "./ws.ts"
 
 export interface HttpOptions {
   /** What the operator must present. */
@@ -22,6 +25,8 @@ export interface HttpOptions {
   readonly port?: number
   /** Serve everybody who has a credential, too. */
   readonly publication?: Publication
+  /** Where traces and numbers go beside those who ask. */
+  readonly telemetry?: Telemetry
   /** No listener beside the published one: the operator goes there as well. */
   readonly isAlone?: boolean
 }
@@ -53,27 +58,56 @@ const isControl = (publication: Publication | undefined): boolean => publication
 const addressOf = ({ host, hosts, orNext, origins, port, tls }: Publication): Omit<ListenerOptions, "reception"> =>
   ({ host, port, orNext, hosts, origins, ...(tls === undefined ? {} : { tls }) })
 
+/** Why a kernel cannot do all of its work. */
+const unreadyOf = ({ channels, status }: Kernel): ReturnType<RootOptions["unready"]> => {
+  const stopped = channels.store.stopped()
+  const { clockJump } = status()
+  return [
+    ...(stopped === undefined ? [] : [{ code: "store-stopped", detail: `The store takes no writes: ${stopped}.` }]),
+    ...(clockJump === null ? [] : [{ code: "clock-jump", detail: `The clock jumped by ${clockJump} ms and nobody confirmed it: aaax clock confirm.` }])
+  ]
+}
+
 export const door = (options: HttpOptions): HttpDoor => ({
   name: "http",
   open: Effect.fnUntraced(function*(kernel): Effect.fn.Return<OpenHttp, DoorError, Scope.Scope> {
-    const { executors, publication, token: operatorToken } = options
+    const { executors, publication, telemetry, token: operatorToken } = options
     const reception = yield* makeReception({
       kernel, operatorToken, isLoopback: publication?.isLocal ?? true,
       ...(publication?.security === undefined ? {} : { security: publication.security })
     })
-    const own: ListenerOptions = { reception: operatorOnly(reception), ...(options.port === undefined ? {} : { port: options.port }) }
+    const listeners: Array<Listener> = []
+    let sockets: () => WebSockets | undefined = () => undefined
+    const metrics = makeMetrics(kernel, {
+      connections: () => listeners.reduce((sum, each) => sum + each.connections(), 0),
+      sockets: () => {
+        const opened = sockets()
+        return opened === undefined ? undefined : {
+          connections: opened.connections(), subscriptions: opened.subscriptions(), outboxBytes: opened.outboxBytes(), dropped: opened.dropped()
+        }
+      }
+    }, telemetry?.registry)
+    yield* Effect.addFinalizer(() => Effect.sync(metrics.close))
+    const listen = (at: Omit<ListenerOptions, "observe" | "traces">): Effect.Effect<Listener, DoorError, Scope.Scope> =>
+      Effect.tap(listener({ ...at, observe: metrics.observe, traces: telemetry !== undefined }), (opened) => Effect.sync(() => void listeners.push(opened)))
+
     // Addresses first: one that cannot be had leaves nothing docked. Until a surface is attached they answer that they start.
-    const open = publication === undefined ? undefined : yield* listener({ ...addressOf(publication), reception })
-    const control = open !== undefined && (options.isAlone === true || isControl(publication)) ? open : yield* listener(own)
-    const surfaces = [root(), yield* v1(kernel, executors), transport({ kernel })]
-    if (open !== undefined) {
-      const sockets = yield* webSockets({ kernel, reception })
-      open.onUpgrade("/v1/ws", sockets.upgrade)
-      for (const surface of surfaces) open.attach(surface)
+    const open = publication === undefined ? undefined : yield* listen({ ...addressOf(publication), reception })
+    const control = open !== undefined && (options.isAlone === true || isControl(publication))
+      ? open
+      : yield* listen({ reception: operatorOnly(reception), ...(options.port === undefined ? {} : { port: options.port }) })
+    const api = yield* v1(kernel, executors)
+    for (const each of listeners) {
+      each.attach(root({ unready: () => unreadyOf(kernel), reception: each.reception, metrics, surfaces: each.surfaces }))
+      each.attach(api)
     }
-    if (control !== open) for (const surface of surfaces) if (!surface.published) control.attach(surface)
+    if (telemetry !== undefined) yield* Effect.forkScoped(Effect.forever(Effect.andThen(metrics.refresh, Effect.sleep(telemetryMillis))))
     const { port, url } = control
-    if (open === undefined) return { url, port }
-    return { url, port, published: { url: open.url, port: open.port, wasTaken: publication?.orNext === true && open.port !== publication.port } }
+    if (open === undefined || publication === undefined) return { url, port }
+    sockets = yield* attachWebSockets(open, kernel, reception)
+    // Loaded when a kernel is published; most are not.
+    const { publishedSurfaces } = yield* Effect.promise(() => import("./published.ts"))
+    for (const surface of yield* publishedSurfaces(kernel, publication.endpoints)) open.attach(surface)
+    return { url, port, published: { url: open.url, port: open.port, wasTaken: publication.orNext && open.port !== publication.port } }
   })
 })

@@ -11,10 +11,12 @@ const strict = { errors: "first", onExcessProperty: "error" } as const
 
 /** A decoder of plain data. It fails with the path of the first mistake. */
 export const decoder = (schema: Schema.Top, what: string): ((value: unknown) => Effect.Effect<unknown, InvalidPayload>) => {
-  // The table holds plain data schemas: decoding them needs no service.
-  const decode = Schema.decodeUnknownResult(schema as Schema.Codec<unknown, unknown>, strict)
+  // Made when it is needed first: a table has many rows, and a launch needs few of them. It holds plain data schemas, so
+  // that decoding them needs no service.
+  const make = () => Schema.decodeUnknownResult(schema as Schema.Codec<unknown, unknown>, strict)
+  let decode: ReturnType<typeof make> | undefined
   return (value) => {
-    const result = decode(value)
+    const result = (decode ??= make())(value)
     if (Result.isSuccess(result)) return Effect.succeed(result.success)
     const [first] = format(result.failure.issue).issues
     return Effect.fail(new InvalidPayload({ what, path: first === undefined ? "" : issuePath(first), reason: first?.message ?? "not as expected" }))

@@ -7,6 +7,7 @@ import { ACLSecurity, OpenSecurity, type ChannelSecurity } from "../../protocol/
 import type { NetworkConfig, SecurityConfig } from "../config.ts"
 import { JWTChannelSecurity, type JWKSource } from "../guard/jwt-security.ts"
 import { jwksFile } from "../power/jwks-file.ts"
+import type { Endpoint } from "./endpoint.ts"
 import { isLoopback } from "./names.ts"
 
 /** The port that is taken when none is named, or the next free one. */
@@ -21,6 +22,7 @@ export interface Publication {
   readonly origins: ReadonlyArray<string>
   readonly tls?: { readonly cert: string; readonly key: string }
   readonly security?: ChannelSecurity
+  readonly endpoints: ReadonlyArray<Endpoint>
   /** Whether this machine alone can reach it. */
   readonly isLocal: boolean
 }
@@ -57,7 +59,7 @@ const exposureOf = ({ behindProxy, host, hosts, tls }: NetworkConfig): ReadonlyA
 /** Reads what it names below `directory`. */
 export const publicationOf = (network: NetworkConfig, directory: string): Effect.Effect<Publication, ConfigInvalid> =>
   Effect.suspend(() => {
-    const { behindProxy, host, hosts, origins, port, security, tls } = network
+    const { behindProxy, endpoints, host, hosts, origins, port, security, tls } = network
     const issues = exposureOf(network)
     if (issues.length > 0) return Effect.fail(new ConfigInvalid({ issues }))
     try {
@@ -70,7 +72,7 @@ export const publicationOf = (network: NetworkConfig, directory: string): Effect
         }
       }
       return Effect.succeed({
-        host, hosts, origins,
+        endpoints, host, hosts, origins,
         port: port ?? publishedPort,
         orNext: port === undefined,
         isLocal: isLoopback(host) && !behindProxy,

@@ -17,7 +17,8 @@ import { tail } from "../tail.ts"
 import * as CloudEvents from "./cloud-events.ts"
 import { follow } from "./follow.ts"
 import { channelNotFound, type Hands } from "./hands.ts"
-import { type Handlers, headerOf, json, type Input, Reply } from "./handlers.ts"
+import { headerOf } from "../header.ts"
+import { type Handlers, json, type Input, Reply } from "./handlers.ts"
 
 type Rows = Pick<
   Handlers,

@@ -9,7 +9,8 @@ import type { PayloadOf } from "../../../protocol/routes.ts"
 import { batchEventsMax, keyLengthMax } from "../../limits.ts"
 import { digest } from "../digest.ts"
 import type { Asked } from "../surface.ts"
-import { headerOf, json, Reply } from "./handlers.ts"
+import { headerOf } from "../header.ts"
+import { json, Reply } from "./handlers.ts"
 
 const accepts = (headers: Asked["headers"], media: string): boolean => headerOf(headers, "accept")?.includes(media) === true
 

@@ -34,9 +34,3 @@ export type Handler<Name extends RouteName> = (
 ) => Effect.Effect<Name extends StreamName ? Reply : SuccessOf<Name> | Reply, Failure>
 
 export type Handlers = { readonly [Name in RouteName]: Handler<Name> }
-
-/** The one value of a header, when it is there. */
-export const headerOf = (headers: Asked["headers"], name: string): string | undefined => {
-  const value = headers[name]
-  return typeof value === "string" ? value : value?.[0]
-}

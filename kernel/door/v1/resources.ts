@@ -12,7 +12,8 @@ import type { Visitor } from "../../resource/visitor.ts"
 import { rangeOf } from "../byte-range.ts"
 import { decoder } from "../input.ts"
 import type { Hands } from "./hands.ts"
-import { type Handlers, headerOf, type Input, Reply } from "./handlers.ts"
+import { headerOf } from "../header.ts"
+import { type Handlers, type Input, Reply } from "./handlers.ts"
 
 type Rows = Pick<
   Handlers,
@@ -27,11 +28,12 @@ const listed = <A>({ isEnd, next, records }: Listed<A>): { readonly items: Reado
 const limitOf = (limit: number | undefined): number => Math.min(Math.max(1, limit ?? pageEventsDefault), pageEventsMax)
 
 const put = Effect.fnUntraced(function*({ artifacts }: Kernel["resources"], visitor: Visitor, { asked, headers, query }: Input<"putArtifact">) {
-  const { channel, eventIds, metadata } = query
+  const { channel, eventIds, id, metadata } = query
   const given = metadata === undefined ? undefined : yield* decodeMetadata(metadata)
   const mediaType = headerOf(headers, "content-type")
   return yield* artifacts.put(visitor, asked.bytes, {
     ...(mediaType === undefined ? {} : { mediaType }),
+    ...(id === undefined ? {} : { id }),
     ...(channel === undefined ? {} : { channel }),
     ...(eventIds === undefined || eventIds === "" ? {} : { eventIds: eventIds.split(",") }),
     // It was decoded as that.

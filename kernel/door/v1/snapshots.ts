@@ -4,7 +4,8 @@ import { InvalidPayload } from "../../../protocol/errors.ts"
 import type { Kernel } from "../../kernel.ts"
 import { channelsPageMax } from "../../limits.ts"
 import type { Hands } from "./hands.ts"
-import { type Handlers, headerOf, type Input, json, Reply } from "./handlers.ts"
+import { headerOf } from "../header.ts"
+import { type Handlers, type Input, json, Reply } from "./handlers.ts"
 
 type Rows = Pick<Handlers, "snapshots" | "snapshot" | "putSnapshot">
 

@@ -10,7 +10,8 @@ import { problemAnswer, problemOf, refusal } from "../problems.ts"
 import type { Answer, Asked, Surface } from "../surface.ts"
 import { channelRows } from "./channels.ts"
 import { isCloudEvent } from "./cloud-events.ts"
-import { headerOf, type Handlers, Reply } from "./handlers.ts"
+import { headerOf } from "../header.ts"
+import { type Handlers, Reply } from "./handlers.ts"
 import { handsOf } from "./hands.ts"
 import { kernelRows } from "./kernel.ts"
 import { resourceRows } from "./resources.ts"
@@ -97,6 +98,13 @@ const find = (rows: ReadonlyArray<Bound>, { headers, method, segments }: Asked):
 const notForGuests = (system: string, path: string): Denied =>
   new Denied({ system, operation: "use", target: path, reason: "it is for the holder of the operator's token" })
 
+/** Made of the table when somebody asks for it: a launch needs none of it. */
+let described: Promise<Readonly<Record<string, unknown>>> | undefined
+const openapi = (): Promise<Readonly<Record<string, unknown>>> => (described ??= import("./openapi.ts").then(({ describe }) => describe()))
+
+const isDescription = ({ method, segments }: { readonly method: string; readonly segments: ReadonlyArray<string> }): boolean =>
+  method === "GET" && segments.length === 1 && segments[0] === "openapi.json"
+
 /** Docks what it needs, and serves the table. */
 export const v1 = Effect.fnUntraced(function*(
   kernel: Kernel, executors: () => ReadonlyArray<string>
@@ -119,7 +127,10 @@ export const v1 = Effect.fnUntraced(function*(
     prefix: "v1",
     published: false,
     refusal,
+    openapi,
+    open: isDescription,
     answer: (asked) => {
+      if (isDescription(asked)) return Effect.map(Effect.promise(openapi), (spec): Answer => ({ status: 200, headers: json, body: JSON.stringify(spec), route: "openapi" }))
       const found = find(byPlace.get(asked.segments[0] ?? "") ?? [], asked)
       if (!("bound" in found)) {
         if (found.length === 0) return Effect.succeed(refusal(404, "NotFound", "There is nothing at this path."))
