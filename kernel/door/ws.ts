@@ -10,7 +10,7 @@ import { closeCodes, frameBytesMax, type Welcome } from "../../protocol/frame.ts
 import type { SystemId } from "../../protocol/names.ts"
 import type { Kernel } from "../kernel.ts"
 import {
-  outboxMillisMax, sessionGraceMillis, sessionMillisMax, sessionsLostMax, socketCallsMax, socketPingMillis, socketSilenceMillis, socketsMax,
+  outboxMillisMax, sessionGraceMillis, sessionMillisMax, sessionsLostMax, socketCallsMax, socketHelloMillis, socketPingMillis, socketSilenceMillis, socketsMax,
   socketsOfGuestMax
 } from "../limits.ts"
 import type { Guest, Reception } from "./guest.ts"
@@ -27,6 +27,7 @@ export interface WebSocketOptions {
 }
 
 export interface WebSocketTimes {
+  readonly helloMillis: number
   readonly graceMillis: number
   readonly sessionMillis: number
   readonly outboxMillis: number
@@ -56,6 +57,7 @@ interface Lost {
 }
 
 const defaults: WebSocketTimes = {
+  helloMillis: socketHelloMillis,
   graceMillis: sessionGraceMillis,
   sessionMillis: sessionMillisMax,
   outboxMillis: outboxMillisMax,
@@ -123,7 +125,7 @@ export const webSockets = Effect.fnUntraced(function*(options: WebSocketOptions)
   const accept = (request: IncomingMessage, socket: Duplex, head: Buffer, guest: Guest | undefined): void => {
     server.handleUpgrade(request, socket, head, (ws) => {
       sockets.add(openSocket({
-        ws, socket, guest, byToken: reception.byToken, sessionFor, welcome, fork, onClose,
+        ws, socket, guest, byToken: reception.byToken, helloMillis: times.helloMillis, sessionFor, welcome, fork, onClose,
         feeds: { store: kernel.channels.store, wakes, pages }
       }))
     })

@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream"
 import type { WebSocket } from "ws"
 import type { Unauthenticated } from "../../../protocol/errors.ts"
 import { chunkOf, clientFrameOf, closeCodes, frameVersions, type ClientFrame, type Hello } from "../../../protocol/frame.ts"
-import { socketFramesPerSecond, socketHelloMillis } from "../../limits.ts"
+import { socketFramesPerSecond } from "../../limits.ts"
 import type { Guest } from "../guest.ts"
 import { fault, toldOf } from "./failure.ts"
 import { makeFeeds, type FeedsOptions } from "./feeds.ts"
@@ -28,6 +28,7 @@ export interface SocketOptions {
   /** Whose credential came with the request to upgrade, if one did. */
   readonly guest: Guest | undefined
   readonly byToken: (token: string) => Effect.Effect<Guest, Unauthenticated>
+  readonly helloMillis: number
   /** Finds the session to go on with, or makes one; a sentence refuses. */
   readonly sessionFor: (guest: Guest, resume: string | undefined) => { readonly session: Session; readonly resumed: boolean } | string
   readonly welcome: (session: Session, resumed: boolean, version: number) => string
@@ -81,7 +82,7 @@ export const openSocket = (options: SocketOptions): OpenSocket => {
     session?.detach(connection)
     options.onClose(connection)
   }
-  const hello = setTimeout(() => connection.close(closeCodes.unauthenticated, "nobody said who it is"), socketHelloMillis)
+  const hello = setTimeout(() => connection.close(closeCodes.unauthenticated, "nobody said who it is"), options.helloMillis)
 
   const admit = (guest: Guest, { resume, versions }: Hello): void => {
     const version = frameVersions.find((known) => versions.includes(known))
