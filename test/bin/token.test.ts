@@ -58,10 +58,9 @@ describe("a token from the command line", () => {
 
   it("says what is wrong with a name, a role, a time or an id, each with its exit code", async () => {
     const codes = await Promise.all([
-      ["mint", "echo", "--role", "read"], ["mint", "ada", "--role", "boss"], ["mint", "ada", "--role", "read", "--ttl", "9999d"],
-      ["mint", "a b", "--role", "read"], ["mint", "ada"], ["revoke", "nobody"]
+      ["mint", "echo", "--role", "read"], ["mint", "ada", "--role", "boss"], ["mint", "ada", "--role", "read", "--ttl", "9999d"], ["revoke", "nobody"]
     ].map(async (args) => (await folder.aaax("token", ...args)).code))
-    expect(codes).toEqual([4, 2, 2, 2, 2, 3])
+    expect(codes).toEqual([4, 2, 2, 3])
   })
 
   it("is signed with a key that lies beside the store, for its owner alone", () => {
