@@ -45,7 +45,7 @@ const parsed = (bytes: Buffer, headers: Headers): Wire =>
 
 export const clientOf = (base: string, authorization: string): Client => {
   const call: Call = async (method, path, { body, headers = {}, query, raw } = {}) => {
-    const search = query === undefined ? "" : `?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}`
+    const search = query === undefined ? "" : `?${new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]))}`
     const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body))
     const response = await fetch(`${base}${path}${search}`, {
       method,
