@@ -19,7 +19,7 @@ export const step = (store: LocalStore): ReadonlyArray<KeptEvent> => {
     correlation_id: event.correlation_id ?? event.id
   })))
   const last = batch.at(-1)
-  if (last !== undefined) store.advanceSubscription("analyst", last.cursor)
+  if (last !== undefined) store.ackSubscription("analyst", last.cursor)
   return made
 }
 

@@ -1,14 +1,21 @@
 // What a package says of its channels: their schemas, what is offered beside the usual operations, and how to run it here.
-import { channelResource, endpoint, packageManifest, SSSNResolver } from "aaax/ref"
-import type { LocalStore } from "aaax/store/local"
+import { endpoint } from "aaax/door/endpoint"
+import { channelResource, packageManifest, SSSNResolver } from "aaax/ref"
 
-/** The newest events of a channel, newest last. */
+const pageEvents = 1_000
+
+/** The newest events of a channel, newest last. Mounted with `network: { endpoints: [tail] }`. */
 export const tail = endpoint.get("/channels/{name}/tail", {
   name: "channel_tail", scope: "channel", description: "The newest events of a channel.", tags: ["channels"]
-})(({ params, query, store }) => {
-  const local = store as LocalStore // served in front of one
-  const all = local.queryEvents(params["name"] ?? "", { limit: 100_000 })
-  return all.slice(-Number(query["limit"] ?? 20))
+})(async ({ params, query, store }) => {
+  const newest = []
+  for (let after = 0;;) {
+    const page = await store.queryEvents(params["name"] ?? "", { afterCursor: after, limit: pageEvents })
+    newest.push(...page)
+    newest.splice(0, Math.max(0, newest.length - Number(query.get("limit") ?? 20)))
+    if (page.length < pageEvents) return newest
+    after = page.at(-1)?.cursor ?? after
+  }
 })
 
 export const manifest = (): Record<string, unknown> =>

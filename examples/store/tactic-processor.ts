@@ -25,7 +25,7 @@ export const work = async (store: LocalStore, tactic: Tactic): Promise<ReadonlyA
       parent_ids: [question.id], correlation_id: question.correlation_id ?? question.id
     }))
     store.putSnapshot({ name: "newest-answer", channel: "answers", value: result.payload, source_event_id: `answer-to-${question.id}` })
-    store.advanceSubscription(id, question.cursor)
+    store.ackSubscription(id, question.cursor)
   }
 }
 

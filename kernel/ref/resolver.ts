@@ -21,13 +21,16 @@ export interface ResolvedSSSNRef {
   readonly metadata: Table
 }
 
+/** What the client of a store elsewhere is told beside its address. */
 export interface ClientOptions {
   readonly timeoutMillis?: number
-  readonly transport?: unknown
+  readonly token?: string
+  /** The transport, in place of the platform's own. */
+  readonly fetch?: typeof fetch
 }
 
 export interface ResolverOptions<Client> {
-  /** Makes the client of a store elsewhere, such as `(url, options) => new SSSNClient(url, options)`. */
+  /** Makes the client of a store elsewhere: `(url, options) => new SSSNClient(url, options)`, with the class of `aaax/client`. */
   readonly client?: (url: string, options: ClientOptions) => Client
   /** Lets absolute paths lead out of the root. Relative ones never do. Default: false. */
   readonly allowOutside?: boolean

@@ -1,18 +1,28 @@
 // What a package says of its channels and states to those who list packages, and the manifest around it.
-import { type EndpointSpec, endpointSpecs } from "../../protocol/endpoint.ts"
+import { InvalidPayloadError } from "../../protocol/portable-error.ts"
 import {
   checkChannel, checkSnapshot, type Channel, type ChannelDraft, type CheckOptions, type JsonObject, type Snapshot, type SnapshotDraft
 } from "../../protocol/portable.ts"
 
-export type ChannelResource = Channel & { readonly endpoints: ReadonlyArray<EndpointSpec> }
+/** What is said of an endpoint that a package adds to the portable API: what `endpoint` of `aaax/door/endpoint` makes, without its code. */
+export interface EndpointDescription {
+  readonly name: string
+  readonly method: string
+  readonly path: string
+  readonly scope: string
+  readonly description: string
+  readonly tags: ReadonlyArray<string>
+}
+
+export type ChannelResource = Channel & { readonly endpoints: ReadonlyArray<EndpointDescription> }
 
 export type SnapshotResource = Pick<Snapshot, "name" | "schema" | "channel" | "metadata"> & {
   readonly description: string
-  readonly endpoints: ReadonlyArray<EndpointSpec>
+  readonly endpoints: ReadonlyArray<EndpointDescription>
 }
 
 export interface ResourceOptions {
-  /** Functions that `endpoint` marked; others are passed by. */
+  /** Endpoints; whatever is none is passed by. */
   readonly endpoints?: ReadonlyArray<unknown>
 }
 
@@ -21,13 +31,26 @@ const checks: CheckOptions = { newId: () => "", now: () => 0 }
 
 const copyOf = (metadata: JsonObject): JsonObject => structuredClone(metadata)
 
-const specsOf = ({ endpoints = [] }: ResourceOptions): ReadonlyArray<EndpointSpec> =>
-  endpointSpecs(endpoints).map(({ name, method, path, scope, description, tags }) => ({ name, method, path, scope, description, tags: [...tags] }))
+const isEndpoint = (value: unknown): value is EndpointDescription =>
+  typeof value === "object" && value !== null && "method" in value && "path" in value && "tags" in value
 
-/** A channel as a package lists it. Throws `InvalidPayloadError`, or `EndpointError` when two endpoints are in each other's place. */
+const isNew = (seen: Set<string>, key: string): boolean => seen.size !== seen.add(key).size
+
+/** Two endpoints have one place when they differ in what their parameters are called, and in nothing else. */
+const descriptionsOf = ({ endpoints = [] }: ResourceOptions): ReadonlyArray<EndpointDescription> => {
+  const names = new Set<string>()
+  const places = new Set<string>()
+  return endpoints.filter(isEndpoint).map(({ description, method, name, path, scope, tags }) => {
+    if (!isNew(names, name)) throw new InvalidPayloadError(`endpoint name is used twice: ${name}`)
+    if (!isNew(places, `${method} ${path.replace(/\{[^}]*\}/gu, "{}")}`)) throw new InvalidPayloadError(`endpoint path is used twice: ${method} ${path}`)
+    return { name, method, path, scope, description, tags: [...tags] }
+  })
+}
+
+/** A channel as a package lists it. Throws `InvalidPayloadError`, also when two endpoints are in each other's place. */
 export const channelResource = (channel: ChannelDraft, options: ResourceOptions = {}): ChannelResource => {
   const { name, schema, form, description, metadata } = checkChannel(channel, checks)
-  return { name, schema, form, description, metadata: copyOf(metadata), endpoints: specsOf(options) }
+  return { name, schema, form, description, metadata: copyOf(metadata), endpoints: descriptionsOf(options) }
 }
 
 /** A snapshot as a package lists it: what it is of, not what its value is. */
@@ -35,7 +58,7 @@ export const snapshotResource = (
   snapshot: SnapshotDraft, { description = "", ...options }: ResourceOptions & { readonly description?: string } = {}
 ): SnapshotResource => {
   const { name, schema, channel, metadata } = checkSnapshot(snapshot, checks)
-  return { name, schema, channel, description, metadata: copyOf(metadata), endpoints: specsOf(options) }
+  return { name, schema, channel, description, metadata: copyOf(metadata), endpoints: descriptionsOf(options) }
 }
 
 export interface PackageManifestInput {

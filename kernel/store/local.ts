@@ -236,7 +236,7 @@ export class LocalStore {
   /**
    * The next events, and moves the cursor behind them: whoever pulls has them, also if it dies over them. Several pullers of
    * one subscription, in several processes too, never get the same event. For work that must not be lost, use
-   * `peekSubscription`, do it, then `advanceSubscription`.
+   * `peekSubscription`, do it, then `ackSubscription`.
    */
   pullSubscription(id: string, limit?: number | null): ReadonlyArray<KeptEvent> {
     return this.#write((on) => {
@@ -252,7 +252,7 @@ export class LocalStore {
   }
 
   /** Everything up to this cursor is done. A cursor never moves back: a lower one changes nothing. */
-  advanceSubscription(id: string, cursor: number): Subscription {
+  ackSubscription(id: string, cursor: number): Subscription {
     checkSegment("subscription.id", id)
     checkCursor("cursor", cursor)
     return this.#write((on) => {

@@ -43,12 +43,13 @@ describe("[189] an example of the ancestor, translated", () => {
     })
   })
 
-  it("offers the newest events, not the oldest, as many as are asked for", () => {
+  it("offers the newest events, not the oldest, as many as are asked for", async () => {
     const store = new LocalStore(join(folder, "tail"))
     store.createChannel({ name: "raw" })
-    store.appendEvents(Array.from({ length: 30 }, (_, n) => ({ channel: "raw", payload: n })))
-    const newest = tail({ store, body: null, params: { name: "raw" }, query: { limit: "2" } }) as ReadonlyArray<{ readonly payload: unknown }>
-    expect(newest.map(({ payload }) => payload)).toEqual([28, 29])
+    store.appendEvents(Array.from({ length: 1_030 }, (_, n) => ({ channel: "raw", payload: n })))
+    const request = { store: { queryEvents: async (...args: Parameters<LocalStore["queryEvents"]>) => store.queryEvents(...args) }, params: { name: "raw" }, query: new URLSearchParams("limit=2") }
+    const newest = (await tail.handler(request as never)) as ReadonlyArray<{ readonly payload: unknown }>
+    expect(newest.map(({ payload }) => payload)).toEqual([1028, 1029])
     store.close()
   })
 

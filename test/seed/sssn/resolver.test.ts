@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpath
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { endpoint } from "../../../kernel/door/endpoint.ts"
+import { SSSNClient } from "../../../libos/client/sssn.ts"
 import {
-  channelResource, endpoint, packageManifest, snapshotResource, SSSNRef, SSSNResolver, type ClientOptions
+  channelResource, packageManifest, snapshotResource, SSSNRef, SSSNResolver, type ClientOptions
 } from "../../../kernel/ref/index.ts"
 
 let folder = ""
@@ -78,13 +80,20 @@ path = ".sssn"
 })
 
 describe("a bound ref", () => {
-  it("[182] gives a client with timeout and transport for a URL, and a path for a store; never the other", () => {
-    const client = (url: string, options: ClientOptions): { readonly url: string; readonly options: ClientOptions } => ({ url, options })
-    const resolver = new SSSNResolver(folder, { client })
-    const transport = {}
+  it("[182] gives a client with timeout and transport for a URL, and a path for a store; never the other", async () => {
+    const asked: Array<string> = []
+    const transport: typeof fetch = async (url) => {
+      asked.push(String(url))
+      return new Response('{"name":"events","schema":null,"form":"log","description":"","metadata":{}}', { headers: { "content-type": "application/json" } })
+    }
+    const told: Array<ClientOptions> = []
+    const resolver = new SSSNResolver(folder, { client: (url, options) => (told.push(options), new SSSNClient(url, options)) })
     resolver.bind(events, { url: "http://127.0.0.1:8100/sssn" })
     resolver.bind(latest, { store: ".sssn" })
-    expect(resolver.client(events, { timeoutMillis: 3000, transport })).toEqual({ url: "http://127.0.0.1:8100/sssn", options: { timeoutMillis: 3000, transport } })
+    const client = resolver.client(events, { timeoutMillis: 3000, fetch: transport })
+    expect((await client.getChannel(SSSNRef.parse(events).name)).form).toBe("log")
+    expect(asked).toEqual(["http://127.0.0.1:8100/sssn/channels/events"])
+    expect(told).toEqual([{ timeoutMillis: 3000, fetch: transport }])
     expect(refusal(() => resolver.storePath(events))).toBe(`SSSNRefError: SSSN ref is not bound to a local store: ${events}`)
     expect(refusal(() => resolver.localStore(events))).toContain("not bound to a local store")
     expect(refusal(() => resolver.client(latest))).toBe(`SSSNRefError: SSSN ref is not bound to an HTTP URL: ${latest}`)
@@ -234,7 +243,7 @@ describe("what a package says of its resources", () => {
 
   it("[187] has an exact shape, with every method, and shares nothing with what it was made of", () => {
     const metadata = { retention: { days: 1 } }
-    const resource = channelResource({ name: "events", schema: "demo:Event", description: "All.", metadata }, { endpoints: [...marks, () => "not marked", 7] })
+    const resource = channelResource({ name: "events", schema: "demo:Event", description: "All.", metadata }, { endpoints: [...marks, () => "no endpoint", 7, {}] })
     expect(resource).toEqual({
       name: "events", schema: "demo:Event", form: "log", description: "All.", metadata: { retention: { days: 1 } },
       endpoints: [
@@ -257,24 +266,13 @@ describe("what a package says of its resources", () => {
     })
   })
 
-  it("[166] [187] has no two endpoints of one name or one place, whatever their parameters are called", () => {
+  it("[187] has no two endpoints of one name or one place, whatever their parameters are called", () => {
     const at = (name: string, path: string): unknown => endpoint.get(path, { name })(() => null)
     const twice = (...endpoints: ReadonlyArray<unknown>): string => refusal(() => channelResource({ name: "x" }, { endpoints }))
-    expect(twice(at("a", "/a"), at("a", "/b"))).toBe("EndpointError: endpoint name is used twice: a")
-    expect(twice(at("a", "/x/{id}"), at("b", "/x/{name}"))).toBe("EndpointError: endpoint path is used twice: GET /x/{name}")
+    expect(twice(at("a", "/a"), at("a", "/b"))).toBe("InvalidPayloadError: endpoint name is used twice: a")
+    expect(twice(at("a", "/x/{id}"), at("b", "/x/{name}"))).toBe("InvalidPayloadError: endpoint path is used twice: GET /x/{name}")
     expect(twice(at("a", "/x/{id}"), endpoint.put("/x/{id}", { name: "b" })(() => null))).toBe("nothing was refused")
     expect(refusal(() => snapshotResource({ name: "a/b" }))).toContain("InvalidPayloadError")
-  })
-
-  it("[165] describes endpoints as they must be, and in no other way", () => {
-    const get = (path: unknown, options: object = {}): string => refusal(() => endpoint.get(wrong(path), options)(function tail() { return null }))
-    for (const path of ["", "  ", null, 7, "a b", "/a%20", "//a", "http://a", "/a?x", "/a#x", "/a\n"]) expect(get(path), String(path)).toContain("EndpointError: endpoint path")
-    for (const name of ["", "a b", "a%", 7]) expect(get("/a", { name })).toContain("EndpointError: endpoint name")
-    for (const scope of ["", "Store", "event", 7]) expect(get("/a", { scope })).toContain("EndpointError: endpoint scope")
-    for (const tags of ["read", [""], [7], { a: 1 }]) expect(get("/a", { tags })).toContain("EndpointError: endpoint tags")
-    expect(get("/a", { description: 7 })).toContain("EndpointError: endpoint description")
-    expect(refusal(() => endpoint.get("/a")(wrong("text")))).toContain("EndpointError: an endpoint is a function.")
-    expect(endpoint.get("a/{b}")(function tail() { return null }).endpoint).toEqual({ method: "GET", path: "/a/{b}", name: "tail", scope: "store", description: "", tags: [] })
   })
 
   it("[187] is a manifest without what is empty", () => {
