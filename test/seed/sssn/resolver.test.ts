@@ -83,7 +83,7 @@ describe("a bound ref", () => {
   it("[182] gives a client with timeout and transport for a URL, and a path for a store; never the other", async () => {
     const asked: Array<string> = []
     const transport: typeof fetch = async (url) => {
-      asked.push(String(url))
+      asked.push(url instanceof Request ? url.url : String(url))
       return new Response('{"name":"events","schema":null,"form":"log","description":"","metadata":{}}', { headers: { "content-type": "application/json" } })
     }
     const told: Array<ClientOptions> = []
