@@ -1,5 +1,6 @@
 // A channel: a named, schema-described sequence of events, with a form for its readers and a delivery for its events.
 import * as Schema from "effect/Schema"
+import { millisOf, Span } from "./duration.ts"
 import { ChannelId, SystemId } from "./names.ts"
 import { isReserved } from "./well-known.ts"
 
@@ -37,11 +38,27 @@ export type Visibility = typeof Visibility.Type
 export const IndexField = Schema.Literals(["kind", "sender", "recipient", "correlationId", "parentId", "subject"])
 export type IndexField = typeof IndexField.Type
 
+const Positive = Schema.Int.check(Schema.isGreaterThan(0))
+
+/**
+ * How much of a channel is kept: what is older goes first, then what is more. A reader behind what is left gets a typed
+ * gap. Items of a queue that are not settled are kept beyond the count; older ones that nobody holds go to its dead letters.
+ */
 export const Retention = Schema.Struct({
-  /** Newest events that are kept. Older ones are evicted; a reader behind them gets a typed gap. */
-  count: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0)))
+  /** Newest events that are kept. */
+  count: Schema.optionalKey(Positive),
+  /** How long an event is kept, in milliseconds of the kernel's time since it was recorded. */
+  ageMillis: Schema.optionalKey(Positive)
 })
-export type Retention = typeof Retention.Type
+export interface Retention extends Schema.Schema.Type<typeof Retention> {}
+
+/** The same as an author writes it. */
+export const RetentionSpec = Schema.Struct({
+  ...Retention.fields,
+  /** In place of `ageMillis`: 90s, 30m, 12h, 7d. */
+  age: Schema.optionalKey(Span)
+})
+export interface RetentionSpec extends Schema.Schema.Type<typeof RetentionSpec> {}
 
 export const Channel = Schema.Struct({
   name: ChannelId,
@@ -76,7 +93,7 @@ export const ChannelSpec = Schema.Struct({
   description: Schema.optionalKey(Schema.String),
   schema: Schema.optionalKey(Schema.NullOr(Schema.String)),
   metadata: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json)),
-  retention: Schema.optionalKey(Retention),
+  retention: Schema.optionalKey(RetentionSpec),
   leaseMillis: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   attemptsMax: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   /** Of shared channels alone. Default: true for `log`, `feed`, `time-series` and `pipeline-edge`. */
@@ -116,6 +133,11 @@ const takenToo: ReadonlySet<Form> = new Set<Form>(["log", "feed", "time-series",
 export const canTake = ({ delivery, exclusiveReads }: Pick<Channel, "delivery" | "exclusiveReads">): boolean =>
   delivery === "exclusive" || (delivery === "shared" && exclusiveReads)
 
+const retentionOf = ({ age, ageMillis, count }: RetentionSpec): Retention => {
+  const millis = ageMillis ?? (age === undefined ? undefined : millisOf(age))
+  return { ...(count === undefined ? {} : { count }), ...(millis === undefined ? {} : { ageMillis: millis }) }
+}
+
 /** The whole channel of a spec: every default filled in from its form and delivery. */
 export const channelOf = (spec: ChannelSpec, owner: SystemId): Channel => {
   const form = spec.form ?? (spec.delivery === "exclusive" ? "queue" : spec.delivery === "latest" ? "latest-state" : "log")
@@ -129,7 +151,7 @@ export const channelOf = (spec: ChannelSpec, owner: SystemId): Channel => {
     description: spec.description ?? "",
     schema: spec.schema ?? null,
     metadata: spec.metadata ?? {},
-    retention: spec.retention ?? {},
+    retention: spec.retention === undefined ? {} : retentionOf(spec.retention),
     leaseMillis: spec.leaseMillis ?? 300_000,
     attemptsMax: spec.attemptsMax ?? 5,
     // The kernel's own logs are for reading.

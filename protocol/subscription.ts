@@ -45,6 +45,8 @@ export interface Lag extends Schema.Schema.Type<typeof Lag> {}
 /** An item of an exclusive channel, held by one taker until it settles or the lease ends. */
 export interface Taken {
   readonly event: Event
+  /** The event's, to settle it by. */
+  readonly cursor: Cursor
   /** Grows with every new holder; a settle that carries an older one is refused. */
   readonly epoch: number
   /** 1 for the first delivery. */

@@ -18,13 +18,17 @@ import type { KernelClock } from "../clock.ts"
 import { admit, leave, type Gauge } from "../guard/admission.ts"
 import { keyLengthMax, pageEventsDefault, pageEventsMax } from "../limits.ts"
 import type { Prepared, StoreAppendError, StoreReadOptions, StoreService } from "../store/store.ts"
+import { makeAgeing } from "./ageing.ts"
 import { definite, surely } from "./definite.ts"
 import { deliveries } from "./delivery.ts"
 import { check, isLater, refusalOf } from "./drafts.ts"
 import * as Host from "./host.ts"
 import { passing } from "./passing.ts"
 import { makeQueue, type Queue, type Timer } from "./queue.ts"
-import { awaitBeyond, isConcerned, makeRoom, retain, serve, type Room } from "./room.ts"
+import { awaitBeyond, dismiss, isConcerned, makeRoom, retain, serve, type Room } from "./room.ts"
+
+export type TakeFailure = ChannelNotFound | WrongDelivery | LeaseLost | Gap | StoreCorrupt | StoreUnavailable | AppendUnknown
+export type SettleFailure = ChannelNotFound | WrongDelivery | LeaseLost | StoreUnavailable | AppendUnknown
 
 export interface ChannelsService {
   readonly store: StoreService
@@ -69,17 +73,25 @@ export interface ChannelsService {
   /** `unrecorded`: the kernel's own takes are not written down as attempts. */
   readonly take: (
     holder: SystemId, channel: ChannelId, options?: TakeOptions & { readonly unrecorded?: boolean }
-  ) => Effect.Effect<
-    ReadonlyArray<Taken>, ChannelNotFound | WrongDelivery | LeaseLost | Gap | StoreCorrupt | StoreUnavailable | AppendUnknown
-  >
+  ) => Effect.Effect<ReadonlyArray<Taken>, TakeFailure>
   readonly settle: (
     holder: SystemId, channel: ChannelId, settlements: ReadonlyArray<Settlement>
-  ) => Effect.Effect<void, ChannelNotFound | WrongDelivery | LeaseLost | StoreUnavailable | AppendUnknown>
+  ) => Effect.Effect<void, SettleFailure>
+  /** `take` in plain calls: one for each item is what a queue has to be quick at. Answers how to call it off. */
+  readonly beginTake: (
+    holder: SystemId, channel: ChannelId, options: TakeOptions, resume: (effect: Effect.Effect<ReadonlyArray<Taken>, TakeFailure>) => void
+  ) => (() => void) | undefined
+  /** The same for `settle`, of settlements that nobody changes any more. */
+  readonly beginSettle: (
+    holder: SystemId, channel: ChannelId, settlements: ReadonlyArray<Settlement>, resume: (effect: Effect.Effect<void, SettleFailure>) => void
+  ) => void
   readonly renew: (
     holder: SystemId, channel: ChannelId, cursor: Cursor, epoch: number
   ) => Effect.Effect<number, ChannelNotFound | WrongDelivery | LeaseLost>
   /** Gives back everything that a holder has taken, at once: it was undocked or failed. */
   readonly release: (holder: SystemId) => Effect.Effect<void>
+  /** Fails whatever a system waits for: its port was taken back. */
+  readonly dismiss: (system: SystemId, failure: Effect.Effect<never>) => void
   readonly backlog: (channel: ChannelId) => Effect.Effect<number, ChannelNotFound | WrongDelivery>
   /** Every item up to this cursor of an exclusive channel is settled. */
   readonly settledFloor: (channel: ChannelId) => Cursor
@@ -121,11 +133,13 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
     const opening = Semaphore.makeUnsafe(1)
     let marked: Array<Room> = []
     let epochs = 0
+    const timer = options.timer ?? platformTimer
+    const ageing = makeAgeing({ store, clock, timer })
 
     const newQueue = (room: Room): Queue =>
       makeQueue({
         store, clock,
-        timer: options.timer ?? platformTimer,
+        timer,
         nextEpoch: () => options.boot() * 4_294_967_296 + ++epochs,
         channel: () => room.channel,
         letters: () => {
@@ -149,6 +163,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       for (const room of turn) {
         room.isMarked = false
         serve(store, room)
+        ageing.touch(room)
       }
     }
 
@@ -177,9 +192,12 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       })),
       (stop) => Effect.sync(() => {
         stop()
+        ageing.close()
         for (const room of rooms.values()) room.queue?.close()
       })
     )
+
+    for (const room of rooms.values()) ageing.touch(room)
 
     const notFound = (name: ChannelId): ChannelNotFound => {
       const near = rooms.size > guessesMax ? undefined : nearest(name, rooms.keys())
@@ -257,6 +275,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         yield* Effect.mapError(room.queue.restore, (failure) => new StoreUnavailable({ reason: failure.message }))
       }
       retain(store, room)
+      ageing.touch(room)
     }, opening.withPermit)
 
     const put = (
@@ -304,7 +323,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         return room.queue === undefined ? without(room) : use(room.queue, room)
       })
 
-    return {
+    const service: ChannelsService = {
       store,
       clock,
       open,
@@ -350,12 +369,30 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
           const [first] = settlements
           return first === undefined ? Effect.void : Effect.fail(neverHeld(name, first.cursor, first.epoch))
         }),
+      beginTake: (holder, name, given, resume) => {
+        const room = rooms.get(name)
+        if (room?.queue !== undefined && room.hasLetters && room.queue.isRestored() && canTake(room.channel)) {
+          return room.queue.beginTake(holder, given, resume)
+        }
+        return later(service.take(holder, name, given), resume)
+      },
+      beginSettle: (holder, name, settlements, resume) => {
+        const room = rooms.get(name)
+        if (room?.queue !== undefined && canTake(room.channel)) room.queue.beginSettle(holder, settlements, resume)
+        else later(service.settle(holder, name, settlements), resume)
+      },
       renew: (holder, name, cursor, epoch) =>
         withQueue(name, "renew", (queue) => queue.renew(holder, cursor, epoch), () => Effect.fail(neverHeld(name, cursor, epoch))),
       release: (holder) =>
         Effect.sync(() => {
           for (const room of rooms.values()) room.queue?.release(holder)
         }),
+      dismiss: (system, failure) => {
+        for (const room of rooms.values()) {
+          room.queue?.dismiss(system, failure)
+          dismiss(room, system, failure)
+        }
+      },
       backlog: (name) =>
         withQueue(name, "backlog", (queue) => queue.backlog, () => Effect.succeed(store.statisticsOf(name)?.events ?? 0)),
       settledFloor: (name) => rooms.get(name)?.queue?.settledFloor() ?? 0,
@@ -363,7 +400,15 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       clear: (name, filter) => Effect.flatMap(hosted(name), (host) => Host.clear(host, filter)),
       remove: (name, ids) => Effect.flatMap(hosted(name), (host) => Host.remove(host, ids))
     }
+    return service
   })
+
+/** Runs what has to be waited for; answers how to call it off. */
+const later = <A, E>(effect: Effect.Effect<A, E>, resume: (effect: Effect.Effect<A, E>) => void): (() => void) => {
+  const fiber = Effect.runFork(effect)
+  fiber.addObserver(resume)
+  return () => fiber.interruptUnsafe()
+}
 
 const noneRemoved: Effect.Effect<ReadonlySet<Cursor>> = Effect.succeed(new Set())
 

@@ -25,7 +25,9 @@ export interface Hosted {
 const empty: ChannelStatistics = { head: 0, floor: 0, events: 0 }
 
 /** The last cursor that was recorded before a moment. Kernel time never goes back, so it is found by halving. */
-const lastBefore = Effect.fnUntraced(function*({ name, store }: Hosted, before: number) {
+export const lastBefore = Effect.fnUntraced(function*(
+  { name, store }: Pick<Hosted, "name" | "store">, before: number
+): Effect.fn.Return<Cursor, ChannelNotFound | Gap | StoreCorrupt> {
   let { floor: from, head: to } = store.statisticsOf(name) ?? empty
   while (from < to) {
     const middle = Math.floor((from + to) / 2)

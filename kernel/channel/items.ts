@@ -4,15 +4,15 @@
 //
 // An item that is settled joins the run before it and the run behind it, so memory follows what is open, not what was
 // ever settled, and everything here takes constant time.
-import type { Event } from "../../protocol/event.ts"
 import type { Cursor } from "../../protocol/names.ts"
 import type { Outcome } from "../../protocol/subscription.ts"
+import type { StoredItem } from "../store/store.ts"
 import type { Held } from "./lease.ts"
 import type { Run } from "./settlement.ts"
 
 export interface Item extends Held {
   /** Present until it is handed out; an item that comes back is read again. */
-  event: Event | undefined
+  stored: StoredItem | undefined
   /** How often it was handed out. */
   attempts: number
   /** When it comes back after a nack, in kernel time. */
@@ -35,7 +35,7 @@ export interface Items {
   /** Open items. */
   readonly size: () => number
   /** Adds an open item behind all others. */
-  readonly add: (cursor: Cursor, event: Event, attempts: number) => Item
+  readonly add: (stored: StoredItem, attempts: number) => Item
   /** Adds what was settled before, behind all others. */
   readonly addRun: (from: Cursor, to: Cursor) => void
   readonly settle: (item: Item) => void
@@ -49,8 +49,8 @@ export interface Items {
   readonly everything: () => { readonly runs: ReadonlyArray<Run>; readonly taken: ReadonlyArray<readonly [Cursor, number]> }
 }
 
-const makeItem = (cursor: Cursor, event: Event | undefined, attempts: number, previous: Item | undefined): Item => ({
-  cursor, holder: "", epoch: 0, expiresAt: 0, event, attempts, dueAt: 0, ending: undefined, isOut: false, reason: undefined,
+const makeItem = (cursor: Cursor, stored: StoredItem | undefined, attempts: number, previous: Item | undefined): Item => ({
+  cursor, holder: "", epoch: 0, expiresAt: 0, stored, attempts, dueAt: 0, ending: undefined, isOut: false, reason: undefined,
   previous, next: undefined, runFrom: -1, runTo: -1
 })
 
@@ -94,8 +94,9 @@ export const makeItems = (floor: Cursor): Items => {
   return {
     floor: () => head.runTo,
     size: () => size,
-    add: (cursor, event, attempts) => {
-      const item = makeItem(cursor, event, attempts, tail)
+    add: (stored, attempts) => {
+      const { cursor } = stored
+      const item = makeItem(cursor, stored, attempts, tail)
       tail.next = item
       tail = item
       byCursor?.set(cursor, item)

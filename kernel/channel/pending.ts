@@ -3,10 +3,9 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { ChannelNotFound, Gap, StoreCorrupt } from "../../protocol/errors.ts"
-import type { Page } from "../../protocol/event.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import { openItemsMax, pageEventsMax, queuePageEvents } from "../limits.ts"
-import type { StoreService } from "../store/store.ts"
+import type { ItemPage, StoreService } from "../store/store.ts"
 import type { Item, Items } from "./items.ts"
 import { floorOf, join, runAt, type Run, type Settled } from "./settlement.ts"
 
@@ -60,24 +59,26 @@ export const makePending = (options: PendingOptions): Pending => {
 
   const head = (): Cursor => store.statisticsOf(channel)?.head ?? 0
 
-  const add = (page: Page): void => {
+  const add = (page: ItemPage): void => {
     window = []
     at = 0
     let skipTo = readTo
-    for (const event of page.events) {
-      const run = runAt(settled.runs, event.cursor)
+    const lastSettled = settled.runs[settled.runs.length - 1]?.[1] ?? 0
+    for (const stored of page.items) {
+      const { cursor } = stored
+      const run = cursor > lastSettled ? undefined : runAt(settled.runs, cursor)
       if (run !== undefined) {
-        items.addRun(event.cursor, run[1])
+        items.addRun(cursor, run[1])
         skipTo = run[1]
         continue
       }
-      if (event.cursor <= counted.to) counted.items--
-      const item = items.add(event.cursor, event, settled.attempts.get(event.cursor) ?? 0)
+      if (cursor <= counted.to) counted.items--
+      const item = items.add(stored, settled.attempts.get(cursor) ?? 0)
       if (item.attempts >= options.attemptsMax()) options.onSpent(item)
       else window.push(item)
     }
     // A page without events that does not get on: the rest of the log was evicted.
-    readTo = Math.max(skipTo, page.events.length === 0 ? Math.max(page.next, page.head) : page.next)
+    readTo = Math.max(skipTo, page.items.length === 0 ? Math.max(page.next, page.head) : page.next)
   }
 
   /** Answers false when it failed at once. */
@@ -85,7 +86,7 @@ export const makePending = (options: PendingOptions): Pending => {
     isReading = true
     let isWaiting = false
     let hasFailed = false
-    run(store.read(channel, { after: readTo, limit: queuePageEvents }), (exit) => {
+    run(store.items(channel, { after: readTo, limit: queuePageEvents }), (exit) => {
       isReading = false
       if (exit._tag === "Success") add(exit.value)
       else {
@@ -130,12 +131,12 @@ export const makePending = (options: PendingOptions): Pending => {
       }
       if (counted.to <= readTo) counted = { to: readTo, items: 0 }
       if (counted.to >= statistics.head) return counted.items
-      const page = yield* store.read(channel, { after: counted.to, limit: pageEventsMax })
+      const page = yield* store.items(channel, { after: counted.to, limit: pageEventsMax })
       if (page.next < counted.to) continue
-      for (const event of page.events) {
-        if (event.cursor > Math.max(counted.to, readTo) && runAt(settled.runs, event.cursor) === undefined) counted.items++
+      for (const { cursor } of page.items) {
+        if (cursor > Math.max(counted.to, readTo) && runAt(settled.runs, cursor) === undefined) counted.items++
       }
-      counted.to = page.events.length === 0 ? Math.max(page.next, page.head) : page.next
+      counted.to = page.items.length === 0 ? Math.max(page.next, page.head) : page.next
     }
   })
 

@@ -24,7 +24,8 @@ import { makePending, run, type Pending, type ReadFailure } from "./pending.ts"
 import { makeRecorder, type WriteFailure } from "./recorder.ts"
 import { nothingPlanned, plan, type Plan, type Removal } from "./removal.ts"
 import { makeReturned } from "./returned.ts"
-import { floorOf } from "./settlement.ts"
+import { floorOf, withAttempts } from "./settlement.ts"
+import { Settler, TakenItem, Taker as AnyTaker } from "./taker.ts"
 
 /** Calls back once after so many milliseconds; answers how to call it off. */
 export type Timer = (millis: number, ring: () => void) => () => void
@@ -48,8 +49,17 @@ export type ItemStatus = "open" | "held" | "settled" | "removed"
 export interface Queue {
   readonly take: (
     holder: SystemId, options: TakeOptions & { readonly unrecorded?: boolean }
-  ) => Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure | WrongDelivery | LeaseLost>
+  ) => Effect.Effect<ReadonlyArray<Taken>, TakeFailure>
+  /** The same in plain calls: answers how to call it off, or nothing when the answer was given already. Once restored. */
+  readonly beginTake: (
+    holder: SystemId, options: TakeOptions & { readonly unrecorded?: boolean },
+    resume: (effect: Effect.Effect<ReadonlyArray<Taken>, TakeFailure>) => void
+  ) => (() => void) | undefined
   readonly settle: (holder: SystemId, settlements: ReadonlyArray<Settlement>) => Effect.Effect<void, LeaseLost | WriteFailure>
+  /** The same in plain calls, of settlements that nobody changes any more. */
+  readonly beginSettle: (
+    holder: SystemId, settlements: ReadonlyArray<Settlement>, resume: (effect: Effect.Effect<void, LeaseLost | WriteFailure>) => void
+  ) => void
   readonly renew: (holder: SystemId, cursor: Cursor, epoch: number) => Effect.Effect<number, LeaseLost>
   readonly release: (holder: SystemId) => void
   /** Fails what waits for a holder. */
@@ -66,36 +76,21 @@ export interface Queue {
   readonly remove: (cursors: ReadonlyArray<Cursor>, floor: Cursor) => Effect.Effect<number, ReadFailure | WriteFailure>
   /** Reads what was settled before this boot; done once, and by the first call that needs it. */
   readonly restore: Effect.Effect<void, ReadFailure>
+  /**
+   * Items up to this cursor that nobody holds are handed out no more: they go to the dead letters, so many at once.
+   * Answers how many there were.
+   */
+  readonly bury: (upTo: Cursor, reason: string) => number
   /** The channel's head moved. */
   readonly onHead: () => void
   /** Ends timers. When the channel is no queue any more, those who wait for it are told so. */
   readonly close: (reason?: WrongDelivery) => void
 }
 
-interface Taker {
-  readonly holder: SystemId
-  readonly limit: number
-  readonly wait: boolean
-  readonly unrecorded: boolean
-  readonly resume: (effect: Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure | WrongDelivery>) => void
-  readonly items: Array<Item>
-  /** Nobody is there any more to take what was set aside. */
-  isGone: boolean
-  /** What it ends is not written down yet: it is answered then. */
-  isEnding: boolean
-  answer: Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure> | undefined
-}
-
-interface Ending {
-  readonly items: ReadonlyArray<Item>
-  /** Ends are written down, or could not be. */
-  readonly onExit: (failed: Exit.Exit<never, WriteFailure> | undefined) => void
-}
-
-interface Ends {
-  readonly items: ReadonlyArray<Item>
-  readonly lost: LeaseLost | undefined
-}
+type TakeFailure = ReadFailure | WriteFailure | WrongDelivery | LeaseLost
+type Taker = AnyTaker<TakeFailure>
+/** A call by which leases end. */
+type Ending = Settler | Taker
 
 interface Turn {
   readonly takers: ReadonlyArray<Taker>
@@ -131,7 +126,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const leases = makeLeases<Item>()
   const restoring = Semaphore.makeUnsafe(1)
   const returned = makeReturned({
-    eventOf: recorder.eventOf,
+    storedAt: recorder.storedAt,
     onRead: () => schedule(),
     onGone: (item) => {
       if (item.ending !== undefined) return
@@ -151,6 +146,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
   let spent: Array<Item> = []
   let current: Turn | undefined
   let failure: Exit.Exit<never, ReadFailure> | undefined
+  let lostFirst: LeaseLost | undefined
   let isScheduled = false
   let isClosed = false
   let turns = 0
@@ -179,7 +175,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
 
   /** The lease of an item ended without a settlement: it is handed out again, or it has had all its attempts. */
   const giveBack = (item: Item, dueAt: number): void => {
-    item.event = undefined
+    item.stored = undefined
     if (item.attempts >= channel().attemptsMax) spent.push(item)
     else {
       item.isOut = false
@@ -214,7 +210,8 @@ export const makeQueue = (options: QueueOptions): Queue => {
         if (item === undefined) break
         item.attempts++
         item.isOut = true
-        taker.items.push(item)
+        if (taker.items.length === 0) taker.items = [item]
+        else (taker.items as Array<Item>).push(item) // the list that was made for it
       }
       if (taker.items.length === 0) {
         // What comes next is for the first one who waits; those behind that do not wait must not hang on it.
@@ -227,8 +224,8 @@ export const makeQueue = (options: QueueOptions): Queue => {
     return served
   }
 
-  const answer = (taker: Taker, effect: Effect.Effect<ReadonlyArray<Taken>, ReadFailure | WriteFailure>): void => {
-    if (taker.isEnding) taker.answer = effect
+  const answer = (taker: Taker, effect: Effect.Effect<ReadonlyArray<Taken>, TakeFailure>): void => {
+    if (taker.ends.length > 0) taker.answer = effect
     else taker.resume(effect)
   }
 
@@ -239,15 +236,18 @@ export const makeQueue = (options: QueueOptions): Queue => {
       return answer(taker, nothing)
     }
     const expiresAt = now + channel().leaseMillis
-    const taken: Array<Taken> = []
-    for (const item of taker.items) {
-      const epoch = options.nextEpoch()
-      // An item is set aside only with its event, and keeps it until here.
-      taken.push({ event: item.event!, epoch, attempt: item.attempts, expiresAt })
-      item.event = undefined
-      leases.grant(item, taker.holder, epoch, expiresAt)
-    }
-    answer(taker, Effect.succeed(taken))
+    const { items: aside } = taker
+    if (aside.length === 1) return answer(taker, Effect.succeed([lease(aside[0]!, taker.holder, expiresAt)]))
+    answer(taker, Effect.succeed(aside.map((item) => lease(item, taker.holder, expiresAt))))
+  }
+
+  const lease = (item: Item, holder: SystemId, expiresAt: number): Taken => {
+    const epoch = options.nextEpoch()
+    // An item is set aside only with what is stored of it, and keeps it until here.
+    const taken = new TakenItem(item.stored!, epoch, item.attempts, expiresAt)
+    item.stored = undefined
+    leases.grant(item, holder, epoch, expiresAt)
+    return taken
   }
 
   const turn = (): void => {
@@ -290,18 +290,18 @@ export const makeQueue = (options: QueueOptions): Queue => {
 
   const write = (turn: Turn): void => {
     const ending: Array<Item> = []
-    for (const request of turn.endings) for (const item of request.items) ending.push(item)
+    for (const { ends } of turn.endings) for (const item of ends) ending.push(item)
     for (const item of turn.spent) {
       item.ending = "dead"
       ending.push(item)
     }
     for (const item of turn.plan.items) ending.push(item)
     ending.sort(byCursor)
-    const taken: Array<readonly [Cursor, number]> = []
-    for (const taker of turn.takers) for (const item of taker.items) taken.push([item.cursor, item.attempts])
+    let taken = ""
+    for (const taker of turn.takers) for (const item of taker.items) taken = withAttempts(taken, item.cursor, item.attempts)
     const { cursors } = turn.plan
     const runs = turn.plan.runs.length === 0 ? items.runsOf(ending) : [...items.runsOf(ending), ...turn.plan.runs]
-    const isNew = runs.length > 0 || taken.length > 0 || cursors.length > 0
+    const isNew = runs.length > 0 || taken !== "" || cursors.length > 0
     run(isNew ? recorder.write(ending, runs, taken, cursors) : Effect.void, (exit: Exit.Exit<void, WriteFailure>) => {
       current = undefined
       if (exit._tag === "Success") conclude(turn, ending)
@@ -319,7 +319,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
     }
     if (ending.length > 0) options.onSettled()
     const now = clock.now()
-    for (const request of turn.endings) request.onExit(undefined)
+    for (const request of turn.endings) ended(request, undefined)
     for (const taker of turn.takers) handOut(taker, now)
     for (const answer of turn.plan.answers) answer()
   }
@@ -327,11 +327,11 @@ export const makeQueue = (options: QueueOptions): Queue => {
   /** Nothing of a turn could be written down: everything is as it was before. */
   const revoke = (turn: Turn, failed: Exit.Exit<never, WriteFailure>): void => {
     for (const request of turn.endings) {
-      for (const item of request.items) {
+      for (const item of request.ends) {
         item.ending = undefined
         leases.restore(item)
       }
-      request.onExit(failed)
+      ended(request, failed)
     }
     for (const item of turn.spent) {
       item.ending = undefined
@@ -371,41 +371,40 @@ export const makeQueue = (options: QueueOptions): Queue => {
     })
   }))
 
-  const take: Queue["take"] = (holder, { limit, wait, unrecorded, settle: settlements }) => {
-    let ended = none as ReadonlyArray<Item>
-    if (settlements !== undefined) {
-      const ends = end(holder, settlements)
-      if (ends.lost !== undefined) return settled(ends, nothing)
-      ended = ends.items
+  /* hot */
+  const beginTake: Queue["beginTake"] = (holder, { limit = 1, wait, unrecorded, settle: settlements }, resume) => {
+    if (isClosed) return void resume(Effect.fail(closed))
+    const ends = settlements === undefined || settlements.length === 0 ? none : end(holder, settlements)
+    if (settlements !== undefined && lostFirst !== undefined) return void finish(ends, nothing, resume)
+    if (wait !== true && ends.length === 0 && takers.size === 0 && isIdle()) return void resume(nothing)
+    const taker: Taker = new AnyTaker(
+      holder, Math.min(Math.max(1, Math.floor(limit) || 1), takeItemsMax), wait === true, unrecorded === true, ends, resume
+    )
+    takers.add(taker)
+    if (wait !== true) impatient++
+    if (ends.length > 0) endings.push(taker)
+    schedule()
+    return () => {
+      taker.isGone = true
+      leave(taker)
     }
-    if (wait !== true && ended.length === 0 && takers.size === 0 && isIdle()) return nothing
-    return Effect.callback((resume) => {
-      if (isClosed) return resume(Effect.fail(closed))
-      const taker: Taker = {
-        holder, limit: Math.min(Math.max(1, Math.floor(limit ?? 1) || 1), takeItemsMax), wait: wait === true,
-        unrecorded: unrecorded === true, resume, items: [], isGone: false, isEnding: ended.length > 0, answer: undefined
-      }
-      takers.add(taker)
-      if (wait !== true) impatient++
-      if (taker.isEnding) {
-        endings.push({
-          items: ended,
-          onExit: (failed) => {
-            taker.isEnding = false
-            if (failed !== undefined) {
-              leave(taker)
-              resume(failed)
-            } else if (taker.answer !== undefined) resume(taker.answer)
-          }
-        })
-      }
-      schedule()
-      return Effect.sync(() => {
-        taker.isGone = true
-        leave(taker)
-      })
-    })
   }
+
+  /** What a call ends is written down, or could not be. */
+  const ended = (by: Ending, failed: Exit.Exit<never, WriteFailure> | undefined): void => {
+    if (by instanceof Settler) return by.onExit(failed)
+    by.ends = none
+    if (failed !== undefined) {
+      leave(by)
+      by.resume(failed)
+    } else if (by.answer !== undefined) by.resume(by.answer)
+  }
+
+  const take: Queue["take"] = (holder, takeOptions) =>
+    Effect.callback((resume) => {
+      const cancel = beginTake(holder, takeOptions, resume)
+      return cancel === undefined ? undefined : Effect.sync(cancel)
+    })
 
   /** There is nothing to hand out now. */
   const isIdle = (): boolean => {
@@ -417,37 +416,42 @@ export const makeQueue = (options: QueueOptions): Queue => {
     new LeaseLost({ channel: name, cursor, epoch, newestEpoch: leases.newestEpoch(cursor) })
 
   /* hot */
-  /** Ends leases: answers what is to be written down, and the first lease that its holder does not hold. */
-  const end = (holder: SystemId, settlements: ReadonlyArray<Settlement>): Ends => {
+  /** Ends leases: answers what is to be written down; `lostFirst` is the first lease that its holder does not hold. */
+  const end = (holder: SystemId, settlements: ReadonlyArray<Settlement>): ReadonlyArray<Item> => {
     const now = clock.now()
     expire(now)
-    const ended: Array<Item> = []
-    let firstLost: LeaseLost | undefined
-    for (const { cursor, epoch, outcome, reason, delayMillis } of read(settlements)) {
+    let ending: ReadonlyArray<Item> = none
+    lostFirst = undefined
+    for (let at = 0; at < settlements.length; at++) {
+      const { cursor, epoch, outcome, reason, delayMillis = 0 } = settlements[at]!
       const item = leases.find(cursor, holder, epoch)
       if (item === undefined) {
-        firstLost ??= lost(cursor, epoch)
+        lostFirst ??= lost(cursor, epoch)
         continue
       }
       leases.end(item)
       if (reason !== undefined) item.reason = reason
       if (outcome === "ack" || outcome === "dead") {
         item.ending = outcome
-        ended.push(item)
-      } else giveBack(item, delayMillis > 0 ? now + delayMillis : 0)
+        if (ending.length === 0) ending = [item]
+        else (ending as Array<Item>).push(item) // the list that was made here
+      } else giveBack(item, delayMillis > 0 ? now + Math.min(delayMillis, nackDelayMillisMax) : 0)
     }
-    return { items: ended, lost: firstLost }
+    return ending
   }
 
   /** Succeeds, or fails with the lease that was lost, when everything else is written down. */
-  const settled = <A>({ items: ended, lost }: Ends, done: Effect.Effect<A>): Effect.Effect<A, LeaseLost | WriteFailure> => {
-    const answer: Effect.Effect<A, LeaseLost> = lost === undefined ? done : Effect.fail(lost)
-    if (ended.length === 0) return answer
-    return Effect.callback((resume) => {
-      endings.push({ items: ended, onExit: (failed) => resume(failed ?? answer) })
-      schedule()
-    })
+  const finish = <A>(
+    ends: ReadonlyArray<Item>, done: Effect.Effect<A>, resume: (effect: Effect.Effect<A, LeaseLost | WriteFailure>) => void
+  ): void => {
+    const answer: Effect.Effect<A, LeaseLost> = lostFirst === undefined ? done : Effect.fail(lostFirst)
+    if (ends.length === 0) return resume(answer)
+    endings.push(new Settler(ends, (failed) => resume(failed ?? answer)))
+    schedule()
   }
+
+  const beginSettle: Queue["beginSettle"] = (holder, settlements, resume) =>
+    isClosed ? resume(Effect.fail(closed)) : finish(end(holder, settlements), Effect.void, resume)
 
   const statusOf = (cursor: Cursor): ItemStatus => {
     if (removed.has(cursor)) return "removed"
@@ -460,7 +464,9 @@ export const makeQueue = (options: QueueOptions): Queue => {
   return {
     take: (holder, takeOptions) =>
       pending === undefined ? Effect.flatMap(restore, () => take(holder, takeOptions)) : take(holder, takeOptions),
-    settle: (holder, settlements) => (isClosed ? Effect.fail(closed) : settled(end(holder, settlements), Effect.void)),
+    beginTake,
+    beginSettle,
+    settle: (holder, settlements) => Effect.callback((resume) => beginSettle(holder, read(settlements), resume)),
     renew: (holder, cursor, epoch) => {
       const now = clock.now()
       expire(now)
@@ -505,6 +511,23 @@ export const makeQueue = (options: QueueOptions): Queue => {
         schedule()
       })),
     restore,
+    bury: (upTo, reason) => {
+      let buried = 0
+      while (buried < takeItemsMax && failure === undefined) {
+        const item = next()
+        if (item === undefined) break
+        if (item.cursor > upTo) {
+          returned.add(item, 0)
+          break
+        }
+        item.isOut = true
+        item.reason = reason
+        spent.push(item)
+        buried++
+      }
+      if (buried > 0) schedule()
+      return buried
+    },
     onHead: () => {
       if (takers.size > 0) schedule()
     },
@@ -512,7 +535,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       isClosed = true
       cancelTimer?.()
       // Nothing of them was written: the items will be handed out again by whoever has the log next.
-      for (const request of endings) request.onExit(Exit.fail(closed))
+      for (const request of endings) ended(request, Exit.fail(closed))
       endings = []
       for (const removal of removals) removal.resume(Effect.fail(closed))
       removals = []
@@ -526,9 +549,9 @@ export const makeQueue = (options: QueueOptions): Queue => {
 }
 
 /** Settlements as plain data, read before anything is changed: a getter of the caller may throw. */
-const read = (settlements: ReadonlyArray<Settlement>) =>
+const read = (settlements: ReadonlyArray<Settlement>): ReadonlyArray<Settlement> =>
   settlements.map(({ cursor, epoch, outcome, reason, delayMillis }) => ({
     cursor, epoch, outcome,
-    reason: typeof reason === "string" ? reason : undefined,
-    delayMillis: typeof delayMillis === "number" ? Math.min(delayMillis, nackDelayMillisMax) : 0
+    ...(typeof reason === "string" ? { reason } : {}),
+    delayMillis: typeof delayMillis === "number" ? delayMillis : 0
   }))

@@ -3,12 +3,11 @@
 import * as Effect from "effect/Effect"
 import type { Channel } from "../../protocol/channel.ts"
 import { StoreUnavailable, type AppendUnknown } from "../../protocol/errors.ts"
-import type { Event } from "../../protocol/event.ts"
 import { kernelSystem, type Cursor } from "../../protocol/names.ts"
 import { settlementOf } from "../../protocol/well-known.ts"
 import { batchTextMax, pageEventsMax, settlementRecordsMax } from "../limits.ts"
 import { prepare } from "../store/codec.ts"
-import type { StoreAppendError, StoreService } from "../store/store.ts"
+import type { StoreAppendError, StoredItem, StoreService } from "../store/store.ts"
 import { bury } from "./dead-letters.ts"
 import { definite } from "./definite.ts"
 import type { Item } from "./items.ts"
@@ -25,11 +24,11 @@ export interface Recorder {
    * that was taken or removed. The record is made when this is called, and kept when the effect succeeds.
    */
   readonly write: (
-    ending: ReadonlyArray<Item>, runs: ReadonlyArray<Run>, taken: ReadonlyArray<readonly [Cursor, number]>,
+    ending: ReadonlyArray<Item>, runs: ReadonlyArray<Run>, takenText: string,
     removed: ReadonlyArray<Cursor>
   ) => Effect.Effect<void, WriteFailure>
-  /** The event at a cursor of the channel, while it is kept. */
-  readonly eventOf: (cursor: Cursor) => Effect.Effect<Event | undefined, ReadFailure>
+  /** What lies at a cursor of the channel, while it is kept. */
+  readonly storedAt: (cursor: Cursor) => Effect.Effect<StoredItem | undefined, ReadFailure>
 }
 
 export interface RecorderOptions {
@@ -52,15 +51,14 @@ export const makeRecorder = (options: RecorderOptions): Recorder => {
   const unindexed: Channel = { ...channel(), indexes: [] }
   let records = 0
 
-  const eventOf: Recorder["eventOf"] = (cursor) =>
-    Effect.map(store.read(name, { after: cursor - 1, limit: 1 }), (page) =>
-      page.events[0]?.cursor === cursor ? page.events[0] : undefined)
+  const storedAt: Recorder["storedAt"] = (cursor) =>
+    Effect.map(store.items(name, { after: cursor - 1, limit: 1 }), ({ items: [item] }) => (item?.cursor === cursor ? item : undefined))
 
   const buryItem = (letters: Channel, item: Item): Effect.Effect<void, WriteFailure> =>
     Effect.flatMap(
       // Damaged or evicted: the letter says which item it was, without its payload.
-      item.event === undefined ? Effect.catch(eventOf(item.cursor), () => Effect.succeed(undefined)) : Effect.succeed(item.event),
-      (event) => bury(store, letters, item, event)
+      item.stored === undefined ? Effect.catch(storedAt(item.cursor), () => Effect.succeed(undefined)) : Effect.succeed(item.stored),
+      (stored) => bury(store, letters, item, stored?.event())
     )
 
   const wholeText = (runs: ReadonlyArray<Run>, dead: ReadonlyArray<Cursor>, removed: ReadonlyArray<Cursor>): string | undefined => {
@@ -70,12 +68,12 @@ export const makeRecorder = (options: RecorderOptions): Recorder => {
     return text.length < batchTextMax - 1_000 ? text : undefined
   }
 
-  const write: Recorder["write"] = (ending, runs, taken, removed) => {
+  const write: Recorder["write"] = (ending, runs, takenText, removed) => {
     const dead: Array<Item> = []
     for (const item of ending) if (item.ending === "dead") dead.push(item)
     const deadCursors = dead.map((item) => item.cursor)
     const whole = wholeText(runs, deadCursors, removed)
-    const record = prepare({ kind: settlementKind }, kernelSystem, unindexed, whole ?? recordText(runs, taken, deadCursors, removed))
+    const record = prepare({ kind: settlementKind }, kernelSystem, unindexed, whole ?? recordText(runs, takenText, deadCursors, removed))
     const { durability } = channel()
     const append = store.append(companion, [record], {
       sender: kernelSystem,
@@ -107,7 +105,7 @@ export const makeRecorder = (options: RecorderOptions): Recorder => {
     return settled
   })
 
-  return { read, write, eventOf }
+  return { read, write, storedAt }
 }
 
 /** A record can fail in no other way that a caller could do something about. */

@@ -1,8 +1,8 @@
 // Items of an exclusive channel that came back unsettled, oldest first; some only after a delay. Their events are not
 // kept in memory meanwhile: each is read again when its turn comes.
 import type * as Effect from "effect/Effect"
-import type { Event } from "../../protocol/event.ts"
 import type { Cursor } from "../../protocol/names.ts"
+import type { StoredItem } from "../store/store.ts"
 import { makeHeap } from "./heap.ts"
 import type { Item } from "./items.ts"
 import { run } from "./pending.ts"
@@ -22,8 +22,8 @@ export interface Returned {
 }
 
 export interface ReturnedOptions {
-  readonly eventOf: (cursor: Cursor) => Effect.Effect<Event | undefined, unknown>
-  /** An event that had to be waited for is here. */
+  readonly storedAt: (cursor: Cursor) => Effect.Effect<StoredItem | undefined, unknown>
+  /** One that had to be waited for is here. */
   readonly onRead: () => void
   /** An item that is not in the log any more, or cannot be read. */
   readonly onGone: (item: Item) => void
@@ -40,10 +40,10 @@ export const makeReturned = (options: ReturnedOptions): Returned => {
   const read = (item: Item): void => {
     reading++
     let isWaiting = false
-    run(options.eventOf(item.cursor), (exit) => {
+    run(options.storedAt(item.cursor), (exit) => {
       reading--
       if (exit._tag === "Success" && exit.value !== undefined) {
-        item.event = exit.value
+        item.stored = exit.value
         ready.push(item)
       } else options.onGone(item)
       if (isWaiting) options.onRead()
@@ -61,7 +61,7 @@ export const makeReturned = (options: ReturnedOptions): Returned => {
       while (reading < readsMax) {
         const item = ready.pop()
         if (item?.ending !== undefined) continue // removed meanwhile
-        if (item === undefined || item.event !== undefined) return item
+        if (item === undefined || item.stored !== undefined) return item
         read(item)
       }
       return undefined

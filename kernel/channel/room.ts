@@ -14,6 +14,7 @@ import { decide, evictedBy, evictedTo, note, nothingRetained, slackOf, type Reta
 
 interface Waiter {
   readonly after: Cursor
+  readonly reader: SystemId | undefined
   /** It also comes back when one of these is held no longer. */
   readonly held: ReadonlyArray<Cursor>
   readonly resume: (effect: Effect.Effect<Cursor>) => void
@@ -47,6 +48,7 @@ export const makeRoom = (channel: Channel, ceiling: () => Cursor): Room => ({
 const headOf = (store: StoreService, room: Room): Cursor => store.statisticsOf(room.channel.name)?.head ?? 0
 
 const nothingHeld: ReadonlyArray<Cursor> = []
+const none: ReadonlyArray<never> = []
 
 /** One of these cursors is not held any more, or never was. */
 const isFree = ({ queue }: Room, held: ReadonlyArray<Cursor>): boolean => {
@@ -67,7 +69,7 @@ export const awaitBeyond = (
     const head = headOf(store, room)
     if (head > after || isFree(room, held)) return Effect.succeed(head)
     return Effect.callback((resume) => {
-      const waiter: Waiter = { after, held, resume }
+      const waiter: Waiter = { after, reader, held, resume }
       const waiters = waitersFor(room, reader, head)
       waiters.add(waiter)
       return Effect.sync(() => {
@@ -76,6 +78,18 @@ export const awaitBeyond = (
       })
     })
   })
+
+/** Fails what a reader waits for here. */
+export const dismiss = (room: Room, reader: SystemId, failure: Effect.Effect<never>): void => {
+  for (const waiters of [room.waiters, room.waitersOf.get(reader)]) {
+    for (const waiter of waiters ?? none) {
+      if (waiter.reader !== reader) continue
+      waiters?.delete(waiter)
+      waiter.resume(failure)
+    }
+  }
+  if (room.waitersOf.get(reader)?.size === 0) room.waitersOf.delete(reader)
+}
 
 const waitersFor = (room: Room, reader: SystemId | undefined, head: Cursor): Set<Waiter> => {
   if (reader === undefined || reader === kernelSystem || deliveries[room.channel.delivery].addressee === undefined) return room.waiters
@@ -87,7 +101,8 @@ const waitersFor = (room: Room, reader: SystemId | undefined, head: Cursor): Set
 
 /** Whether a commit sets anything in motion here. */
 export const isConcerned = (room: Room): boolean =>
-  room.waiters.size > 0 || room.waitersOf.size > 0 || room.queue !== undefined || room.channel.retention.count !== undefined
+  room.waiters.size > 0 || room.waitersOf.size > 0 || room.queue !== undefined || room.channel.retention.count !== undefined ||
+  room.channel.retention.ageMillis !== undefined
 
 /** Does what commits to the room ask for. */
 export const serve = (store: StoreService, room: Room): void => {

@@ -76,9 +76,19 @@ export const join = (state: Settled, records: ReadonlyArray<SettlementRecord>): 
 /** Every item up to this cursor is settled. */
 export const floorOf = (state: Settled): Cursor => state.runs[0]?.[1] ?? 0
 
-/** The JSON text of a record; members that would be empty are left out. */
+/** The attempts of one more item, behind the text of others. */
+export const withAttempts = (text: string, cursor: Cursor, count: number): string =>
+  `${text === "" ? "" : `${text},`}${count === 1 ? cursor : `[${cursor},${count}]`}`
+
+const attemptsText = (taken: Iterable<readonly [Cursor, number]>): string => {
+  let text = ""
+  for (const [cursor, count] of taken) text = withAttempts(text, cursor, count)
+  return text
+}
+
+/** The JSON text of a record, of attempts or of their text; members that would be empty are left out. */
 export const recordText = (
-  runs: ReadonlyArray<Run>, taken: Iterable<readonly [Cursor, number]>, dead: ReadonlyArray<Cursor>,
+  runs: ReadonlyArray<Run>, taken: string | Iterable<readonly [Cursor, number]>, dead: ReadonlyArray<Cursor>,
   removed: ReadonlyArray<Cursor> = []
 ): string => {
   let settledText = ""
@@ -86,12 +96,8 @@ export const recordText = (
     settledText += settledText === "" ? "" : ","
     settledText += from === to ? `${from}` : `[${from},${to}]`
   }
-  let takenText = ""
-  for (const [cursor, count] of taken) {
-    takenText += takenText === "" ? "" : ","
-    takenText += count === 1 ? `${cursor}` : `[${cursor},${count}]`
-  }
   let text = settledText === "" ? "" : `"settled":[${settledText}]`
+  const takenText = typeof taken === "string" ? taken : attemptsText(taken)
   if (takenText !== "") text += `${text === "" ? "" : ","}"taken":[${takenText}]`
   if (dead.length > 0) text += `${text === "" ? "" : ","}"dead":[${dead.join(",")}]`
   if (removed.length > 0) text += `${text === "" ? "" : ","}"removed":[${removed.join(",")}]`

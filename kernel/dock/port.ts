@@ -1,7 +1,6 @@
 // The in-process port: stamps the sender, checks wiring and admission, and suspends a paused system at its next call.
 // The port object is the capability; nothing in a payload can make it speak for another.
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { Artifact } from "../../protocol/artifact.ts"
 import type { Channel } from "../../protocol/channel.ts"
@@ -11,13 +10,13 @@ import {
 } from "../../protocol/errors.ts"
 import type { Appended } from "../../protocol/event.ts"
 import { nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
-import type { Port } from "../../protocol/port.ts"
+import type { Port, TakeOptions } from "../../protocol/port.ts"
 import type { ReadingPower } from "../../protocol/power.ts"
 import type { ChannelSecurity, Principal } from "../../protocol/security.ts"
 import type { Snapshot } from "../../protocol/snapshot.ts"
-import type { Subscription, Taken } from "../../protocol/subscription.ts"
+import type { Settlement, Subscription, Taken } from "../../protocol/subscription.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
-import type { ChannelsService } from "../channel/channels.ts"
+import type { ChannelsService, SettleFailure, TakeFailure } from "../channel/channels.ts"
 import { makeGauge, type PendingRequests } from "../guard/admission.ts"
 import { securityRefusal } from "../guard/channel-security.ts"
 import { notWired, roles, type Direction, type Wiring } from "../guard/wiring.ts"
@@ -38,8 +37,6 @@ export interface PortOptions {
   /** Names the system whose code goes on, for the watchdog. */
   readonly entered: (system: SystemId) => void
 }
-
-type TakeError = Effect.Error<ReturnType<ChannelsService["take"]>>
 
 export interface PortControl {
   readonly port: Port
@@ -132,22 +129,12 @@ export const makePort = (options: PortOptions): PortControl => {
     return use(value)
   }
 
-  const leaving = new Set<(undocked: Undocked) => void>()
-  /** Something that may wait for long: it ends when the port is taken back, and nothing comes to a closed port. */
-  const waiting = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Undocked> =>
-    Effect.callback<A, E | Undocked>((resume) => {
-      const fiber = Effect.runFork(effect)
-      const leave = (undocked: Undocked): void => {
-        resume(Effect.fail(undocked))
-        fiber.interruptUnsafe()
-      }
-      leaving.add(leave)
-      fiber.addObserver((exit) => {
-        leaving.delete(leave)
-        resume(exit)
-      })
-      return Fiber.interrupt(fiber)
-    })
+  /** What waits for long is answered here: a paused system stays suspended, and then its code goes on. */
+  const passOn = <A, E>(resume: (effect: Effect.Effect<A, E>) => void): ((effect: Effect.Effect<A, E>) => void) => (effect) => {
+    if (paused && closed === undefined) return resume(Effect.flatMap(running.await, () => Effect.suspend(() => goOn(effect))))
+    entered(system)
+    resume(effect)
+  }
 
   /** Counts requests until they are answered. A repeated one (same key) has been counted before. */
   const asRequests = (
@@ -208,17 +195,39 @@ export const makePort = (options: PortOptions): PortControl => {
         }
       }),
     awaitBeyond: (channel, after, held) =>
-      wired(channel, "read", () => waiting(channels.awaitBeyond(channel, Given.cursorOf(after), system, Given.heldOf(held)))),
+      wired(channel, "read", () => channels.awaitBeyond(channel, Given.cursorOf(after), system, Given.heldOf(held))),
+    // Two calls for each item of each queue: one effect each, and no closures in between.
     take: (channel, takeOptions) =>
-      wired(channel, "take", (): Effect.Effect<ReadonlyArray<Taken>, TakeError | Denied | InvalidPayload | Undocked> => {
-        if (!takesWork) return Effect.fail(new Denied({ system, operation: "take from", target: channel, reason: "it is draining and takes no new work" }))
-        return given(() => Given.takeOptionsOf(takeOptions), (checked) => {
-          const taken = channels.take(system, channel, checked)
-          return checked.wait === true ? waiting(taken) : taken
-        })
+      Effect.callback<ReadonlyArray<Taken>, TakeFailure | Denied | InvalidPayload | Undocked>((resume) => {
+        if (closed !== undefined) return resume(Effect.fail(closed))
+        if (paused) return resume(Effect.flatMap(running.await, () => port.take(channel, takeOptions)))
+        const refused = refusal(channel, "take") ?? (takesWork ? undefined : new Denied({
+          system, operation: "take from", target: channel, reason: "it is draining and takes no new work"
+        }))
+        if (refused !== undefined) return resume(Effect.fail(refused))
+        let checked: TakeOptions
+        try {
+          checked = Given.takeOptionsOf(takeOptions)
+        } catch (thrown) {
+          return resume(Effect.fail(Given.refusalOf(thrown)))
+        }
+        const cancel = channels.beginTake(system, channel, checked, passOn(resume))
+        return cancel === undefined ? undefined : Effect.sync(cancel)
       }),
     settle: (channel, settlements) =>
-      wired(channel, "take", () => given(() => Given.settlementsOf(settlements), (checked) => channels.settle(system, channel, checked))),
+      Effect.callback<void, SettleFailure | Denied | InvalidPayload | Undocked>((resume) => {
+        if (closed !== undefined) return resume(Effect.fail(closed))
+        if (paused) return resume(Effect.flatMap(running.await, () => port.settle(channel, settlements)))
+        const refused = refusal(channel, "take")
+        if (refused !== undefined) return resume(Effect.fail(refused))
+        let checked: ReadonlyArray<Settlement>
+        try {
+          checked = Given.settlementsOf(settlements)
+        } catch (thrown) {
+          return resume(Effect.fail(Given.refusalOf(thrown)))
+        }
+        channels.beginSettle(system, channel, checked, passOn(resume))
+      }),
     renew: (channel, cursor, epoch) =>
       wired(channel, "take", () => given(() => Given.leaseOf(cursor, epoch), (lease) => channels.renew(system, channel, lease.cursor, lease.epoch))),
     evict: (channel, evictOptions) => hosting(channel, () => Given.evictOptionsOf(evictOptions), (checked) => channels.evict(channel, checked)),
@@ -251,6 +260,9 @@ export const makePort = (options: PortOptions): PortControl => {
         () => [Given.snapshotDraftOf(draft), Given.putOptionsOf(putOptions)] as const,
         ([checked, revision]): Effect.Effect<Snapshot, Denied | InvalidPayload | TooLarge | SnapshotConflict | StoreUnavailable> => {
           const { name, value } = checked
+          if (snapshots === "any" && wellKnown.isReserved(name)) {
+            return Effect.fail(new Denied({ system, operation: "put", target: `snapshot ${name}`, reason: "names that begin with aaax. are the kernel's" }))
+          }
           if (snapshots !== "any" && !snapshots.includes(name)) {
             return Effect.fail(new Denied({
               system, operation: "put", target: `snapshot ${name}`, reason: "its manifest does not name it",
@@ -312,9 +324,8 @@ export const makePort = (options: PortOptions): PortControl => {
       closed = undocked
       paused = false
       running.openUnsafe()
-      const left = [...leaving]
-      leaving.clear()
-      for (const leave of left) leave(undocked)
+      // Those who wait are told; their calls can fail with it, though the channels know nothing of ports.
+      channels.dismiss(system, Effect.fail(undocked) as Effect.Effect<never>)
     },
     reopen: () => {
       closed = undefined

@@ -8,7 +8,7 @@ import { keyRetentionMillis, pageEventsMax, scanEventsMax } from "../limits.ts"
 import { parseEvent } from "./codec.ts"
 import { digestOf } from "./content.ts"
 import { makeMint, mintedIds } from "./ids.ts"
-import type { ChannelStatistics, Prepared, StoreAppendOptions, StoreReadOptions } from "./store.ts"
+import type { ChannelStatistics, ItemPage, Prepared, StoreAppendOptions, StoreReadOptions } from "./store.ts"
 
 interface Entry {
   readonly cursor: Cursor
@@ -47,6 +47,7 @@ export interface MemoryLog {
   readonly statisticsOf: (name: ChannelId) => ChannelStatistics | undefined
   readonly append: (name: ChannelId, batch: ReadonlyArray<Prepared>, options: StoreAppendOptions, at: number) => ReadonlyArray<Appended>
   readonly read: (name: ChannelId, options: StoreReadOptions) => Page
+  readonly items: (name: ChannelId, options: { readonly after: Cursor; readonly limit: number }) => ItemPage
   readonly has: (id: string) => boolean
   readonly event: (id: string) => Event | undefined
   readonly evict: (name: ChannelId, floor: Cursor) => void
@@ -248,6 +249,19 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     return { events, next, head: state.head }
   }
 
+  const items: MemoryLog["items"] = (name, { after: given, limit }) => {
+    const state = get(name)
+    if (given !== 0 && given < state.floor) throw new Gap({ channel: name, after: given, floor: state.floor })
+    const after = Math.max(given, state.floor)
+    const from = positionAfter(state.entries, state.start, after)
+    const entries = state.entries.slice(from, from + Math.min(Math.max(1, limit), pageEventsMax))
+    return {
+      items: entries.map((entry) => ({ cursor: entry.cursor, event: () => eventOf(state, entry) })),
+      next: entries[entries.length - 1]?.cursor ?? after,
+      head: state.head
+    }
+  }
+
   const evict: MemoryLog["evict"] = (name, floor) => {
     const state = get(name)
     const to = Math.min(floor, state.head)
@@ -292,6 +306,7 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     },
     append,
     read,
+    items,
     has,
     event: (id) => {
       const found = byId.get(id)

@@ -113,6 +113,7 @@ export const make = (options: MemoryOptions): Effect.Effect<StoreService, never,
       statisticsOf: log.statisticsOf,
       append,
       read: (channel, readOptions) => attempt(() => log.read(channel, readOptions)),
+      items: (channel, itemOptions) => attempt(() => log.items(channel, itemOptions)),
       event: (id) => Effect.sync(() => log.event(id)),
       evict: (channel, floor) => attempt(() => log.evict(channel, floor)),
       onCommit: (listener) => {

@@ -23,7 +23,7 @@ import { exact, fieldNumbers, openDisk, packFresh, snapshotCrc, subscriptionKey,
 import { hasManyUnwritten, restoreIndexes, writeIndexes } from "./sqlite/index-tables.ts"
 import { lockStore } from "./sqlite/lock.ts"
 import { makeDurableChannel, type DurableChannel } from "./sqlite/placement.ts"
-import { channelNotFound, eventAtCursor, findEvent, readPage } from "./sqlite/read.ts"
+import { channelNotFound, eventAtCursor, findEvent, readItems, readPage } from "./sqlite/read.ts"
 import { format } from "./sqlite/schema.ts"
 import type { SnapshotRow } from "./sqlite/statements.ts"
 import { isSwept, sweep } from "./sqlite/sweep.ts"
@@ -422,6 +422,8 @@ const makeService = (
     append,
     read: (name, readOptions) =>
       attempt(() => (disk.volatile.has(name) ? log.read(name, readOptions) : readPage(disk, stateOf(name), readOptions))),
+    items: (name, itemOptions) =>
+      attempt(() => (disk.volatile.has(name) ? log.items(name, itemOptions) : readItems(disk, stateOf(name), itemOptions))),
     event: (id) =>
       attempt(() => {
         const volatile = log.event(id)

@@ -143,7 +143,7 @@ export const makeWorld = (): FakeWorld => {
           item.holder = system
           item.epoch = ++epochs
           item.attempts += 1
-          taken.push({ event, epoch: item.epoch, attempt: item.attempts, expiresAt: now() + log.channel.leaseMillis })
+          taken.push({ event, cursor: event.cursor, epoch: item.epoch, attempt: item.attempts, expiresAt: now() + log.channel.leaseMillis })
         }
         return taken
       }

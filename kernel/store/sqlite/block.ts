@@ -14,6 +14,7 @@ import { StoreCorrupt } from "../../../protocol/errors.ts"
 import type { Event } from "../../../protocol/event.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import { parseEvent } from "../codec.ts"
+import type { StoredItem } from "../store.ts"
 import type { Slabs } from "./slabs.ts"
 
 export interface Run {
@@ -36,6 +37,8 @@ export interface Block {
   weight: number
   /** How much of that its parsed events take. */
   parsed: number
+  /** Somebody may come for the text of an item later, whatever became of the block. */
+  isHeld: boolean
 }
 
 /** What a block costs beside its text, in UTF-16 units. */
@@ -57,14 +60,21 @@ export const runOf = (block: Block, channel: number): Run | undefined => {
 /** The body of a block. Bytes become text once, when the first reader comes. */
 const bodyOf = (block: Block): string => {
   if (block.text !== undefined) return block.text
-  const { bytes } = block.encoded! // a block has one of the two
-  block.text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
+  const text = decoded(block)
+  block.text = text
   giveUp(block)
-  return block.text
+  return text
+}
+
+const decoded = (block: Block): string => {
+  const { bytes } = block.encoded! // a block has one of the two
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
 }
 
 /** The block's bytes are not needed any more. */
 export const giveUp = (block: Block): void => {
+  // Bytes go when the block leaves the tail; text stays for whoever holds an item of it.
+  if (block.isHeld && block.text === undefined && block.encoded !== undefined) block.text = decoded(block)
   block.encoded?.giveUp()
   block.encoded = undefined
 }
@@ -82,11 +92,36 @@ export const eventAt = (block: Block, run: Run, at: number, channel: string): Ev
   const events = (run.events ??= [])
   const known = events[at]
   if (known !== undefined) return known
-  const text = bodyOf(block).slice(run.starts[at], run.starts[at + 1]! - 1)
+  const text = textAt(block, run, at)
   block.weight += text.length * parsedFactor
   block.parsed += text.length * parsedFactor
   return (events[at] = parseEvent(text, channel, run.first + at, block.at))
 }
+
+/* hot */
+/** An event of a block that is parsed when it is looked at. It holds the text of its block until then. */
+export class BlockItem implements StoredItem {
+  readonly cursor: Cursor
+  readonly block: Block
+  readonly run: Run
+  readonly channel: string
+
+  constructor(cursor: Cursor, block: Block, run: Run, channel: string) {
+    this.cursor = cursor
+    this.block = block
+    this.run = run
+    this.channel = channel
+    block.isHeld = true
+  }
+
+  event(): Event {
+    const at = this.cursor - this.run.first
+    // What a live reader was handed serves here too.
+    return this.run.events?.[at] ?? parseEvent(textAt(this.block, this.run, at), this.channel, this.cursor, this.block.at)
+  }
+}
+
+const textAt = (block: Block, run: Run, at: number): string => bodyOf(block).slice(run.starts[at], run.starts[at + 1]! - 1)
 
 /** Where the event with this id lies. Minted ids are in order within a run, unless some were given between them. */
 export const findId = (block: Block, id: string): { readonly run: Run; readonly at: number } | undefined => {
@@ -153,7 +188,7 @@ export const decodeBlock = (row: LogRow): Block => {
     starts[count] = position
     runs.push({ channel, first, count, starts, events: undefined })
   })
-  return { off: row.off, at: row.ts, encoded: undefined, text: row.body, runs, weight: row.body.length + blockOverhead, parsed: 0 }
+  return { off: row.off, at: row.ts, encoded: undefined, text: row.body, runs, weight: row.body.length + blockOverhead, parsed: 0, isHeld: false }
 }
 
 /** Collects the runs of one block. One builder serves all blocks, one after another. */
@@ -252,7 +287,7 @@ export const makeBlockBuilder = (slabs: Slabs): BlockBuilder => {
       const finished = {
         block: {
           off, at, encoded: { bytes, giveUp }, text: undefined, runs,
-          weight: bytes.length + blockOverhead + knownText * parsedFactor, parsed: knownText * parsedFactor
+          weight: bytes.length + blockOverhead + knownText * parsedFactor, parsed: knownText * parsedFactor, isHeld: false
         },
         head, body: bytes, crc: crc32(bytes, crcOfHead), events
       }

@@ -6,8 +6,8 @@ import { nearest, type ChannelId, type Cursor } from "../../../protocol/names.ts
 import { pageEventsMax, pageTextMax, scanEventsMax, scanNewestMax } from "../../limits.ts"
 import { mintedAt } from "../ids.ts"
 import { indexedField } from "../memory-log.ts"
-import type { StoreReadOptions } from "../store.ts"
-import { eventAt, findId, runOf, type Block, type Run } from "./block.ts"
+import type { ItemPage, StoredItem, StoreReadOptions } from "../store.ts"
+import { BlockItem, eventAt, findId, runOf, type Block, type Run } from "./block.ts"
 import { blockOf, exact, fieldNumbers, prefetch, unreadable, type Disk } from "./disk.ts"
 import { entryOf, type DurableChannel } from "./placement.ts"
 import { recentOf } from "./recent.ts"
@@ -54,7 +54,9 @@ const prefetchPage = (disk: Disk, state: DurableChannel, from: Cursor, to: Curso
 
 /* hot */
 /** Calls back for events after a cursor until it says false. A damaged row ends it, unless nothing came before it. */
-const walk = (disk: Disk, state: DurableChannel, after: Cursor, want: number, visit: (event: Event) => boolean): void => {
+const walk = (
+  disk: Disk, state: DurableChannel, after: Cursor, want: number, visit: (block: Block, run: Run, cursor: Cursor) => boolean
+): void => {
   let cursor = after + 1
   let ready = after
   let text = 0
@@ -75,7 +77,7 @@ const walk = (disk: Disk, state: DurableChannel, after: Cursor, want: number, vi
     const end = Math.min(run.first + run.count - 1, to)
     text += run.starts[end - run.first + 1]! - run.starts[cursor - run.first]!
     while (cursor <= end) {
-      if (!visit(eventIn(disk, state, block, run, cursor - run.first))) return
+      if (!visit(block, run, cursor)) return
       cursor++
     }
     if (text > pageTextMax) return
@@ -136,6 +138,16 @@ const readNewest = (disk: Disk, state: DurableChannel, after: Cursor, limit: num
 }
 
 /* hot */
+/** A page of everything, unparsed. Throws `Gap` or `StoreCorrupt`. */
+export const readItems = (disk: Disk, state: DurableChannel, { after: given, limit }: { readonly after: Cursor; readonly limit: number }): ItemPage => {
+  if (given !== 0 && given < state.floor) throw new Gap({ channel: state.channel.name, after: given, floor: state.floor })
+  const after = given < state.floor ? state.floor : given
+  const items: Array<StoredItem> = []
+  walk(disk, state, after, Math.min(Math.max(1, limit), pageEventsMax), (block, run, cursor) => items.push(new BlockItem(cursor, block, run, state.channel.name)) > 0)
+  return { items, next: after + items.length, head: state.head }
+}
+
+/* hot */
 /** A page. Throws `Gap` or `StoreCorrupt`. */
 export const readPage = (disk: Disk, state: DurableChannel, options: StoreReadOptions): Page => {
   const { after: given, filter } = options
@@ -145,13 +157,14 @@ export const readPage = (disk: Disk, state: DurableChannel, options: StoreReadOp
   if (options.newestBySubject === true) return guarded(state, () => readNewest(disk, state, after, limit, filter ?? {}))
   const events: Array<Event> = []
   if (filter === undefined) {
-    walk(disk, state, after, limit, (event) => events.push(event) > 0)
+    walk(disk, state, after, limit, (block, run, cursor) => events.push(eventIn(disk, state, block, run, cursor - run.first)) > 0)
     return { events, next: after + events.length, head: state.head }
   }
   const field = state.head - after <= scanNewestMax ? undefined : indexedField(filter, (name) => state.channel.indexes.includes(name))
   if (field !== undefined) return guarded(state, () => readIndexed(disk, state, after, limit, filter, field, filter[field] ?? ""))
   let next = after
-  walk(disk, state, after, scanEventsMax, (event) => {
+  walk(disk, state, after, scanEventsMax, (block, run, cursor) => {
+    const event = eventIn(disk, state, block, run, cursor - run.first)
     next = event.cursor
     if (matches(event, filter)) events.push(event)
     return events.length < limit

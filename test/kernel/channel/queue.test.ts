@@ -49,7 +49,11 @@ const fixture = (keysAreFree = false): Effect.Effect<Fixture, never, Scope.Scope
       read: (channel, options) =>
         damaged.has(options.after + 1) && channel === "jobs"
           ? Effect.fail(new StoreCorrupt({ where: channel, reason: "a page" }))
-          : memory.read(channel, options)
+          : memory.read(channel, options),
+      items: (channel, options) =>
+        damaged.has(options.after + 1) && channel === "jobs"
+          ? Effect.fail(new StoreCorrupt({ where: channel, reason: "a page" }))
+          : memory.items(channel, options)
     }
     const channels = yield* make({ store, clock: time.clock, timer: time.timer, boot: () => 1 })
     return { time, store, channels, written, failing, damaged }

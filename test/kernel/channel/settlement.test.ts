@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { makeItems, type Item } from "../../../kernel/channel/items.ts"
 import { floorOf, join, nothingSettled, recordText, runAt, type SettlementRecord } from "../../../kernel/channel/settlement.ts"
+import type { StoredItem } from "../../../kernel/store/store.ts"
 import type { Event } from "../../../protocol/event.ts"
 
 describe("the state of settlements", () => {
@@ -37,10 +38,10 @@ describe("the state of settlements", () => {
 })
 
 describe("the open items of a queue", () => {
-  const event = {} as Event // items only carry it
+  const stored = (cursor: number): StoredItem => ({ cursor, event: () => ({}) as Event }) // items only carry it
   const open = (...cursors: ReadonlyArray<number>) => {
     const items = makeItems(0)
-    return { items, of: new Map(cursors.map((cursor) => [cursor, items.add(cursor, event, 0)])) }
+    return { items, of: new Map(cursors.map((cursor) => [cursor, items.add(stored(cursor), 0)])) }
   }
   const end = (items: ReturnType<typeof makeItems>, ending: ReadonlyArray<Item>): SettlementRecord => {
     for (const item of ending) item.ending = "ack"
@@ -70,7 +71,7 @@ describe("the open items of a queue", () => {
     const items = makeItems(5)
     items.addRun(6, 9)
     expect(items.floor()).toBe(9)
-    const item = items.add(10, event, 0)
+    const item = items.add(stored(10), 0)
     items.addRun(11, 20)
     items.addRun(21, 21)
     items.settle(item)
