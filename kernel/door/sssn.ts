@@ -58,6 +58,7 @@ export const sssn = (options: SssnOptions): Surface => {
   const byShape = new Map<number, ReadonlyArray<Bound>>()
   for (const one of bound) byShape.set(one.parts.length, [...(byShape.get(one.parts.length) ?? []), one])
   let description: string | undefined
+  let page: Answer | undefined
 
   const run = (row: Row, asked: Asked, params: ReadonlyArray<readonly [string, string]>): Effect.Effect<Answer> =>
     Effect.catchCause(
@@ -69,12 +70,14 @@ export const sssn = (options: SssnOptions): Surface => {
     prefix: "sssn",
     published: true,
     refusal,
-    open: ({ method, segments }) => method === "GET" && segments.length === 1 && segments[0] === "openapi.json",
+    open: ({ method, segments }) => method === "GET" && segments.length === 1 && (segments[0] === "openapi.json" || segments[0] === "docs"),
     openapi: () => describe(rows),
     answer: (asked) => {
       const { method, segments } = asked
-      if (segments.length === 1 && segments[0] === "openapi.json") {
+      const [first = ""] = segments
+      if (segments.length === 1 && (first === "openapi.json" || first === "docs")) {
         if (method !== "GET") return Effect.succeed(notAllowed("GET"))
+        if (first === "docs") return Effect.promise(async () => (page ??= (await import("./docs.ts")).docsPage(describe(rows))))
         description ??= JSON.stringify(describe(rows))
         return Effect.succeed({ status: 200, headers: { "content-type": "application/json" }, body: description, route: "openapi" })
       }

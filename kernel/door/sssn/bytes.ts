@@ -2,10 +2,12 @@
 // shown only when no script can be in it, everything else is saved as a file, and nothing of it may act as a page of ours.
 // (The listener adds `nosniff` to every answer.)
 import * as Effect from "effect/Effect"
-import type { ArtifactRecord, ByteRange } from "../../../protocol/artifact.ts"
+import type { ArtifactRecord } from "../../../protocol/artifact.ts"
 import { InvalidPayloadError } from "../../../protocol/portable-error.ts"
 import type { ArtifactNotFound, StoreCorrupt } from "../../../protocol/errors.ts"
 import type { Resources } from "../../resource/resources.ts"
+import { rangeOf } from "../byte-range.ts"
+import { headerOf } from "../header.ts"
 import type { Answer, Asked } from "../surface.ts"
 import { failed } from "./failure.ts"
 
@@ -26,31 +28,17 @@ const headersOf = (record: ArtifactRecord): Record<string, string> => ({
   etag: `"${record.sha256}"`
 })
 
-/** The one range that a header asks for; nothing: none, several, or none that can be read, and then the whole is answered. */
-const rangeOf = (header: string | undefined, size: number): ByteRange | "beyond" | undefined => {
-  const [, first = "", last = ""] = /^bytes=(\d{0,15})-(\d{0,15})$/u.exec(header?.trim() ?? "") ?? []
-  if (first === "" && last === "") return undefined
-  if (first === "") return Number(last) === 0 || size === 0 ? "beyond" : { from: Math.max(0, size - Number(last)), to: size - 1 }
-  if (last !== "" && Number(last) < Number(first)) return undefined
-  return Number(first) >= size ? "beyond" : { from: Number(first), to: last === "" ? size - 1 : Math.min(Number(last), size - 1) }
-}
-
-const headerOf = (asked: Asked, name: string): string | undefined => {
-  const value = asked.headers[name]
-  return typeof value === "string" ? value : undefined
-}
-
 export const bytesAnswer = (
   artifacts: Resources["artifacts"], asked: Asked, record: ArtifactRecord
 ): Effect.Effect<Answer, ArtifactNotFound | StoreCorrupt> =>
   Effect.suspend((): Effect.Effect<Answer, ArtifactNotFound | StoreCorrupt> => {
     const headers = headersOf(record)
     const etag = headers["etag"]!
-    const known = headerOf(asked, "if-none-match")?.split(",").map((tag) => tag.trim().replace(/^W\//u, "")) ?? []
+    const known = headerOf(asked.headers, "if-none-match")?.split(",").map((tag) => tag.trim().replace(/^W\//u, "")) ?? []
     if (known.includes(etag) || known.includes("*")) return Effect.succeed({ status: 304, headers })
-    const condition = headerOf(asked, "if-range")
-    const range = condition === undefined || condition === etag ? rangeOf(headerOf(asked, "range"), record.sizeBytes) : undefined
-    if (range === "beyond") {
+    const condition = headerOf(asked.headers, "if-range")
+    const range = condition === undefined || condition === etag ? rangeOf(headerOf(asked.headers, "range"), record.sizeBytes) : undefined
+    if (range === "unsatisfiable") {
       return Effect.succeed(failed(416, InvalidPayloadError.name, `The range is beyond the ${record.sizeBytes} bytes of ${record.id}.`, {
         "content-range": `bytes */${record.sizeBytes}`
       }))
