@@ -147,7 +147,7 @@ describe("the page of the config", () => {
   // Complete, or it does not compile: a key that is added to the schema has to be added here, and to the page.
   const keys = <T>(of: Record<keyof Required<T>, true>): ReadonlyArray<string> => Object.keys(of)
   const top = keys<ConfigInput>({
-    id: true, name: true, store: true, policy: true, libos: true, network: true, modules: true, executors: true, doors: true, channels: true,
+    id: true, name: true, store: true, policy: true, libos: true, network: true, security: true, modules: true, executors: true, doors: true, channels: true,
     survey: true, approvals: true, retention: true
   })
   type Executors = KernelConfig["executors"]
