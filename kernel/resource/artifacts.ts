@@ -146,7 +146,7 @@ export const makeArtifacts = (channels: ChannelsService, records: Records<Artifa
       for (const { at, claims, digest } of yield* store.unclaimedArtifacts()) {
         if (now - at < artifactGraceMillis) continue
         const found = yield* Effect.forEach(claims, records.find)
-        if (found.some((record) => record !== undefined)) yield* store.claimArtifact(digest)
+        if (found.some((record) => record?.sha256 === digest)) yield* store.claimArtifact(digest)
         else {
           yield* store.dropArtifact(digest)
           dropped.push(digest)
