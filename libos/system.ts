@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Access, Risk } from "../protocol/authority.ts"
 import type { Appended } from "../protocol/event.ts"
 import type { Executor } from "../protocol/executor.ts"
-import type { Manifest, System } from "../protocol/manifest.ts"
+import type { Converter, Manifest, System } from "../protocol/manifest.ts"
 import type { ChannelInfo, ChannelMessage } from "../protocol/message.ts"
 import type { ChannelId, SystemId } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
@@ -203,6 +203,11 @@ export class BaseSystem implements System {
 
   get securities(): Readonly<Record<ChannelId, ChannelSecurity>> {
     return this.#topology.securities()
+  }
+
+  /** What its channel classes make of raw writes that come from outside. */
+  get converters(): Readonly<Record<ChannelId, Converter>> {
+    return this.#topology.converters()
   }
 
   get executors(): ReadonlyArray<Executor> {

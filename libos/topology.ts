@@ -1,12 +1,12 @@
 // The topology of a system that is written as a class: the channels it brings along, those it was given by its owner, and those
 // of others; and the manifest that follows from them.
 import { canTake, channelOf } from "../protocol/channel.ts"
-import { emptyManifest, type Manifest } from "../protocol/manifest.ts"
+import { emptyManifest, type Converter, type Manifest } from "../protocol/manifest.ts"
 import { infoOf, type ChannelInfo } from "../protocol/message.ts"
 import { nearest, type ChannelId, type SystemId } from "../protocol/names.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
 import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
-import { BaseChannel } from "./kind/base-channel.ts"
+import { BaseChannel, table } from "./kind/base-channel.ts"
 import type { AnyChannel } from "./kind/channel-client.ts"
 import { plain } from "./kind/options.ts"
 import type { ProvideSpec } from "./module.ts"
@@ -41,6 +41,7 @@ export interface Topology {
   readonly publicInfos: () => ReadonlyArray<ChannelInfo>
   readonly manifest: (description: string) => Manifest
   readonly schemas: () => Readonly<Record<ChannelId, StandardSchemaV1>>
+  readonly converters: () => Readonly<Record<ChannelId, Converter>>
   readonly securities: () => Readonly<Record<ChannelId, ChannelSecurity>>
 }
 
@@ -98,6 +99,9 @@ export const makeTopology = (id: SystemId): Topology => {
         const { schema } = specOf(channel)
         return isSchema(schema) ? [[name, toStandard(schema)]] : []
       })),
+    converters: () =>
+      Object.fromEntries([...own].flatMap(([name, channel]): ReadonlyArray<readonly [ChannelId, Converter]> =>
+        isObject(channel) ? [[name, (sender, raw) => channel[table].convert(sender, raw)]] : [])),
     securities: () =>
       Object.fromEntries([...own].flatMap(([name, channel]) =>
         isObject(channel) && channel.security !== undefined ? [[name, channel.security]] : []))

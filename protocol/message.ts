@@ -71,7 +71,7 @@ const without = (
   metadata: Readonly<Record<string, Schema.Json>>, ...keys: ReadonlyArray<string>
 ): Readonly<Record<string, Schema.Json>> =>
   keys.some((key) => Object.hasOwn(metadata, key))
-    ? Object.fromEntries(Object.entries(metadata).filter(([key]) => !keys.includes(key)))
+    ? Object.freeze(Object.fromEntries(Object.entries(metadata).filter(([key]) => !keys.includes(key))))
     : metadata
 
 /** Content of what was written raw: an object stays itself only when its writer says that it is content. */

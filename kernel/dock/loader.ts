@@ -99,6 +99,7 @@ export const make = ({ constellation, journal, rules, source }: LoaderOptions): 
       ...(code.subsystems === undefined ? {} : { subsystems: code.subsystems }),
       ...(code.schemas === undefined ? {} : { schemas: code.schemas }),
       ...(code.securities === undefined ? {} : { securities: code.securities }),
+      ...(code.converters === undefined ? {} : { converters: code.converters }),
       ...(code.executors === undefined ? {} : { executors: code.executors }),
       ...(code.run === undefined ? {} : { run: code.run }),
       ...(code.drain === undefined ? {} : { drain: code.drain })

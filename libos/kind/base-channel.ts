@@ -4,7 +4,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { Visibility } from "../../protocol/channel.ts"
 import { Denied } from "../../protocol/errors.ts"
-import type { Appended, Filter } from "../../protocol/event.ts"
+import type { Appended, Draft, Filter } from "../../protocol/event.ts"
 import { draftOf, periodSecondsDefault, type ChannelInfo, type ChannelMessage, type MessageContent, type MessageDraft } from "../../protocol/message.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
 import type { ChannelSecurity } from "../../protocol/security.ts"
@@ -43,6 +43,8 @@ export interface Table<Content extends object> {
   readonly leave: (timeoutSeconds: number) => Promise<void>
   /** The place of another system. */
   readonly seat: (session: Session, resting: () => Promise<void> | undefined) => Seat<Content>
+  /** A raw write that comes from outside, as a draft. */
+  readonly convert: (sender: SystemId, raw: unknown) => Promise<Draft | null>
   readonly write: (seat: Seat<Content>, data: unknown, options: MessageOptions) => Promise<Written>
   /** Resolves when it has started. */
   readonly started: (signal: AbortSignal) => Promise<void>
@@ -103,6 +105,11 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
       own: (session, resting) => this.#own(session, resting),
       leave: (timeoutSeconds) => this.#leave(timeoutSeconds),
       seat: (session, resting) => seatAt<Content>(session, this.id, resting),
+      convert: async (sender, raw) => {
+        this.#accept()
+        const message = await this.convertFn(sender, raw)
+        return message === null || message === undefined ? null : draftOf(message)
+      },
       write: (seat, data, given) => this.#write(seat, data, given),
       started: (signal) => this.#started(signal)
     }
@@ -233,7 +240,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
 
   /** Answers the id of the message; of one that waits for a cycle, an id of its own; of one that was discarded, nothing. */
   async write(senderId: SystemId, data: unknown, options: boolean | MessageOptions = false): Promise<string> {
-    if (!this.#isAccepting) throw new NotAccepting({ channel: this.id, reason: this.#whyNot })
+    this.#accept()
     const given = typeof options === "boolean" ? { direct: options } : options
     return this.#as(senderId, "write to", async (seat) => (await this.#write(seat, data, given)).id)
   }
@@ -271,6 +278,10 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
     return this.#session
   }
 
+  #accept(): void {
+    if (!this.#isAccepting) throw new NotAccepting({ channel: this.id, reason: this.#whyNot })
+  }
+
   #place(): Seat<Content> {
     return seatAt<Content>(this.session, this.id, this.#resting)
   }
@@ -288,7 +299,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   }
 
   async #write(seat: Seat<Content>, data: unknown, options: MessageOptions): Promise<Written> {
-    if (!this.#isAccepting) throw new NotAccepting({ channel: this.id, reason: this.#whyNot })
+    this.#accept()
     if (options.direct === true) {
       if (!isChannelMessage(data)) throw new TypeError(`${this.id}: a direct write takes a ChannelMessage, made by channelMessage({ content })`)
       return this.#keep(seat, data, options)
@@ -307,7 +318,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
       })
     }
     const draft = dressed(draftOf(message), options)
-    const appended = await seat.append(draft, appendingOf(options))
+    const appended = await seat.append(draft, appendingOf(draft, options))
     if (this.onMessage !== BaseChannel.prototype.onMessage) {
       try {
         // Its content is what the schema, or the author, says.

@@ -155,7 +155,8 @@ export class ChannelClient implements System {
     if (options.direct === true && !isChannelMessage(data)) throw new TypeError(`${channelId}: a direct write takes a ChannelMessage, made by channelMessage({ content })`)
     // Of a channel that it knows by name alone nothing says how to convert: what is given is what is kept.
     const draft = isChannelMessage(data) ? draftOf(data) : { payload: data }
-    return seat.append(dressed(draft, options), appendingOf(options))
+    const whole = dressed(draft, options)
+    return seat.append(whole, appendingOf(whole, options))
   }
 
   #at(channelId: ChannelId): Seat<object> | RemoteChannel {

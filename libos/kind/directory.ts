@@ -21,7 +21,7 @@ export interface Directory {
   readonly findSystems: (capability?: string) => Promise<ReadonlyArray<ServiceDescriptor>>
   readonly getChannel: (id: ChannelId) => Promise<ChannelInfo | null>
   readonly getSystem: (id: SystemId) => Promise<ServiceDescriptor | null>
-  /** For the provider: removes what has expired, and answers how much that was. */
+  /** For the provider: removes what has expired or was replaced, and answers how much that was. */
   readonly purge: () => Promise<number>
 }
 
@@ -39,15 +39,15 @@ const removedMax = 1_000
 export const makeDirectory = (session: Session, name: ChannelId, ttlSeconds: number): Directory => {
   const { bridge, port } = session
 
-  /** What the kernel says of the channels that this system may see, and the newest registrations of each sender. */
-  const look = Effect.gen(function*() {
+  /** What the kernel says of the channels that this system may see, and the newest registrations of each sender, or all of them. */
+  const looking = (fullLog: boolean) => Effect.gen(function*() {
     const channels = new Map((yield* port.channels).map((channel) => [channel.name, channel]))
     const provider = channels.get(name)?.owner
     const entries: Array<Entry> = []
     for (let after: Cursor = 0, from: Cursor = -1; from < after;) {
       from = after
-      const { events, next } = yield* Effect.catchTag(port.read(name, { after, limit: pageEvents }), "Gap", (gap) =>
-        port.read(name, { after: gap.floor, limit: pageEvents }))
+      const { events, next } = yield* Effect.catchTag(port.read(name, { after, limit: pageEvents, fullLog }), "Gap", (gap) =>
+        port.read(name, { after: gap.floor, limit: pageEvents, fullLog }))
       for (const event of events) {
         const registration = registrationOf(event)
         if (registration !== undefined) entries.push({ registration, event, isProviders: event.sender === provider })
@@ -56,6 +56,8 @@ export const makeDirectory = (session: Session, name: ChannelId, ttlSeconds: num
     }
     return { channels, entries, provider }
   })
+
+  const look = looking(false)
 
   /** Live registrations, one for each id: the provider's word first, then the newest. */
   const live = Effect.map(look, ({ channels, entries }) => {
@@ -111,12 +113,13 @@ export const makeDirectory = (session: Session, name: ChannelId, ttlSeconds: num
     getChannel: async (id) => (await channelsOf((info) => info.id === id))[0] ?? null,
     getSystem: async (id) => (await systemsOf(({ systemId }) => systemId === id))[0] ?? null,
     purge: async () => {
-      const { entries } = await bridge.run(look)
+      const { entries } = await bridge.run(looking(true))
       const now = secondsNow()
-      const expired = entries.filter(({ registration }) => registration.expiresAt <= now).map(({ event }) => event.id)
+      const newest = new Map(entries.map(({ event }) => [event.subject, event.id]))
+      const over = entries.filter(({ event, registration }) => registration.expiresAt <= now || newest.get(event.subject) !== event.id)
       let removed = 0
-      for (let at = 0; at < expired.length; at += removedMax) {
-        removed += await bridge.run(port.remove(name, expired.slice(at, at + removedMax)))
+      for (let at = 0; at < over.length; at += removedMax) {
+        removed += await bridge.run(port.remove(name, over.slice(at, at + removedMax).map(({ event }) => event.id)))
       }
       return removed
     }

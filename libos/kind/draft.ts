@@ -35,10 +35,14 @@ export const dressed = (draft: Draft, options: MessageOptions): Draft => {
   }
 }
 
-/** How it is appended. */
-export const appendingOf = ({ expectedHead, key, surely }: MessageOptions): Pick<MessageOptions, "expectedHead" | "key" | "surely"> => ({
-  ...(expectedHead === undefined ? {} : { expectedHead }), ...(key === undefined ? {} : { key }), ...(surely === undefined ? {} : { surely })
-})
+/** How it is appended. The same message again is the same write: its id is its key. */
+export const appendingOf = (draft: Draft, { expectedHead, key, surely }: MessageOptions): Pick<MessageOptions, "expectedHead" | "key" | "surely"> => {
+  const repeatable = key ?? (draft.id === undefined ? undefined : `message/${draft.id}`)
+  return {
+    ...(expectedHead === undefined ? {} : { expectedHead }), ...(repeatable === undefined ? {} : { key: repeatable }),
+    ...(surely === undefined ? {} : { surely })
+  }
+}
 
 /** The message as its readers get it. */
 export const keptAs = (message: MessageDraft, options: MessageOptions, appended: Appended, sender: SystemId): ChannelMessage<object> =>

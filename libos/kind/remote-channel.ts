@@ -1,12 +1,20 @@
 // A channel of another constellation, over the per-channel HTTP transport of the first Python generation. Who speaks is whom
 // the token names; what is refused there is refused here, with the same classes.
+import * as Data from "effect/Data"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import { ChannelNotFound, Denied, InvalidPayload, Overloaded, StoreUnavailable, TooLarge, Unauthenticated, WrongDelivery } from "../../protocol/errors.ts"
+import { ChannelNotFound, Denied, Overloaded, StoreUnavailable, Unauthenticated } from "../../protocol/errors.ts"
 import { draftOf, replyToKey, WireMessage, type ChannelMessage, type MessageDraft } from "../../protocol/message.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
 import { KernelFault, KernelUnreachable } from "../http.ts"
 import { channelMessage, isChannelMessage } from "./message.ts"
+
+/** The other side refuses what was asked: the mode, a bad id, a conflict. `detail` is its own sentence. */
+export class RemoteRefused extends Data.TaggedError("RemoteRefused")<{ readonly channel: ChannelId; readonly status: number; readonly detail: string }> {
+  override get message(): string {
+    return `${this.channel} (${this.status}): ${this.detail}`
+  }
+}
 
 export interface RemoteOptions {
   readonly token?: string
@@ -74,21 +82,20 @@ export const makeRemoteChannel = (system: SystemId, channel: ChannelId, url: str
       case 401:
         return new Unauthenticated({ reason: detail })
       case 403:
-        return new Denied({ system, operation, target: channel, reason: detail.replace(/\.$/u, "") })
+        return new Denied({ system, operation, target: channel, reason: detail.replace(/^\S+ may not [^:]+: |\.$/gu, "") })
       case 404:
         return new ChannelNotFound({ channel })
-      case 409:
-        return new WrongDelivery({ channel, delivery: "of another kind", operation: `${operation} (${detail})`, instead: "what it offers" })
-      case 413:
-        return new TooLarge({ what: `What was sent to ${channel}`, size: 0, sizeMax: 0, unit: "bytes" })
-      case 429:
-        return new Overloaded({ what: detail, limit: 0, unit: "requests", retryAfterMillis: Math.max(1, Number(retryAfter) || 1) * 1_000 })
+      case 429: {
+        const [, what, limit, unit, millis] = /^(.+): limit of (\d+) (.+) reached; try again in (\d+) ms\.$/u.exec(detail) ?? []
+        return new Overloaded({
+          what: what ?? detail, limit: Number(limit ?? 0), unit: unit ?? "requests",
+          retryAfterMillis: Number(millis ?? Math.max(1, Number(retryAfter) || 1) * 1_000)
+        })
+      }
       case 503:
-        return new StoreUnavailable({ reason: detail })
+        return new StoreUnavailable({ reason: detail.replace(/\.$/u, "") })
       default:
-        return status < 500
-          ? new InvalidPayload({ what: `request to ${channel}`, path: "", reason: detail })
-          : new KernelFault({ url: base, reason: `${status}: ${detail}` })
+        return status < 500 ? new RemoteRefused({ channel, status, detail }) : new KernelFault({ url: base, reason: `${status}: ${detail}` })
     }
   }
 
