@@ -6,13 +6,12 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
-import type * as Scope from "effect/Scope"
 import { WrongDelivery, type AppendUnknown, type ChannelNotFound, type Denied, type ReadError, type StoreUnavailable } from "../protocol/errors.ts"
 import type { Cursor } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
 import type { Settlement, Taken } from "../protocol/subscription.ts"
 import type { Reader, Received } from "./channel.ts"
+import { makeSettler, retryMillis } from "./settler.ts"
 
 /** Thrown by a handler: this item can never be handled. It goes to the dead letters at once, with the reason. */
 export class Poison extends Data.TaggedError("Poison")<{ readonly reason: string }> {
@@ -53,12 +52,8 @@ const backoffMillisDefault = 200
 const backoffMillisMax = 60_000
 const graceMillisDefault = 5_000
 const reasonLengthMax = 500
-/** Settlements in one call. */
-const settlementsMax = 1_000
 /** A batch that is done within this time may be larger the next time, a slower one smaller, so that workers share. */
 const batchMillis = 250
-/** Pause before a settle or take that the store refused is tried again. */
-const retryMillis = 200
 
 interface Held {
   readonly taken: Taken
@@ -66,6 +61,8 @@ interface Held {
   fiber?: Fiber.Fiber<void>
   /** Another holder took over: nothing may be settled any more. */
   lost: boolean
+  /** Its handler has ended. */
+  ended: boolean
 }
 
 const reasonOf = (error: unknown): string =>
@@ -96,7 +93,7 @@ export const work = <T, E>(
     let running = 0
 
     const settlementOf = (item: Taken, exit: Exit.Exit<unknown, unknown>): Settlement => {
-      const at = { cursor: item.event.cursor, epoch: item.epoch }
+      const at = { cursor: item.cursor, epoch: item.epoch }
       if (Exit.isSuccess(exit)) return { ...at, outcome: "ack" }
       if (Cause.hasInterruptsOnly(exit.cause)) return { ...at, outcome: "nack", reason: "the worker was stopped" }
       const error = Cause.squash(exit.cause)
@@ -114,25 +111,34 @@ export const work = <T, E>(
         // A payload that the schema refuses will be refused every time.
         const checked = Effect.mapError(reader.check(event), (error) => new Poison({ reason: error.message }))
         const exit = yield* Effect.exit(Effect.flatMap(checked, (received) => handler({ event: received, attempt })))
-        if (!item.lost) yield* settler(settlementOf(item.taken, exit))
+        const settled = item.lost ? Effect.void : settler.settle(settlementOf(item.taken, exit))
+        // The next one may begin: when it has to be taken first, this end goes along with the take.
+        free(item)
+        yield* settled
       }).pipe(Effect.onExit((exit) =>
         Effect.gen(function*() {
           if (Exit.isFailure(exit) && !item.lost) yield* Effect.ignore(giveBack(port, channel, [item.taken], "the worker was stopped"))
-          held.delete(item.taken.event.cursor)
-          running -= 1
-          const before = ended
-          ended = Deferred.makeUnsafe<void>()
-          Deferred.doneUnsafe(before, Effect.void)
+          held.delete(item.taken.cursor)
+          free(item)
         })))
+
+    const free = (item: Held): void => {
+      if (item.ended) return
+      item.ended = true
+      running -= 1
+      const before = ended
+      ended = Deferred.makeUnsafe<void>()
+      Deferred.doneUnsafe(before, Effect.void)
+    }
 
     // One loop renews whatever is held.
     const renew = Effect.gen(function*() {
       yield* Effect.sleep(Math.max(1, Math.floor((spec?.leaseMillis ?? 300_000) / 3)))
       for (const item of held.values()) {
-        yield* Effect.catch(port.renew(channel, item.taken.event.cursor, item.taken.epoch), (error) => {
+        yield* Effect.catch(port.renew(channel, item.taken.cursor, item.taken.epoch), (error) => {
           if (error._tag !== "LeaseLost") return Effect.void
           item.lost = true
-          held.delete(item.taken.event.cursor)
+          held.delete(item.taken.cursor)
           const at = waiting.indexOf(item)
           if (at >= 0) waiting.splice(at, 1)
           return item.fiber === undefined ? Effect.void : Fiber.interrupt(item.fiber)
@@ -156,15 +162,22 @@ export const work = <T, E>(
     const take: Effect.Effect<void, WorkError> = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       if (takenItems >= limit) limit = now - takenAt < batchMillis ? Math.min(batch, limit * 2) : Math.max(concurrency, limit >> 1)
-      const free = Math.max(1, limit - running)
-      // Not kept, or not known to be: nothing was handed over, and the next take sees what is there.
-      const items = yield* Effect.catchTag(port.take(channel, { limit: free, wait: true }), ["StoreUnavailable", "AppendUnknown"], () =>
-        Effect.as(Effect.sleep(retryMillis), []))
+      // One call for what has ended and for what comes next; it waits for items only when there is nothing to end.
+      const group = yield* settler.join
+      const most = Math.max(1, limit - running)
+      const taking = group.length === 0
+        ? port.take(channel, { limit: most, wait: true })
+        : Effect.onExit(port.take(channel, { limit: most, settle: group.map(({ settlement }) => settlement) }), (exit) => settler.joined(group, exit))
+      const items = yield* taking.pipe(
+        // Not kept, or not known to be: nothing was handed over, and the next take sees what is there.
+        Effect.catchTag(["StoreUnavailable", "AppendUnknown"], () => Effect.as(Effect.sleep(retryMillis), [])),
+        Effect.catchTag("LeaseLost", (lost) => Effect.as(Effect.logDebug(lost.message), []))
+      )
       takenAt = yield* Clock.currentTimeMillis
       takenItems = items.length + running
       for (const taken of items) {
-        const item: Held = { taken, lost: false }
-        held.set(taken.event.cursor, item)
+        const item: Held = { taken, lost: false, ended: false }
+        held.set(taken.cursor, item)
         waiting.push(item)
       }
     })
@@ -180,7 +193,7 @@ export const work = <T, E>(
     const handBack = Effect.suspend(() => {
       stopping = true
       const unbegun = waiting.splice(0)
-      for (const item of unbegun) held.delete(item.taken.event.cursor)
+      for (const item of unbegun) held.delete(item.taken.cursor)
       return Effect.ignore(giveBack(port, channel, unbegun.map((item) => item.taken), "the worker was stopped"))
     })
     const fibers = (): Array<Fiber.Fiber<void>> => [...held.values()].flatMap((item) => (item.fiber === undefined ? [] : [item.fiber]))
@@ -198,47 +211,6 @@ const giveBack = (port: Port, channel: string, items: ReadonlyArray<Taken>, reas
   items.length === 0
     ? Effect.void
     : Effect.asVoid(Effect.timeoutOption(
-        port.settle(channel, items.map((item) => ({ cursor: item.event.cursor, epoch: item.epoch, outcome: "nack" as const, reason }))),
+        port.settle(channel, items.map((item) => ({ cursor: item.cursor, epoch: item.epoch, outcome: "nack" as const, reason }))),
         1_000
       ))
-
-/** Settles in groups: whatever ends while one call is under way shares the next. */
-const makeSettler = (port: Port, channel: string): Effect.Effect<(settlement: Settlement) => Effect.Effect<void>, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    let pending: Array<{ readonly settlement: Settlement; readonly done: Deferred.Deferred<void> }> = []
-    const some = yield* Latch.make(false)
-
-    const settle = (settlements: ReadonlyArray<Settlement>): Effect.Effect<void> =>
-      Effect.catch(port.settle(channel, settlements), (error) => {
-        switch (error._tag) {
-          // The lost lease is another holder's business now; the others of the call are settled.
-          case "LeaseLost":
-            return Effect.logDebug(error.message)
-          // A settlement that may or may not be kept is made again; settling twice changes nothing.
-          case "AppendUnknown":
-          case "StoreUnavailable":
-            return Effect.andThen(Effect.sleep(retryMillis), settle(settlements))
-          default:
-            return Effect.logWarning(error.message)
-        }
-      })
-
-    const turn = Effect.gen(function*() {
-      yield* Latch.whenOpen(some, Effect.yieldNow)
-      const group = pending.slice(0, settlementsMax)
-      pending = pending.slice(settlementsMax)
-      if (pending.length === 0) Latch.closeUnsafe(some)
-      yield* settle(group.map((one) => one.settlement))
-      for (const { done } of group) Deferred.doneUnsafe(done, Effect.void)
-    })
-    // In a fiber of its own, so that a handler that is interrupted does not take its neighbours' settlements along.
-    yield* Effect.forkScoped(Effect.forever(turn))
-
-    return (settlement) =>
-      Effect.suspend(() => {
-        const done = Deferred.makeUnsafe<void>()
-        pending.push({ settlement, done })
-        Latch.openUnsafe(some)
-        return Deferred.await(done)
-      })
-  })

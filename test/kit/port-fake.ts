@@ -211,7 +211,7 @@ export const makeWorld = (): FakeWorld => {
             if (log.channel.delivery !== "exclusive") {
               return Effect.fail(new WrongDelivery({ channel, delivery: log.channel.delivery, operation: "take", instead: "read" }))
             }
-            world.calls.push(`take ${channel} ${options.limit ?? 1}`)
+            world.calls.push(`take ${channel} ${options.limit ?? 1}${settle.length === 0 ? "" : ` with ${settle.length}`}`)
             const wait: Effect.Effect<ReadonlyArray<Taken>> = Effect.suspend(() => {
               const taken = takeNow(log, options.limit ?? 1)
               if (taken.length > 0 || options.wait !== true) return Effect.succeed(taken)

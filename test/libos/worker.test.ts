@@ -41,6 +41,26 @@ describe("a worker", () => {
     await running.stop()
   })
 
+  it("asks for the next item with the end of the last one", async () => {
+    const { running, world } = await working(() => undefined, { count: 20, batch: 1 })
+    await until(() => settled(world, "ack") === 20)
+    expect(world.calls.filter((call) => call.startsWith("take tasks 1 with 1")).length).toBe(20)
+    await running.stop()
+  })
+
+  it("settles by itself what could not go along with a take", async () => {
+    let release: (() => void) | undefined
+    const { running, world } = await working(async (payload) => {
+      if (payload === 1) await new Promise<void>((resolve) => (release = resolve))
+    }, { count: 2, batch: 2, concurrency: 2 })
+    // The other handler is busy, and nothing is left to take.
+    await until(() => settled(world, "ack") === 1)
+    expect(await backlog(world)).toBe(1)
+    release!()
+    await until(() => settled(world, "ack") === 2)
+    await running.stop()
+  })
+
   it("runs as many handlers at once as it was told", async () => {
     let open = 0
     let most = 0
