@@ -19,6 +19,8 @@ const decodeFailure = Schema.decodeUnknownOption(Failure)
 export const failureOf = (url: string, failure: unknown): Failure | KernelFault =>
   Option.getOrElse(decodeFailure(failure), () => new KernelFault({ url, reason: "it said nothing of why" }))
 
+/** One artifact through a port, in bytes: the kernel's bound, for the words of a refusal. */
+const artifactBytesMax = 64 * 1_048_576
 /** Bytes of an append's frame that are not its drafts. */
 const envelopeBytes = 2_048
 
@@ -114,7 +116,7 @@ export const remotePort = (link: Link, number: number, system: SystemId): Port =
         bytes instanceof Uint8Array
           // A copy: what the caller does to its bytes afterwards changes nothing on the way.
           ? call("putArtifact", mediaType === undefined ? [bytes.byteLength] : [bytes.byteLength, mediaType], new Uint8Array(bytes))
-          : Effect.fail(new TooLarge({ what: "The artifact (it must be bytes)", size: 0, sizeMax: 0, unit: "bytes" }))),
+          : Effect.fail(new TooLarge({ what: "The artifact (it must be bytes)", size: 0, sizeMax: artifactBytesMax, unit: "bytes" }))),
     getArtifact: (digest, event) => call("getArtifact", [digest, { channel: event?.channel, cursor: event?.cursor }])
   })
 }

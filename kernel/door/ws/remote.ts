@@ -25,7 +25,8 @@ export interface RemoteSystem {
 export interface RemoteOptions {
   readonly frame: Dock
   readonly asks: Asks
-  readonly send: (frame: string) => void
+  /** Sends a frame; says whether there was a connection to send it over. */
+  readonly send: (frame: string) => boolean
 }
 
 /** What a remote system's code threw, as the kernel tells it. */
@@ -38,7 +39,7 @@ export const remoteSystem = ({ asks, frame, send }: RemoteOptions): RemoteSystem
   let newest = 0
   let running: { readonly run: number; end: (failure: string | undefined) => void } | undefined
 
-  const tell = (what: "start" | "stop", run: number): void => send(JSON.stringify({ frame: what, port, run }))
+  const tell = (what: "start" | "stop", run: number): boolean => send(JSON.stringify({ frame: what, port, run }))
 
   const run: NonNullable<System["run"]> = () =>
     Effect.callback<void, RemoteFailure>((resume) => {
@@ -57,7 +58,8 @@ export const remoteSystem = ({ asks, frame, send }: RemoteOptions): RemoteSystem
         }
         const timer = setTimeout(over, remoteStopMillis)
         one.end = over
-        tell("stop", one.run)
+        // Nobody is there to say that it has ended.
+        if (!tell("stop", one.run)) over()
       })
     })
 

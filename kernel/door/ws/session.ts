@@ -71,6 +71,10 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
   let ended: string | undefined
 
   const outbox = (): Outbox | undefined => connection?.outbox
+  const send = (frame: string): boolean => {
+    outbox()?.send(frame)
+    return connection !== undefined
+  }
   const portOf = (number: number): Port | undefined => (number === 0 ? guest.port : remotes.get(number)?.port)
   const asks = makeAsks(outbox)
 
@@ -131,7 +135,7 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
       return yield* new DockRefused({ system: id, reason: "A remote system is handed no reading power: it runs elsewhere, and reads its own files there." })
     }
     yield* claim(id)
-    const made = remoteSystem({ frame, asks, send: (text) => outbox()?.send(text) })
+    const made = remoteSystem({ frame, asks, send })
     const { port } = yield* kernel.dock(made.system, {
       configured: false, privileged: manifest.privileged && guest.isOperator,
       unreachable: () => (connection === undefined ? "its connection was lost" : undefined)
