@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Port } from "../protocol/port.ts"
+import type { Settlement, Taken } from "../protocol/subscription.ts"
 import { inTurns, median, timed, timedEach, type Side } from "./measure.ts"
 import { batchOf, payloads } from "./payload.ts"
 import { rawStore, type RawStore } from "./raw.ts"
@@ -16,19 +17,38 @@ const fill = Effect.fnUntraced(function*(writer: Port, items: number) {
   for (let left = items; left > 0; left -= 1_000) yield* writer.append(channel, batchOf(Math.min(left, 1_000)))
 })
 
-/** Takes and settles until `left` is used up, so many at a time. */
-const consume = Effect.fnUntraced(function*(port: Port, left: { items: number }, limit: number) {
+const ack = ({ cursor, epoch }: Taken): Settlement => ({ cursor, epoch, outcome: "ack" })
+
+interface Manner {
+  /** Items in one take. */
+  readonly limit?: number
+  /** What is done with each item before it is acknowledged. */
+  readonly look?: (taken: Taken) => number
+  /** Settles in a call of its own in place of the next take. */
+  readonly apart?: boolean
+}
+
+/** Takes and settles until `left` is used up: with the end of the last items it asks for the next, as workers do. */
+const consume = Effect.fnUntraced(function*(port: Port, left: { items: number }, { apart = false, limit = 1, look }: Manner) {
+  let ends: ReadonlyArray<Settlement> = []
+  let sum = 0
   while (left.items > 0) {
     left.items -= limit
-    const taken = yield* port.take(channel, { limit })
-    yield* port.settle(channel, taken.map(({ epoch, event }) => ({ cursor: event.cursor, epoch, outcome: "ack" })))
+    const taken = yield* port.take(channel, { limit, settle: ends })
+    if (look !== undefined) for (const item of taken) sum += look(item)
+    ends = taken.map(ack)
+    if (!apart) continue
+    yield* port.settle(channel, ends)
+    ends = []
   }
+  if (ends.length > 0) yield* port.settle(channel, ends)
+  return sum
 })
 
-const consumed = (consumers: ReadonlyArray<Port>, items: number, limit = 1): Side =>
+const consumed = (consumers: ReadonlyArray<Port>, items: number, manner: Manner = {}): Side =>
   Effect.suspend(() => {
     const left = { items }
-    return timed(items, Effect.forEach(consumers, (port) => consume(port, left, limit), { concurrency: "unbounded", discard: true }))
+    return timed(items, Effect.forEach(consumers, (port) => consume(port, left, manner), { concurrency: "unbounded", discard: true }))
   })
 
 const drain = (port: Port): Effect.Effect<void, unknown> =>
@@ -36,7 +56,7 @@ const drain = (port: Port): Effect.Effect<void, unknown> =>
     for (;;) {
       const taken = yield* port.take(channel, { limit: 1_000 })
       if (taken.length === 0) return
-      yield* port.settle(channel, taken.map(({ epoch, event }) => ({ cursor: event.cursor, epoch, outcome: "ack" })))
+      yield* port.settle(channel, taken.map(ack))
     }
   })
 
@@ -60,6 +80,9 @@ const journalled = (raw: RawStore, items: number): Side => {
     if (acknowledged.length > 0) raw.write(JSON.stringify({ settled: acknowledged }))
   }))
 }
+
+/** A member of a payload of payload.ts. */
+const look = ({ event }: Taken): number => (event.payload as { readonly at: number }).at % 7
 
 /** Several rounds of a short queue count as one. */
 const repeated = (times: number, before: Effect.Effect<void, unknown>, side: Side): Side =>
@@ -97,20 +120,21 @@ export const queue = Effect.fnUntraced(function*({ count, directory, rounds }: S
     journalled: journalled(raw, measured)
   })
   const { journalled: journal, long: at100000, ours: at1000 } = backlogs
-  const pages = yield* inTurns(rounds, {
-    ours: Effect.gen(function*() {
+  const drained = (manner: Manner): Side =>
+    Effect.gen(function*() {
       yield* fill(writer, measured)
-      const sample = yield* consumed(consumers, measured, 32)
+      const sample = yield* consumed(consumers, measured, manner)
       yield* drain(writer)
       return sample
-    }),
-    journalled: journalled(raw, measured)
-  })
+    })
+  const pages = yield* inTurns(rounds, { ours: drained({ limit: 32 }), journalled: journalled(raw, measured) })
+  const looked = yield* inTurns(rounds, { ours: drained({ look }), journalled: journalled(raw, measured) })
+  const apart = yield* inTurns(rounds, { ours: drained({ apart: true }), journalled: journalled(raw, measured) })
   const alone = yield* inTurns(rounds, {
     ours: Effect.gen(function*() {
       const items = Math.min(measured, 5_000)
       yield* fill(writer, items)
-      return yield* timedEach(items, () => consume(consumers[0]!, { items: 1 }, 1))
+      return yield* timedEach(items, () => consume(consumers[0]!, { items: 1 }, { apart: true }))
     })
   })
   const bars = { floor: { of: "journalled", bar: 0.15 }, aim: { of: "journalled", bar: 0.45 } } as const
@@ -121,6 +145,8 @@ export const queue = Effect.fnUntraced(function*({ count, directory, rounds }: S
       others: { flatness: median(at100000.map(({ rate }, round) => rate / at1000[round]!.rate)) }
     }),
     rowOf(pages, "rate", { id: "queue/pages of 32", what: "take and durable ack of 32 at a time, 64 consumers" }),
+    rowOf(looked, "rate", { id: "queue/looked at", what: "take, look into each payload and durable ack, 64 consumers" }),
+    rowOf(apart, "rate", { id: "queue/two calls", what: "take and durable ack in a call of its own, 64 consumers" }),
     rowOf(alone, "p50Micros", { id: "queue/1 consumer", what: "take and durable ack, 1 consumer, p50" })
   ]
 })
