@@ -54,8 +54,7 @@ const payloads = (channels: ChannelsService, name: string) => Effect.map(everyth
 /** Writes, and lets the turn end before time goes on. */
 const write = (channels: ChannelsService, name: string, from: number, to: number) =>
   Effect.andThen(
-    Effect.forEach(Array.from({ length: to - from }, (_, at) => from + at), (n) =>
-      channels.append(owner, name, [{ payload: n, subject: `s${n}`, recipient: "reader" }]), { discard: true }),
+    channels.append(owner, name, Array.from({ length: to - from }, (_, at) => ({ payload: from + at, subject: `s${from + at}`, recipient: "reader" })), { key: `${from}` }),
     Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve))))
 
 const minute = 60_000
