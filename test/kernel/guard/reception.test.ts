@@ -1,10 +1,14 @@
 // The reception: whose credential it is, what its holder may reach, and how it ends. Guests are docked systems like any
 // other, seen through their credential.
 import { Effect, Exit, Fiber } from "effect"
-import { describe, expect } from "vitest"
+import { describe, expect, it } from "vitest"
+import { makeClock } from "../../../kernel/clock.ts"
 import { isGuestName } from "../../../kernel/guard/tokens.ts"
+import { isPublic } from "../../../kernel/guard/wiring.ts"
 import { makeReception } from "../../../kernel/door/reception.ts"
+import * as Memory from "../../../kernel/store/memory.ts"
 import { makeKernel, type TestKernel } from "../../../kernel/testing.ts"
+import { channelOf, type Channel, type Visibility } from "../../../protocol/channel.ts"
 import { emptyManifest } from "../../../protocol/manifest.ts"
 import { ACLSecurity, OpenSecurity, type ChannelSecurity, type Role } from "../../../protocol/security.ts"
 import { effect } from "../../kit/it.ts"
@@ -36,6 +40,15 @@ const world = Effect.fnUntraced(function*(security?: ChannelSecurity) {
 })
 
 const docked = (kernel: TestKernel): ReadonlyArray<string> => kernel.systems().map(({ id }) => id)
+
+describe("what is PUBLIC", () => {
+  it("is never the kernel's own, whatever its visibility says", () => {
+    const channel = (name: string, visibility: Visibility) => channelOf({ name, visibility }, "x")
+    expect([channel("a", "public"), channel("a", "private"), channel("aaax", "public"), channel("aaax.journal", "public"), undefined].map(isPublic)).toEqual([
+      true, false, false, false, false
+    ])
+  })
+})
 
 describe("a guest", () => {
   effect("reaches every PUBLIC channel, also one that is created later, and its name is stamped on what it writes", () =>
@@ -126,8 +139,17 @@ describe("a guest", () => {
       expect(tag(yield* Effect.exit(all.create({ name: "repo.files" })))).toBe("ChannelExists")
       expect(tag(yield* Effect.exit(all.create({ name: "aaax.mine" })))).toBe("ChannelExists")
       expect(kernel.channels.get("repo.files")?.visibility).toBe("private")
-      const both = yield* Effect.all([Effect.exit(all.create({ name: "once" })), Effect.exit(all.create({ name: "once" }))], { concurrency: 2 })
-      expect(both.map(tag).sort()).toEqual(["ChannelExists", "ok"])
+    }))
+
+  effect("creates a channel once, however many want to at the same time", () =>
+    Effect.gen(function*() {
+      const memory = yield* Memory.make({ clock: makeClock() })
+      const slow = { ...memory, putChannel: (channel: Channel) => Effect.andThen(Effect.yieldNow, memory.putChannel(channel)) }
+      const kernel = yield* makeKernel({ store: slow })
+      const reception = yield* makeReception({ kernel, operatorToken, isLoopback: true })
+      const { create } = yield* reception.byToken(operatorToken)
+      const made = yield* Effect.forEach([1, 2, 3], (n) => Effect.exit(create({ name: "once", description: `${n}` })), { concurrency: "unbounded" })
+      expect(made.map(tag).sort()).toEqual(["ChannelExists", "ChannelExists", "ok"])
     }))
 
   effect("leaves when its last token is gone, and what it waits for ends", () =>
@@ -159,6 +181,10 @@ describe("a guest", () => {
       kernel.time.advance(1_000)
       expect(tag(yield* Effect.exit(port.append("news", [{ payload: 3 }])))).toBe("Undocked")
       expect(refusal("news", "read")?._tag).toBe("Denied")
+      const others: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        port.channels, port.event("x"), port.getSnapshot("x"), port.putSnapshot({ name: "x", value: 1 }), port.putArtifact(new Uint8Array(1))
+      ]
+      expect(yield* Effect.forEach(others, (call) => Effect.map(Effect.exit(call), tag))).toEqual(others.map(() => "Undocked"))
       expect(tag(yield* Effect.exit(reception.byToken(token)))).toBe("Unauthenticated")
     }))
 

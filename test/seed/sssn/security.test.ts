@@ -251,6 +251,10 @@ describe("a JSON Web Token", () => {
       await new SignJWT(claims).setProtectedHeader({ alg: "EdDSA", kid: "other" }).sign(await importJWK(EdDSA.signingKey, "EdDSA"))
     ]
     for (const token of forged) expect(await security.authenticate(token, now)).toBeUndefined()
+    // The key is there, for another verifier: its algorithm is not accepted here.
+    security.rotate({ keys: [EdDSA.open, ES256.open] })
+    expect(await security.authenticate(forged[2]!, now)).toBeUndefined()
+    expect((await asymmetric("ES256").authenticate(forged[2]!, now))?.id).toBe("ada")
     const good = await new SignJWT(claims).setProtectedHeader({ alg: "EdDSA", kid: "ed" }).sign(await importJWK(EdDSA.signingKey, "EdDSA"))
     expect((await security.authenticate(good, now))?.id).toBe("ada")
     const [header = "", body = "", signature = ""] = good.split(".")
@@ -304,7 +308,7 @@ describe("a JSON Web Token", () => {
     const { open } = keys.EdDSA
     for (const options of [
       { ...base }, { ...base, algorithms: [] }, { ...base, algorithms: ["none"], jwks: { keys: [open] } }, { ...base, algorithms: ["RS256"], jwks: { keys: [open] } },
-      { ...base, algorithms: ["HS256"] }, { ...base, algorithms: ["HS256"], secret: "short" }, { ...base, algorithms: ["HS256", "EdDSA"], secret, jwks: { keys: [open] } },
+      { ...base, algorithms: ["HS256"] }, { ...base, algorithms: ["HS256"], secret: "short" }, { ...base, algorithms: ["HS256", "EdDSA"], secret, jwks: { keys: [open] } }, { ...base, algorithms: ["HS256", "EdDSA"], secret },
       { ...base, algorithms: ["HS256"], secret, jwks: { keys: [open] } }, { ...base, secret, jwks: { keys: [open] } },
       { audience: "them", jwks: { keys: [open] } }, { issuer: "us", jwks: { keys: [open] } }, { ...base, issuer: "", jwks: { keys: [open] } },
       { ...base, jwks: "http://keys.example/jwks.json" }, { ...base, jwks: "keys.json" }
