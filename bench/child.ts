@@ -1,9 +1,11 @@
 // The process that a bench row kills, and the one that comes back after it.
 //
 //   child.mjs write DIR EVENTS BATCH    appends through a port, says `written` once all is acknowledged, and waits
+//   child.mjs http                      is the clients of an HTTP listener (http-client.ts)
 //   child.mjs restart DIR EVENTS        opens what was left, says how long that took and how much memory, and dies the same way
 import * as Effect from "effect/Effect"
 import { writeSync } from "node:fs"
+import { serve } from "./http-client.ts"
 import { batchOf, drafts } from "./payload.ts"
 import { dock, makeWorld } from "./world.ts"
 
@@ -47,4 +49,5 @@ const restart = Effect.fnUntraced(function*(directory: string) {
 })
 
 const [what, directory = "", events = "0", size = "1"] = process.argv.slice(2)
-await Effect.runPromise(Effect.scoped(what === "write" ? write(directory, Number(events), Number(size)) : restart(directory)))
+if (what === "http") await serve()
+else await Effect.runPromise(Effect.scoped(what === "write" ? write(directory, Number(events), Number(size)) : restart(directory)))

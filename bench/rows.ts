@@ -6,6 +6,7 @@ import { command } from "./command.ts"
 import { decision } from "./decision.ts"
 import { fanOut } from "./fan-out.ts"
 import { neighbour } from "./flood.ts"
+import { http } from "./http.ts"
 import { queue } from "./queue.ts"
 import { request } from "./request.ts"
 import { restart } from "./restart.ts"
@@ -16,5 +17,5 @@ import { steady } from "./steady.ts"
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, "fan-out": fanOut, queue, request, decision, restart, command, neighbour
+  relaxed, strict, steady, "fan-out": fanOut, queue, request, decision, restart, command, neighbour, http
 }

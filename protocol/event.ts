@@ -91,3 +91,10 @@ export const Page = Schema.Struct({
   held: Schema.optionalKey(Schema.Array(Cursor))
 })
 export interface Page extends Schema.Schema.Type<typeof Page> {}
+
+/** As a page, with each event as its JSON text. */
+export interface TextPage {
+  readonly texts: ReadonlyArray<string>
+  readonly next: Cursor
+  readonly head: Cursor
+}

@@ -7,7 +7,7 @@ import type {
   AppendError, ArtifactNotFound, ChannelNotFound, Denied, EventNotFound, Gap, InvalidPayload, LeaseLost, Overloaded, ReadError, SnapshotConflict,
   SnapshotNotFound, StoreCorrupt, StoreUnavailable, TooLarge, Undocked, WrongDelivery, AppendUnknown
 } from "./errors.ts"
-import type { Appended, Draft, Event, Filter, Page } from "./event.ts"
+import type { Appended, Draft, Event, Filter, Page, TextPage } from "./event.ts"
 import type { ChannelId, Cursor, EventId, SystemId } from "./names.ts"
 import type { ReadingPower } from "./power.ts"
 import type { PutOptions, Snapshot, SnapshotDraft } from "./snapshot.ts"
@@ -66,6 +66,11 @@ export interface Port {
   ) => Effect.Effect<ReadonlyArray<Appended>, AppendError>
   /** A page in order. What delivery allows is seen: all, mine (`addressed`), or the newest of each subject (`latest`). */
   readonly read: (channel: ChannelId, options?: ReadOptions) => Effect.Effect<Page, ReadError>
+  /**
+   * As `read` without a filter, as JSON text that nobody parsed; nothing where `read` alone can say what is seen. Only near the
+   * kernel: elsewhere a port has none.
+   */
+  readonly texts?: (channel: ChannelId, options?: Omit<ReadOptions, "filter">) => Effect.Effect<TextPage | undefined, ReadError>
   /** The event with this id, in any channel that it may read and sees it in. */
   readonly event: (id: EventId) => Effect.Effect<Event, EventNotFound | StoreCorrupt | Undocked>
   /**

@@ -8,7 +8,7 @@ import {
   ChannelExists, ChannelNotFound, EventNotFound, InvalidPayload, LeaseLost, StoreCorrupt, StoreUnavailable, WrongDelivery,
   type AppendError, type AppendUnknown, type Gap, type Overloaded
 } from "../../protocol/errors.ts"
-import type { Appended, Draft, Event, Filter, Page } from "../../protocol/event.ts"
+import type { Appended, Draft, Event, Filter, Page, TextPage } from "../../protocol/event.ts"
 import { kernelSystem, nearest, type ChannelId, type Cursor, type EventId, type SystemId } from "../../protocol/names.ts"
 import type { AppendOptions, EvictOptions, ReadOptions, TakeOptions } from "../../protocol/port.ts"
 import type { StandardSchemaV1 } from "../../protocol/standard-schema.ts"
@@ -61,6 +61,13 @@ export interface ChannelsService {
   readonly read: (
     reader: SystemId, channel: ChannelId, options?: ReadOptions
   ) => Effect.Effect<Page, ChannelNotFound | Gap | StoreCorrupt>
+  /**
+   * The same without a filter, as JSON text that was never parsed; nothing where a reader sees something else than what is
+   * kept, one after another: `read` gives that.
+   */
+  readonly texts: (
+    channel: ChannelId, options?: Omit<ReadOptions, "filter">
+  ) => Effect.Effect<TextPage | undefined, ChannelNotFound | Gap | StoreCorrupt>
   /** The event with this id, when the reader sees it where it lies. */
   readonly event: (reader: SystemId, id: EventId) => Effect.Effect<Event, EventNotFound | StoreCorrupt>
   /**
@@ -339,11 +346,16 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         Effect.suspend(() => {
           const room = rooms.get(name)
           if (room === undefined) return Effect.fail(notFound(name))
-          return read(room, reader, {
-            after: Math.max(0, Math.floor(given?.after ?? 0) || 0),
-            limit: Math.min(Math.max(1, Math.floor(given?.limit ?? pageEventsDefault) || pageEventsDefault), pageEventsMax),
-            filter: given?.filter
-          }, given?.fullLog === true)
+          return read(room, reader, { ...boundsOf(given), filter: given?.filter }, given?.fullLog === true)
+        }),
+      texts: (name, given) =>
+        Effect.suspend(() => {
+          const room = rooms.get(name)
+          if (room === undefined) return Effect.fail(notFound(name))
+          const { channel, queue } = room
+          if (channel.delivery !== "shared" && channel.delivery !== "exclusive") return Effect.succeed(undefined)
+          if (queue !== undefined && (!queue.isRestored() || queue.removed().size > 0 || (channel.exclusiveReads && given?.fullLog !== true))) return Effect.succeed(undefined)
+          return Effect.map(store.items(name, boundsOf(given)), ({ head, items, next }): TextPage => ({ texts: items.map((item) => item.text()), next, head }))
         }),
       event: (reader, id) =>
         Effect.flatMap(store.event(id), (event) => {
@@ -417,6 +429,11 @@ const removedOf = (queue: Queue): Effect.Effect<ReadonlySet<Cursor>, StoreCorrup
 
 const neverHeld = (channel: ChannelId, cursor: Cursor, epoch: number): LeaseLost =>
   new LeaseLost({ channel, cursor, epoch, newestEpoch: null })
+
+const boundsOf = (given: ReadOptions | undefined): { readonly after: Cursor; readonly limit: number } => ({
+  after: Math.max(0, Math.floor(given?.after ?? 0) || 0),
+  limit: Math.min(Math.max(1, Math.floor(given?.limit ?? pageEventsDefault) || pageEventsDefault), pageEventsMax)
+})
 
 const wrongDelivery = ({ name, delivery }: Channel, operation: string): WrongDelivery =>
   new WrongDelivery({ channel: name, delivery, operation, instead: "read" })

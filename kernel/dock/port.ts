@@ -185,6 +185,8 @@ export const makePort = (options: PortOptions): PortControl => {
       }),
     read: (channel, readOptions) =>
       wired(channel, "read", () => given(() => Given.readOptionsOf(readOptions), (checked) => channels.read(system, channel, checked))),
+    texts: (channel, readOptions) =>
+      wired(channel, "read", () => given(() => Given.readOptionsOf(readOptions), (checked) => channels.texts(channel, checked))),
     event: (id) =>
       call(() => {
         try {

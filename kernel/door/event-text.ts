@@ -1,5 +1,5 @@
 // The JSON text of events. Events are frozen and shared by all readers, so each is made into text once for all of them.
-import type { Event, Page } from "../../protocol/event.ts"
+import type { Event, Page, TextPage } from "../../protocol/event.ts"
 
 const texts = new WeakMap<Event, string>()
 
@@ -21,3 +21,5 @@ const listText = (events: ReadonlyArray<Event>): string => {
 
 export const pageText = (page: Page): string =>
   `{"events":${listText(page.events)},"next":${page.next},"head":${page.head}${page.held === undefined ? "" : `,"held":${JSON.stringify(page.held)}`}}`
+
+export const textPageText = ({ head, next, texts }: TextPage): string => `{"events":[${texts.join(",")}],"next":${next},"head":${head}}`

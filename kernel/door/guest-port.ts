@@ -62,6 +62,8 @@ export const guestPort = (system: SystemId, docked: Effect.Effect<Port, Undocked
     channels: call((port) => Effect.map(port.channels, (channels) => channels.filter(({ name }) => view.refusal(name, "read") === undefined))),
     append: (channel, drafts, options) => on(channel, "write", (port) => port.append(channel, drafts, options)),
     read: (channel, options) => on(channel, "read", (port) => port.read(channel, options)),
+    texts: (channel, options) =>
+      on(channel, "read", (port) => (port.texts === undefined ? Effect.succeed(undefined) : port.texts(channel, options))),
     event: (id) =>
       call((port) => Effect.flatMap(port.event(id), (event) =>
         view.refusal(event.channel, "read") === undefined ? Effect.succeed(event) : Effect.fail(new EventNotFound({ event: event.id })))),

@@ -7,6 +7,7 @@ import { nearest, type ChannelId, type Cursor } from "../../protocol/names.ts"
 import { keyRetentionMillis, pageEventsMax, scanEventsMax } from "../limits.ts"
 import { parseEvent } from "./codec.ts"
 import { digestOf } from "./content.ts"
+import { fullText } from "./full-text.ts"
 import { makeMint, mintedIds } from "./ids.ts"
 import type { ChannelStatistics, ItemPage, Prepared, StoreAppendOptions, StoreReadOptions } from "./store.ts"
 
@@ -256,7 +257,9 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     const from = positionAfter(state.entries, state.start, after)
     const entries = state.entries.slice(from, from + Math.min(Math.max(1, limit), pageEventsMax))
     return {
-      items: entries.map((entry) => ({ cursor: entry.cursor, event: () => eventOf(state, entry) })),
+      items: entries.map((entry) => ({
+        cursor: entry.cursor, event: () => eventOf(state, entry), text: () => fullText(entry.text, name, entry.cursor, entry.at)
+      })),
       next: entries[entries.length - 1]?.cursor ?? after,
       head: state.head
     }

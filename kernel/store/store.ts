@@ -61,6 +61,8 @@ export interface StoreReadOptions {
 export interface StoredItem {
   readonly cursor: Cursor
   readonly event: () => Event
+  /** The same as JSON text, without parsing it. */
+  readonly text: () => string
 }
 
 /** As a page, of events that may never be looked at. */

@@ -65,7 +65,7 @@ export const makeFakeKernel = (options: {
       store.read(channel, { after: readOptions.after ?? 0, limit: readOptions.limit ?? 100, filter: readOptions.filter })
 
     const channels: ChannelsService = {
-      store, clock, append, awaitBeyond, read,
+      store, clock, append, awaitBeyond, read, texts: () => Effect.succeed(undefined),
       open: (channel) => store.putChannel(channel), get: (name) => store.channels().find((channel) => channel.name === name), all: () => store.channels(),
       appendSurely: unused("appendSurely"), take: unused("take"), settle: unused("settle"), renew: unused("renew"), release: unused("release"),
       backlog: unused("backlog"), settledFloor: () => 0, event: unused("event"), evict: unused("evict"), clear: unused("clear"), remove: unused("remove"),

@@ -10,7 +10,7 @@ import type { ChannelView } from "../../../protocol/view.ts"
 import type { Kernel } from "../../kernel.ts"
 import { ChannelExists } from "../../../protocol/errors.ts"
 import { channelsPageMax } from "../../limits.ts"
-import { eventText, pageText } from "../event-text.ts"
+import { eventText, pageText, textPageText } from "../event-text.ts"
 import { eventStream } from "../event-stream.ts"
 import { operator } from "../operator.ts"
 import { tail } from "../tail.ts"
@@ -133,9 +133,16 @@ export const channelRows = (kernel: Kernel, { portOf }: Hands): Rows => {
         const channel = channels.get(id)
         return channel === undefined ? Effect.fail(guest.isOperator ? channelNotFound(channels, id) : new ChannelNotFound({ channel: id })) : viewOf(channel)
       }),
-    read: (input) =>
-      Effect.map(pageOf(portOf(input.guest), input), (page) =>
-        CloudEvents.wantsBatch(input.headers) ? CloudEvents.pageReply(page) : json(pageText(page))),
+    read: (input) => {
+      const { guest, headers, id, query } = input
+      const port = portOf(guest)
+      const isBatch = CloudEvents.wantsBatch(headers)
+      const parsed = Effect.map(Effect.suspend(() => pageOf(port, input)), (page) => (isBatch ? CloudEvents.pageReply(page) : json(pageText(page))))
+      if (isBatch || port.texts === undefined || filterOf(query) !== undefined) return parsed
+      const { after = 0, limit, wait = 0 } = query
+      return Effect.flatMap(port.texts(id, { after, ...(limit === undefined ? {} : { limit }) }), (page) =>
+        page === undefined || (page.texts.length === 0 && wait > 0) ? parsed : Effect.succeed(json(textPageText(page))))
+    },
     follow: ({ guest, headers, id, query }) => {
       const { after, format, last } = query
       const filter = filterOf(query)

@@ -14,6 +14,7 @@ import { StoreCorrupt } from "../../../protocol/errors.ts"
 import type { Event } from "../../../protocol/event.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import { parseEvent } from "../codec.ts"
+import { fullText } from "../full-text.ts"
 import type { StoredItem } from "../store.ts"
 import type { Slabs } from "./slabs.ts"
 
@@ -118,6 +119,10 @@ export class BlockItem implements StoredItem {
     const at = this.cursor - this.run.first
     // What a live reader was handed serves here too.
     return this.run.events?.[at] ?? parseEvent(textAt(this.block, this.run, at), this.channel, this.cursor, this.block.at)
+  }
+
+  text(): string {
+    return fullText(textAt(this.block, this.run, this.cursor - this.run.first), this.channel, this.cursor, this.block.at)
   }
 }
 

@@ -1,0 +1,96 @@
+// From the text that is kept of an event to the text of the whole event, without parsing it: for those who hand JSON on.
+// What is kept leaves out what follows from its place, and members that have their default (`codec.ts`); the others are in
+// the order in which they are listed there.
+
+const quote = 34
+const backslash = 92
+
+/* hot */
+/** Index behind the string that starts at `at`. */
+const behindString = (text: string, at: number): number => {
+  let end = text.indexOf('"', at + 1)
+  while (end >= 0 && text.charCodeAt(end - 1) === backslash) {
+    let slashes = 1
+    while (text.charCodeAt(end - 1 - slashes) === backslash) slashes++
+    if (slashes % 2 === 0) break
+    end = text.indexOf('"', end + 1)
+  }
+  return end < 0 ? text.length : end + 1
+}
+
+/* hot */
+/** Index behind the JSON value that starts at `at`. */
+const behindValue = (text: string, at: number): number => {
+  const first = text.charCodeAt(at)
+  if (first === quote) return behindString(text, at)
+  let i = at
+  if (first === 123 || first === 91) {
+    let depth = 0
+    while (i < text.length) {
+      const code = text.charCodeAt(i)
+      if (code === quote) {
+        i = behindString(text, i)
+        continue
+      }
+      i++
+      if (code === 123 || code === 91) depth++
+      else if ((code === 125 || code === 93) && --depth === 0) return i
+    }
+    return i
+  }
+  while (i < text.length) {
+    const code = text.charCodeAt(i)
+    if (code === 44 || code === 125) return i
+    i++
+  }
+  return i
+}
+
+const rest: ReadonlyArray<readonly [mark: string, missing: string]> = [
+  ["schema", "null"], ["metadata", "{}"], ["correlationId", "null"], ["parentIds", "[]"], ["recipient", "null"], ["subject", "null"],
+  ["labels", "[]"], ["traceparent", "null"]
+].map(([name, value]) => [`,"${name}":`, `,"${name}":${value}`])
+
+/** All that follow from their default. */
+const allMissing = rest.map(([, missing]) => missing).join("")
+
+let quoted = { channel: "", text: '""' }
+
+/* hot */
+/** The text of the whole event, as `JSON.stringify` would give it; `kept`: with braces, `id` and `sender` first. */
+export const fullText = (kept: string, channel: string, cursor: number, recordedAt: number): string => {
+  // Pages are of one channel.
+  if (quoted.channel !== channel) quoted = { channel, text: JSON.stringify(channel) }
+  const idEnd = behindString(kept, 6)
+  const senderEnd = behindString(kept, idEnd + 10)
+  let at = senderEnd
+  const hasKind = kept.startsWith(',"kind":', at)
+  if (hasKind) at = behindString(kept, at + 8)
+  const kindEnd = at
+  const hasPayload = kept.startsWith(',"payload":', at)
+  if (hasPayload) at = behindValue(kept, at + 11)
+  const isShort = at === kept.length - 1
+  const sender = kept.slice(idEnd + 10, senderEnd)
+  const head = `${kept.slice(0, idEnd)},"channel":${quoted.text},"cursor":${cursor},"recordedAt":${recordedAt},"sender":${sender}${
+    hasKind ? kept.slice(senderEnd, kindEnd) : ',"kind":"event"'}${hasPayload ? kept.slice(kindEnd, at) : ',"payload":null'}`
+  if (isShort) return `${head},"source":${sender},"timestamp":${recordedAt / 1_000}${allMissing}}`
+  let text = head
+  if (kept.startsWith(',"source":', at)) {
+    const end = behindString(kept, at + 10)
+    text += kept.slice(at, end)
+    at = end
+  } else text += `,"source":${sender}`
+  if (kept.startsWith(',"timestamp":', at)) {
+    const end = behindValue(kept, at + 13)
+    text += kept.slice(at, end)
+    at = end
+  } else text += `,"timestamp":${recordedAt / 1_000}`
+  for (const [mark, missing] of rest) {
+    if (kept.startsWith(mark, at)) {
+      const end = behindValue(kept, at + mark.length)
+      text += kept.slice(at, end)
+      at = end
+    } else text += missing
+  }
+  return `${text}}`
+}
