@@ -22,7 +22,7 @@ import { registrationTtlDefault } from "./kind/options.ts"
 import { makePresence, type Presence } from "./kind/presence.ts"
 import type { ServiceDescriptor } from "./kind/registration.ts"
 import { requestReply } from "./kind/request.ts"
-import { makeGate, within } from "./kind/rest.ts"
+import { makeGate, restAfter, within } from "./kind/rest.ts"
 import type { Callback, From, NackOptions } from "./kind/seat.ts"
 import { servicesOf } from "./kind/service.ts"
 import { runAsync, type ProvideSpec } from "./module.ts"
@@ -345,7 +345,7 @@ export class BaseSystem implements System {
         if (!signal.aborted) await this.onStepError(error)
       }
       // A step that took longer is followed by the next at once, when others had their turn.
-      await within(undefined, Math.max(0, this.stepMillis - (performance.now() - began)) / 1_000, signal)
+      await within(undefined, restAfter(this.stepMillis, performance.now() - began) / 1_000, signal)
     }
     await within(undefined, undefined, signal)
   }

@@ -30,7 +30,8 @@ export class TacticSystem extends BaseSystem {
     await this.queue(this.tasks).work(async (task, on) => {
       const result = await this.#tactic(task.payload, on)
       await this.writeChannel(this.results, result ?? null, {
-        key: on.key(this.results), parents: [task.id], correlationId: task.id, recipient: task.sender
+        key: on.key(this.results), parents: [task.id], correlationId: task.id, recipient: task.sender,
+        ...(task.traceparent === null ? {} : { traceparent: task.traceparent })
       })
     })
   }

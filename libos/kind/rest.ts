@@ -1,5 +1,8 @@
 // Waiting with an end: for a time, for a promise, or until a signal says that it is enough.
 
+/** Rest after a turn of work that took so long, so that turns begin at the pace that is asked for; none when it took longer. */
+export const restAfter = (periodMillis: number, tookMillis: number): number => Math.max(0, periodMillis - tookMillis)
+
 /** Longest wait that a timer of the platform takes, in milliseconds. */
 const timerMillisMax = 2_147_483_647
 

@@ -86,7 +86,9 @@ const makeSeat = <Content extends object>(
     spec === undefined
       ? Effect.flatMap(port.channels, (channels) => {
           spec = channels.find((known) => known.name === name)
-          return spec === undefined ? Effect.fail(new ChannelNotFound({ channel: name })) : Effect.succeed(spec)
+          if (spec !== undefined) return Effect.succeed(spec)
+          // The kernel says what is wrong: that there is none, or that this system is not wired to it and how to ask.
+          return Effect.andThen(port.read(name, { limit: 1 }), Effect.fail(new ChannelNotFound({ channel: name })))
         })
       : Effect.succeed(spec))
 

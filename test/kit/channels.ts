@@ -24,7 +24,7 @@ export const withChannels = (
     const owner = new BaseSystem({ id: "owner" })
     for (const channel of channels) owner.addChannel(channel)
     const dock: ChannelWorld["dock"] = async (system, dockOptions) => void await run(kernel.dock(system, dockOptions))
-    await dock(owner)
+    if (channels.length > 0) await dock(owner)
     const participants = new Map<string, ChannelClient>()
     const as = async (id: string): Promise<ChannelClient> => {
       const known = participants.get(id)
