@@ -12,7 +12,7 @@ import type { Appended } from "../../protocol/event.ts"
 import { nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { Port, TakeOptions } from "../../protocol/port.ts"
 import type { ReadingPower } from "../../protocol/power.ts"
-import type { ChannelSecurity, Principal } from "../../protocol/security.ts"
+import type { ChannelSecurity, Principal, Role } from "../../protocol/security.ts"
 import type { Snapshot } from "../../protocol/snapshot.ts"
 import type { Settlement, Subscription, Taken } from "../../protocol/subscription.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
@@ -170,6 +170,41 @@ export const makePort = (options: PortOptions): PortControl => {
     return new Overloaded({ what: "Subscriptions of one system", limit: subscriptionsMax, unit: "subscriptions", retryAfterMillis: 60_000 })
   }
 
+  /** Two calls for each item of each queue: one effect each, and no closures in between. */
+  const take: Port["take"] = (channel, takeOptions) =>
+    Effect.callback<ReadonlyArray<Taken>, TakeFailure | Denied | InvalidPayload | Undocked>((resume) => {
+      if (closed !== undefined) return resume(Effect.fail(closed))
+      if (paused) return resume(Effect.flatMap(running.await, () => take(channel, takeOptions)))
+      const refused = refusal(channel, "take") ?? (takesWork ? undefined : new Denied({
+        system, operation: "take from", target: channel, reason: "it is draining and takes no new work"
+      }))
+      if (refused !== undefined) return resume(Effect.fail(refused))
+      let checked: TakeOptions
+      try {
+        checked = Given.takeOptionsOf(takeOptions)
+      } catch (thrown) {
+        return resume(Effect.fail(Given.refusalOf(thrown)))
+      }
+      const cancel = channels.beginTake(system, channel, checked, passOn(resume))
+      return cancel === undefined ? undefined : Effect.sync(cancel)
+    })
+
+  /** What the security of a channel says of a snapshot that names it. Without one a snapshot is not bound by wiring. */
+  const snapshotRefusal = (channel: ChannelId | null | undefined, operation: Role): Denied | undefined => {
+    const security = channel === null || channel === undefined ? undefined : options.securityOf(channel)
+    if (security === undefined || channel === null || channel === undefined || wiring.get(channel)?.admin === true) return undefined
+    return securityRefusal(security, principal, channel, operation)
+  }
+
+  /** Who waited may have lost its role meanwhile: then what came is given back. */
+  const stillMine = (channel: ChannelId, taking: ReturnType<Port["take"]>): ReturnType<Port["take"]> =>
+    Effect.flatMap(taking, (taken): ReturnType<Port["take"]> => {
+      const refused = refusal(channel, "take")
+      if (refused === undefined) return Effect.succeed(taken)
+      const back = taken.map(({ epoch, event }): Settlement => ({ cursor: event.cursor, epoch, outcome: "nack" }))
+      return Effect.andThen(Effect.ignore(channels.settle(system, channel, back)), Effect.fail(refused))
+    })
+
   const port: Port = Object.freeze<Port>({
     system,
     powers: Object.freeze([...options.powers]),
@@ -198,24 +233,7 @@ export const makePort = (options: PortOptions): PortControl => {
       }),
     awaitBeyond: (channel, after, held) =>
       wired(channel, "read", () => channels.awaitBeyond(channel, Given.cursorOf(after), system, Given.heldOf(held))),
-    // Two calls for each item of each queue: one effect each, and no closures in between.
-    take: (channel, takeOptions) =>
-      Effect.callback<ReadonlyArray<Taken>, TakeFailure | Denied | InvalidPayload | Undocked>((resume) => {
-        if (closed !== undefined) return resume(Effect.fail(closed))
-        if (paused) return resume(Effect.flatMap(running.await, () => port.take(channel, takeOptions)))
-        const refused = refusal(channel, "take") ?? (takesWork ? undefined : new Denied({
-          system, operation: "take from", target: channel, reason: "it is draining and takes no new work"
-        }))
-        if (refused !== undefined) return resume(Effect.fail(refused))
-        let checked: TakeOptions
-        try {
-          checked = Given.takeOptionsOf(takeOptions)
-        } catch (thrown) {
-          return resume(Effect.fail(Given.refusalOf(thrown)))
-        }
-        const cancel = channels.beginTake(system, channel, checked, passOn(resume))
-        return cancel === undefined ? undefined : Effect.sync(cancel)
-      }),
+    take: (channel, takeOptions) => (options.securityOf(channel) === undefined ? take(channel, takeOptions) : stillMine(channel, take(channel, takeOptions))),
     settle: (channel, settlements) =>
       Effect.callback<void, SettleFailure | Denied | InvalidPayload | Undocked>((resume) => {
         if (closed !== undefined) return resume(Effect.fail(closed))
@@ -256,7 +274,9 @@ export const makePort = (options: PortOptions): PortControl => {
         typeof name !== "string" || wellKnown.isReserved(name)
           ? Effect.fail(new SnapshotNotFound({ name: Given.nameOf(name) }))
           : Effect.flatMap(store.getSnapshot(name), (snapshot) =>
-              snapshot === undefined ? Effect.fail(new SnapshotNotFound({ name })) : Effect.succeed(snapshot))),
+              snapshot === undefined || snapshotRefusal(snapshot.channel, "read") !== undefined
+                ? Effect.fail(new SnapshotNotFound({ name }))
+                : Effect.succeed(snapshot))),
     putSnapshot: (draft, putOptions) =>
       call(() => given(
         () => [Given.snapshotDraftOf(draft), Given.putOptionsOf(putOptions)] as const,
@@ -272,6 +292,8 @@ export const makePort = (options: PortOptions): PortControl => {
               ...(wellKnown.isReserved(name) ? {} : { how: "Add it to `snapshots` of the module's manifest." })
             }))
           }
+          const refused = snapshotRefusal(checked.channel, "write")
+          if (refused !== undefined) return Effect.fail(refused)
           return given(() => toText(value ?? null, "value"), (text): Effect.Effect<Snapshot, InvalidPayload | TooLarge | SnapshotConflict | StoreUnavailable> =>
             text.length > snapshotTextMax
               ? Effect.fail(new TooLarge({ what: "The snapshot", size: text.length, sizeMax: snapshotTextMax, unit: "characters" }))

@@ -68,8 +68,17 @@ export const guestPort = (system: SystemId, docked: Effect.Effect<Port, Undocked
       call((port) => Effect.flatMap(port.event(id), (event) =>
         view.refusal(event.channel, "read") === undefined ? Effect.succeed(event) : Effect.fail(new EventNotFound({ event: event.id })))),
     awaitBeyond: (channel, after, held) => on(channel, "read", (port) => whileGood(port.awaitBeyond(channel, after, held))),
-    take: (channel, options) =>
-      on(channel, "write", (port) => (options?.wait === true ? whileGood(port.take(channel, options)) : port.take(channel, options))),
+    take: (channel, options) => {
+      if (options?.wait !== true) return on(channel, "write", (port) => port.take(channel, options))
+      return on(channel, "write", (port) =>
+        Effect.flatMap(whileGood(port.take(channel, options)), (taken): ReturnType<Port["take"]> => {
+          // Who waited may have lost its role meanwhile: then what came is given back.
+          const refused = view.refusal(channel, "write")
+          if (refused === undefined) return Effect.succeed(taken)
+          const back = taken.map(({ epoch, event }) => ({ cursor: event.cursor, epoch, outcome: "nack" as const }))
+          return Effect.andThen(Effect.ignore(port.settle(channel, back)), Effect.fail(refused))
+        }))
+    },
     settle: (channel, settlements) => on(channel, "write", (port) => port.settle(channel, settlements)),
     renew: (channel, cursor, epoch) => on(channel, "write", (port) => port.renew(channel, cursor, epoch)),
     evict: (channel, options) => on(channel, "admin", (port) => port.evict(channel, options)),

@@ -1,6 +1,6 @@
 // Channel security as the first Python generation has it, made real: open, access lists, JSON Web Tokens. It is asked before
 // every operation, of systems in-process and of guests alike.
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type JWK } from "jose"
 import { ACLSecurity, JWTChannelSecurity, OpenSecurity } from "aaax/security"
 import { beforeAll, describe, expect, it } from "vitest"
@@ -130,6 +130,34 @@ describe("access lists", () => {
         outcomes.push(tag(yield* Effect.exit(port.read("work"))))
       }
       expect(outcomes).toEqual(["Denied", "ok", "Denied"])
+    }))
+
+  effect("guard the snapshots that name the channel", () =>
+    Effect.gen(function*() {
+      const { kernel } = yield* guarded(new ACLSecurity({ read: ["r"], write: ["w"] }))
+      const join = (id: string) => probe(kernel, id, { snapshots: ["s", "other"] })
+      const [r, w, x] = [yield* join("r"), yield* join("w"), yield* join("x")]
+      yield* w.putSnapshot({ name: "s", value: 1, channel: "work" })
+      expect((yield* r.getSnapshot("s")).value).toBe(1)
+      expect((yield* Effect.flip(x.getSnapshot("s")))._tag).toBe("SnapshotNotFound")
+      for (const port of [r, x]) expect(tag(yield* Effect.exit(port.putSnapshot({ name: "s", value: 2, channel: "work" })))).toBe("Denied")
+      yield* x.putSnapshot({ name: "other", value: 1, channel: "free" })
+    }))
+
+  effect("[89] take back what somebody gets who lost its role while it waited", () =>
+    Effect.gen(function*() {
+      const acl = new ACLSecurity({ write: ["in", "guest"] })
+      const { join, kernel, owner, reception } = yield* guarded(acl)
+      const inProcess = yield* join("in")
+      yield* inProcess.take("work")
+      const { token } = yield* kernel.tokens.mint({ name: "guest", role: "write" })
+      const ports = [inProcess, (yield* reception.byToken(token)).port]
+      const waiting = yield* Effect.forEach(ports, (port) => Effect.forkChild(Effect.exit(port.take("work", { wait: true })), { startImmediately: true }))
+      acl.revoke("in")
+      acl.revoke("guest")
+      yield* owner.append("work", [{ payload: 2 }, { payload: 3 }])
+      expect((yield* Effect.forEach(waiting, Fiber.join)).map(tag)).toEqual(["Denied", "Denied"])
+      expect((yield* owner.take("work", { limit: 9 })).map(({ event }) => event.payload).sort()).toEqual([2, 3])
     }))
 
   effect("guard the dead letters of a queue, and leave its provider and other channels alone", () =>
