@@ -1,5 +1,6 @@
 // Exit codes: one number for each thing that a script can do something different about.
 import type { ClientError } from "../libos/http.ts"
+import { portableStatusOf, SSSNError } from "../protocol/portable-error.ts"
 import type { AlreadyRunning, NotFound, NotLaunched, Unhealthy, UsageError, WouldOverwrite } from "./failure.ts"
 
 export const codes = {
@@ -60,8 +61,18 @@ const byTag: { readonly [Tag in (ClientError | AlreadyRunning | NotFound | NotLa
 /** What a refusal was: denied, expired while it waited, or nobody there to answer. */
 const byRefusal: Readonly<Record<string, number>> = { denied: codes.denied, expired: codes.timeout, unavailable: codes.failed }
 
+/** Refusals of a `.sssn` directory, of the kernel behind a desk, and of an import, which are known by their names. */
+const byName = (error: object): number => {
+  if (error instanceof SSSNError) return { 404: codes.notFound, 409: codes.conflict, 500: codes.failed }[portableStatusOf(error.name)] ?? codes.usage
+  if (!(error instanceof Error)) return codes.failed
+  if (error.name === "ImportConflict") return codes.conflict
+  if (error.name === "DeskError" && "code" in error && typeof error.code === "string" && error.code !== "") return codeOf({ _tag: error.code })
+  return codes.failed
+}
+
 export const codeOf = (error: unknown): number => {
-  if (typeof error !== "object" || error === null || !("_tag" in error) || typeof error._tag !== "string") return codes.failed
+  if (typeof error !== "object" || error === null) return codes.failed
+  if (!("_tag" in error) || typeof error._tag !== "string") return byName(error)
   if (error._tag === "Refused" && "kind" in error && typeof error.kind === "string") return byRefusal[error.kind] ?? codes.denied
   const { _tag: tag } = error
   // A key of the table, as is seen first.

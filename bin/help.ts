@@ -34,7 +34,9 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["get-artifact ID", "what is known of them"],
     ["read-artifact ID", "the bytes"],
     ["put-snapshot NAME JSON", "replace the latest value of a name"],
-    ["get-snapshot NAME", "the latest value, with where it comes from"]
+    ["get-snapshot NAME", "the latest value, with where it comes from"],
+    ["import sssn DIR", "read a .sssn directory; --verify compares"],
+    ["export", "write a .sssn directory, or lines of JSON"]
   ]],
   ["Systems", [
     ["pause ID", "stop a system at its next kernel call"],

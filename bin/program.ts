@@ -306,9 +306,33 @@ const down = Command.make("down", {
   yield* stopping.down(yield* called, timeout)
 })).pipe(Command.withDescription("Drain and stop the kernel of this folder."), examples(["aaax down", "and wait until it is gone"]))
 
+const importSssn = Command.make("sssn", {
+  directory: word("directory", "A .sssn directory"),
+  verify: yes("verify", "Then compare both sides, payloads included, and print counts and digests")
+}, Effect.fnUntraced(function*({ directory, verify }) {
+  const transfer = yield* Effect.promise(() => import("./transfer/run.ts"))
+  yield* transfer.importSssn(yield* called, directory, verify)
+})).pipe(
+  Command.withDescription("Read a .sssn directory into the kernel, or into its store when it does not run. Repeatable: what is there stays."),
+  examples(["aaax import sssn ../old/.sssn --verify", "and compare"])
+)
+const importCommand = Command.make("import").pipe(Command.withDescription("Read what others have kept."), Command.withSubcommands([importSssn]))
+
+const exportCommand = Command.make("export", {
+  out: text("out", "A directory, or a file with --ndjson; default: .sssn, or standard output"),
+  channel: text("channel", "Only channels that match, with * for any characters"),
+  ndjson: yes("ndjson", "Lines of JSON, each with a type; without the bytes of artifacts")
+}, Effect.fnUntraced(function*({ ndjson, ...flags }) {
+  const transfer = yield* Effect.promise(() => import("./transfer/run.ts"))
+  yield* transfer.exportSssn(yield* called, { ndjson, ...given(flags) })
+})).pipe(
+  Command.withDescription("Write channels, events, artifacts, snapshots and subscriptions to a .sssn directory. Repeatable: adds what is new."),
+  examples(["aaax export --out backup.sssn", "everything but the kernel's own"], ["aaax export --ndjson --channel 'repo.*' | wc -l", "as lines"])
+)
+
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, token, clock,
+  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, token, clock, importCommand, exportCommand,
   ...portableCommands
 ] as const
 

@@ -15,7 +15,7 @@ import { artifactBytesMax, localPageEventsMax, localTextMax } from "../limits.ts
 import { type Layout, layoutOf, openLayout, reasonOf } from "./local/layout.ts"
 import { keepPayload, orphansOf, readPayload, sha256Of, sweepParts } from "./local/payloads.ts"
 import {
-  artifactOf, artifactRow, channelOf, channelRow, eventOf, eventRow, prepareStatements, snapshotOf, snapshotRow, type Statements,
+  artifactOf, artifactRow, channelOf, channelRow, eventOf, eventRow, prepareStatements, roundedIn, snapshotOf, snapshotRow, type Statements,
   subscriptionOf, subscriptionRow
 } from "./local/rows.ts"
 
@@ -50,6 +50,11 @@ export interface SubscriptionOptions {
   readonly metadata?: Readonly<Record<string, unknown>> | null
   /** Where a new one begins: behind this event. Default: 0, at the first event. */
   readonly cursor?: number
+}
+
+export interface ArtifactPut {
+  /** An id of one's own: the same bytes and words under it again are what is there, anything else is refused. */
+  readonly id?: string
 }
 
 export interface SnapshotPut {
@@ -204,6 +209,23 @@ export class LocalStore {
     })
   }
 
+  /** The newest event of a channel, or the newest up to a cursor; nothing when there is none. */
+  newestEvent(channel: string, upTo: number = Number.MAX_SAFE_INTEGER): KeptEvent | undefined {
+    checkCursor("cursor", upTo)
+    checkSegment("event.channel", channel)
+    return this.#read((on) => {
+      this.#requireChannel(on, channel)
+      const row = on.newestUpTo.get(channel, upTo)
+      return row === undefined ? undefined : eventOf(row)
+    })
+  }
+
+  /** Events of all channels together, or those up to a cursor. */
+  countEvents(upTo: number = Number.MAX_SAFE_INTEGER): number {
+    checkCursor("cursor", upTo)
+    return this.#read((on) => on.countUpTo.get(upTo)?.count ?? 0)
+  }
+
   createSubscription(channel: string, given: SubscriptionOptions = {}): Subscription {
     const asked = checkSubscription({
       channel, id: given.id ?? undefined, consumer: given.consumer, batch_size: given.batchSize, filters: given.filters, metadata: given.metadata
@@ -275,7 +297,8 @@ export class LocalStore {
   }
 
   /** Keeps bytes. The same bytes are one file however often they are written; each writing has a row and an id of its own. */
-  writeArtifact(data: ArrayBuffer | ArrayBufferView, draft: ArtifactDraft = {}): Artifact {
+  writeArtifact(data: ArrayBuffer | ArrayBufferView, draft: ArtifactDraft = {}, { id = randomUUID() }: ArtifactPut = {}): Artifact {
+    checkSegment("artifact.id", id)
     const bytes = bytesOf(data)
     if (bytes.length > this.#artifactBytesMax) {
       throw new InvalidPayloadError(`artifact data must be at most ${this.#artifactBytesMax} bytes; it is ${bytes.length}.`)
@@ -290,8 +313,12 @@ export class LocalStore {
     const path = this.#attempt(() => keepPayload(this.#layout, bytes, sha256))
     return this.#write((on) => {
       const { channel, media_type, metadata, event_ids } = checked
-      const row = bounded(artifactRow({ id: randomUUID(), channel, path, media_type, size: bytes.length, sha256, metadata, event_ids }), "artifact")
-      on.insertArtifact.run(row)
+      const row = bounded(artifactRow({ id, channel, path, media_type, size: bytes.length, sha256, metadata, event_ids }), "artifact")
+      const kept = on.artifact.get(id)
+      if (kept === undefined) on.insertArtifact.run(row)
+      else if (JSON.stringify(artifactRow(artifactOf(kept))) !== JSON.stringify(row)) {
+        throw new InvalidPayloadError(`artifact.id is that of another artifact: ${id}`)
+      }
       return artifactOf(row)
     })
   }
@@ -346,7 +373,7 @@ export class LocalStore {
     return this.#read((on) => on.snapshots.all().map(snapshotOf))
   }
 
-  /** Reads everything, and answers what is wrong: damaged rows and payloads, ids that nothing has, files that nobody names. */
+  /** Reads everything, and answers what is wrong: damaged rows and payloads, numbers that lose digits, files that nobody names. */
   verify(): ReadonlyArray<string> {
     const problems: Array<string> = []
     const named = new Set<string>()
@@ -363,7 +390,11 @@ export class LocalStore {
         if (line !== "ok") problems.push(line)
       }
       for (const row of on.channels.iterate()) attempt(() => void channelOf(row))
-      for (const row of on.everyEvent.iterate(0, -1)) attempt(() => void eventOf(row))
+      for (const row of on.everyEvent.iterate(0, -1)) {
+        attempt(() => void eventOf(row))
+        const rounded = roundedIn(row.payload) ?? roundedIn(row.metadata)
+        if (rounded !== undefined) problems.push(`Event ${row.id} holds the integer ${rounded}, which is read as ${Number(rounded)}`)
+      }
       for (const row of on.subscriptions.iterate()) attempt(() => void subscriptionOf(row))
       for (const row of on.snapshots.iterate()) attempt(() => void snapshotOf(row))
       for (const row of on.artifacts.iterate("", -1)) {

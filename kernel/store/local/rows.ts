@@ -79,6 +79,9 @@ export const prepareStatements = (db: Database.Database) => ({
   eventsOfKind: db.prepare<[string, string, number, number], EventRow>(
     `SELECT ${eventColumns} FROM events WHERE channel = ? AND kind = ? AND rowid > ? ORDER BY rowid LIMIT ?`),
   everyEvent: db.prepare<[number, number], EventRow>(`SELECT ${eventColumns} FROM events WHERE rowid > ? ORDER BY rowid LIMIT ?`),
+  newestUpTo: db.prepare<[string, number], EventRow>(
+    `SELECT ${eventColumns} FROM events WHERE channel = ? AND rowid <= ? ORDER BY rowid DESC LIMIT 1`),
+  countUpTo: db.prepare<[number], { readonly count: number }>("SELECT count(*) AS count FROM events WHERE rowid <= ?"),
   head: db.prepare<[string], { readonly head: number | null }>("SELECT max(rowid) AS head FROM events WHERE channel = ?"),
   countBehind: db.prepare<[string, number], { readonly count: number }>("SELECT count(*) AS count FROM events WHERE channel = ? AND rowid > ?"),
   countOfKindBehind: db.prepare<[string, string, number], { readonly count: number }>(
@@ -110,6 +113,18 @@ const parse = (text: string | null, where: string): never => {
   } catch (failure) {
     throw new SSSNError(`Store is damaged at ${where}: ${reasonOf(failure)}`, { cause: failure })
   }
+}
+
+/** Strings, which are passed over, and numbers. */
+const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/gu
+
+/** The first integer of a JSON text that JavaScript would round; other languages write such. */
+export const roundedIn = (text: string | null): string | undefined => {
+  if (text === null || !/\d{16}/u.test(text)) return undefined
+  for (const [token] of text.matchAll(tokens)) {
+    if (token.length >= 16 && !/^"|[.eE]/u.test(token) && !Number.isSafeInteger(Number(token))) return token
+  }
+  return undefined
 }
 
 export const channelOf = (row: ChannelRow): Channel => ({
