@@ -65,7 +65,7 @@ export const failureOf = (url: string, text: string): Failure | KernelFault => {
     switch (problem.status) {
       case 401:
       case 403:
-        return new Denied({ system: "operator", operation: "use", target: url, reason: problem.detail })
+        return new Denied({ system: "operator", operation: "use", target: url, reason: problem.detail.replace(/\.$/u, "") })
       case 429:
         return new Overloaded({ what: problem.detail, limit: 0, unit: "more requests", retryAfterMillis: 1_000 })
       case 503:

@@ -5,6 +5,7 @@ import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { listener, type Listener } from "../../kernel/door/listener.ts"
 import { makeReception } from "../../kernel/door/reception.ts"
+import { v1 } from "../../kernel/door/v1/surface.ts"
 import { webSockets, type WebSockets, type WebSocketTimes } from "../../kernel/door/ws.ts"
 import { makeKernel, type TestKernel, type TestOptions } from "../../kernel/testing.ts"
 import type { ChannelSpec } from "../../protocol/channel.ts"
@@ -26,6 +27,8 @@ export interface Network {
 
 export interface NetworkOptions extends TestOptions {
   readonly times?: Partial<WebSocketTimes>
+  /** Also the kernel's own API. */
+  readonly v1?: boolean
 }
 
 /** Resolves when something is so. For what another process or socket does; nothing tells of it. */
@@ -38,7 +41,7 @@ export const until = async (what: string, isSo: () => boolean | Promise<boolean>
 }
 
 export const withNetwork = async <A>(options: NetworkOptions, body: (network: Network) => Promise<A>): Promise<A> => {
-  const { times, ...kernelOptions } = options
+  const { times, v1: withV1 = false, ...kernelOptions } = options
   const scope = Scope.makeUnsafe()
   const run = <R, E>(effect: Effect.Effect<R, E>): Promise<R> => Effect.runPromise(Effect.provide(effect, Logger.layer([])))
   const operatorToken = "operator-token-of-the-tests"
@@ -49,6 +52,7 @@ export const withNetwork = async <A>(options: NetworkOptions, body: (network: Ne
       const opened = yield* listener({ reception })
       const sockets = yield* webSockets({ kernel, reception, ...(times === undefined ? {} : { times }) })
       opened.onUpgrade(socketPath, sockets.upgrade)
+      if (withV1) opened.attach(yield* v1(kernel, kernel.executors))
       return { kernel, listener: opened, sockets }
     }), scope))
     return await body({

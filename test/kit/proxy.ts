@@ -24,12 +24,12 @@ export const wireTo = async (url: string): Promise<Wire> => {
     const far = dial(Number(port), "127.0.0.1")
     const pair = [near, far] as const
     pairs.add(pair)
-    let first = true
     near.on("data", (chunk) => {
       if (state === "stalled") return
-      // The listener answers to its own name only.
-      far.write(first ? Buffer.from(chunk.toString("latin1").replace(/^host: .*$/imu, `host: ${host}`), "latin1") : chunk)
-      first = false
+      // The listener answers to its own name only. Ports of both have five digits, so that lengths stay.
+      const at = chunk.indexOf(name)
+      if (at >= 0) chunk.write(host, at, "latin1")
+      far.write(chunk)
     })
     far.on("data", (chunk) => {
       if (state !== "stalled") near.write(chunk)
@@ -43,6 +43,7 @@ export const wireTo = async (url: string): Promise<Wire> => {
     for (const socket of pair) socket.on("error", () => {}).on("close", over)
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const name = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const cut = (): void => {
     for (const pair of pairs) for (const socket of pair) socket.resetAndDestroy()
   }
