@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import type { ChannelNotFound, Gap, StoreCorrupt } from "../../protocol/errors.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import { openItemsMax, pageEventsMax, queuePageEvents } from "../limits.ts"
-import type { ItemPage, StoreService } from "../store/store.ts"
+import type { ItemPage, StoredItem, StoreService } from "../store/store.ts"
 import type { Item, Items } from "./items.ts"
 import { floorOf, join, runAt, type Run, type Settled } from "./settlement.ts"
 
@@ -49,8 +49,10 @@ export interface PendingOptions {
 export const makePending = (options: PendingOptions): Pending => {
   const { store, channel, items } = options
   let settled = options.settled
-  let window: Array<Item> = []
+  let window: ReadonlyArray<StoredItem> = []
   let at = 0
+  /** The window reaches to here, also when nothing of it is left. */
+  let pageTo = 0
   /** Everything up to here is in `items`. */
   let readTo = floorOf(settled)
   let isReading = false
@@ -60,25 +62,30 @@ export const makePending = (options: PendingOptions): Pending => {
   const head = (): Cursor => store.statisticsOf(channel)?.head ?? 0
 
   const add = (page: ItemPage): void => {
-    window = []
+    window = page.items
     at = 0
-    let skipTo = readTo
-    const lastSettled = settled.runs[settled.runs.length - 1]?.[1] ?? 0
-    for (const stored of page.items) {
-      const { cursor } = stored
-      const run = cursor > lastSettled ? undefined : runAt(settled.runs, cursor)
-      if (run !== undefined) {
-        items.addRun(cursor, run[1])
-        skipTo = run[1]
-        continue
-      }
-      if (cursor <= counted.to) counted.items--
-      const item = items.add(stored, settled.attempts.get(cursor) ?? 0)
-      if (item.attempts >= options.attemptsMax()) options.onSpent(item)
-      else window.push(item)
-    }
     // A page without events that does not get on: the rest of the log was evicted.
-    readTo = Math.max(skipTo, page.items.length === 0 ? Math.max(page.next, page.head) : page.next)
+    pageTo = page.items.length === 0 ? Math.max(page.next, page.head) : page.next
+    if (window.length === 0) readTo = Math.max(readTo, pageTo)
+  }
+
+  /** Makes an item of what lies next in the window; nothing when it was settled before, or had all its attempts. */
+  const open = (stored: StoredItem): Item | undefined => {
+    const { cursor } = stored
+    if (cursor <= readTo) return undefined // dropped meanwhile
+    const { runs } = settled
+    const run = cursor > runs[runs.length - 1]![1] ? undefined : runAt(runs, cursor)
+    if (run !== undefined) {
+      items.addRun(cursor, run[1])
+      readTo = run[1]
+      return undefined
+    }
+    readTo = cursor
+    if (cursor <= counted.to) counted.items--
+    const item = items.add(stored, settled.attempts.get(cursor) ?? 0)
+    if (item.attempts < options.attemptsMax()) return item
+    options.onSpent(item)
+    return undefined
   }
 
   /** Answers false when it failed at once. */
@@ -94,7 +101,7 @@ export const makePending = (options: PendingOptions): Pending => {
         for (const reason of exit.cause.reasons) {
           if (reason._tag !== "Fail" || reason.error._tag !== "Gap") continue
           // Who takes now is told of the gap; who takes next goes on behind it.
-          readTo = reason.error.floor
+          readTo = Math.max(readTo, reason.error.floor)
           items.addRun(readTo, readTo)
         }
         options.onFailure(Exit.failCause(exit.cause))
@@ -106,12 +113,18 @@ export const makePending = (options: PendingOptions): Pending => {
   }
 
   const next = (): Item | undefined => {
-    while (at === window.length) {
-      if (isReading || head() <= readTo || items.size() >= openItemsMax) return undefined
-      if (!read() || isReading) return undefined
+    while (items.size() < openItemsMax) {
+      const stored = window[at]
+      if (stored === undefined) {
+        readTo = Math.max(readTo, pageTo)
+        if (isReading || head() <= readTo || !read() || isReading) return undefined
+        continue
+      }
+      at++
+      const item = open(stored)
+      if (item !== undefined) return item
     }
-    const item = window[at++]!
-    return item.ending === undefined ? item : next() // removed meanwhile
+    return undefined
   }
 
   const settledBetween = (from: Cursor, to: Cursor): number => {
@@ -143,7 +156,7 @@ export const makePending = (options: PendingOptions): Pending => {
   return {
     next,
     isBusy: () => isReading,
-    isEmpty: () => at === window.length && !isReading && head() <= readTo,
+    isEmpty: () => at === window.length && !isReading && head() <= Math.max(readTo, pageTo),
     count,
     isSettled: (cursor) => (cursor <= readTo ? undefined : runAt(settled.runs, cursor) !== undefined),
     drop: (cursors, floor) => {

@@ -20,6 +20,7 @@ import { deadLetterRetryMillis, nackDelayMillisMax, takeItemsMax } from "../limi
 import type { StoreService } from "../store/store.ts"
 import { makeItems, type Item, type Items } from "./items.ts"
 import { makeLeases } from "./lease.ts"
+import { makeLine } from "./line.ts"
 import { makePending, run, type Pending, type ReadFailure } from "./pending.ts"
 import { makeRecorder, type WriteFailure } from "./recorder.ts"
 import { nothingPlanned, plan, type Plan, type Removal } from "./removal.ts"
@@ -135,7 +136,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       spent.push(item)
     }
   })
-  const takers = new Set<Taker>()
+  const takers = makeLine<Taker>()
   /** Of the takers, those that do not wait. */
   let impatient = 0
   let items: Items = makeItems(0)
@@ -182,7 +183,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       returned.add(item, dueAt)
       options.onSettled()
     }
-    if (takers.size > 0 || spent.length > 0) schedule()
+    if (takers.size() > 0 || spent.length > 0) schedule()
   }
 
   const expire = (now: number): void => {
@@ -197,14 +198,14 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const next = (): Item | undefined => returned.next() ?? (returned.isBusy() ? undefined : pending?.next())
 
   const leave = (taker: Taker): void => {
-    if (takers.delete(taker) && !taker.wait) impatient--
+    if (takers.leave(taker) && !taker.wait) impatient--
   }
 
   /** Sets items aside for those who wait, first come first served. */
   const serve = (): ReadonlyArray<Taker> => {
     const served: Array<Taker> = []
-    for (const taker of takers) {
-      if (failure !== undefined) break
+    takers.along((taker) => {
+      if (failure !== undefined) return false
       while (taker.items.length < taker.limit) {
         const item = next()
         if (item === undefined) break
@@ -215,12 +216,13 @@ export const makeQueue = (options: QueueOptions): Queue => {
       }
       if (taker.items.length === 0) {
         // What comes next is for the first one who waits; those behind that do not wait must not hang on it.
-        if (returned.isBusy() || pending?.isBusy() === true || impatient === 0) break
-        if (taker.wait) continue
+        if (returned.isBusy() || pending?.isBusy() === true || impatient === 0) return false
+        if (taker.wait) return true
       }
       leave(taker)
       served.push(taker)
-    }
+      return true
+    })
     return served
   }
 
@@ -265,10 +267,10 @@ export const makeQueue = (options: QueueOptions): Queue => {
     const failed = failure
     // Chosen before anybody is resumed: who is told of a failure may take again at once.
     if (failed !== undefined) {
-      for (const taker of Array.from(takers)) {
+      takers.along((taker) => {
         leave(taker)
-        disappointed.push(taker)
-      }
+        return disappointed.push(taker) > 0
+      })
     }
     // When the only taker got what was there before the failure, the next one is told.
     if (disappointed.length > 0) failure = undefined
@@ -306,7 +308,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       current = undefined
       if (exit._tag === "Success") conclude(turn, ending)
       else revoke(turn, Exit.failCause(exit.cause))
-      if (takers.size > 0 || endings.length > 0 || removals.length > 0 || (spent.length > 0 && retryAt === Infinity)) schedule()
+      if (takers.size() > 0 || endings.length > 0 || removals.length > 0 || (spent.length > 0 && retryAt === Infinity)) schedule()
       arm()
     })
   }
@@ -376,7 +378,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
     if (isClosed) return void resume(Effect.fail(closed))
     const ends = settlements === undefined || settlements.length === 0 ? none : end(holder, settlements)
     if (settlements !== undefined && lostFirst !== undefined) return void finish(ends, nothing, resume)
-    if (wait !== true && ends.length === 0 && takers.size === 0 && isIdle()) return void resume(nothing)
+    if (wait !== true && ends.length === 0 && takers.size() === 0 && isIdle()) return void resume(nothing)
     const taker: Taker = new AnyTaker(
       holder, Math.min(Math.max(1, Math.floor(limit) || 1), takeItemsMax), wait === true, unrecorded === true, ends, resume
     )
@@ -484,12 +486,15 @@ export const makeQueue = (options: QueueOptions): Queue => {
       for (const taker of current?.takers ?? []) if (taker.holder === holder) taker.isGone = true
     },
     dismiss: (holder, failure) => {
-      for (const taker of [...takers, ...(current?.takers ?? [])]) {
-        if (taker.holder !== holder) continue
+      const dismissOne = (taker: Taker): boolean => {
+        if (taker.holder !== holder) return true
         taker.isGone = true
         leave(taker)
         taker.resume(failure)
+        return true
       }
+      takers.along(dismissOne)
+      for (const taker of current?.takers ?? none) dismissOne(taker)
     },
     backlog: Effect.catch(
       Effect.andThen(restore, Effect.suspend(() =>
@@ -529,7 +534,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       return buried
     },
     onHead: () => {
-      if (takers.size > 0) schedule()
+      if (takers.size() > 0) schedule()
     },
     close: (reason) => {
       isClosed = true
@@ -540,10 +545,12 @@ export const makeQueue = (options: QueueOptions): Queue => {
       for (const removal of removals) removal.resume(Effect.fail(closed))
       removals = []
       if (reason === undefined) return
-      for (const taker of Array.from(takers)) {
+      const left: Array<Taker> = []
+      takers.along((taker) => {
         leave(taker)
-        taker.resume(Effect.fail(reason))
-      }
+        return left.push(taker) > 0
+      })
+      for (const taker of left) taker.resume(Effect.fail(reason))
     }
   }
 }

@@ -48,6 +48,7 @@ export class Taker<E> {
   readonly resume: (effect: Effect.Effect<ReadonlyArray<Taken>, E>) => void
   /** Set aside for it. */
   items: ReadonlyArray<Item> = none
+  isInLine = false
   /** Nobody is there any more to take what was set aside. */
   isGone = false
   /** What it ends first; empty once that is written down. It is answered then, and not before. */

@@ -18,6 +18,8 @@ export const nameOf = (value: unknown): string => (typeof value === "string" ? v
 const outcomes: ReadonlySet<unknown> = new Set(["ack", "nack", "dead"] satisfies ReadonlyArray<Outcome>)
 const reasonLengthMax = 1_000
 
+const none: ReadonlyArray<never> = []
+
 /** A list that has the length that was counted. Its drafts are checked by the channel. */
 export const draftsOf = (drafts: unknown): ReadonlyArray<Draft> => {
   if (!Array.isArray(drafts)) throw refuse("event", "", "an append takes a list of drafts")
@@ -95,8 +97,8 @@ export const takeOptionsOf = (given: TakeOptions | undefined): TakeOptions => {
   if (given === undefined || given === null) return {}
   const { limit, settle, wait } = given
   const most = whole(limit)
-  if (settle !== undefined) return { limit: most ?? 1, wait: wait === true, settle: settlementsOf(settle) }
-  return most === undefined ? { wait: wait === true } : { limit: most, wait: wait === true }
+    // One shape for all.
+  return { limit: most ?? 1, wait: wait === true, settle: settle === undefined ? none : settlementsOf(settle) }
 }
 
 const settlementOf = (given: unknown, at: number): Settlement => {
@@ -121,8 +123,11 @@ const settlementOf = (given: unknown, at: number): Settlement => {
 export const settlementsOf = (given: unknown): ReadonlyArray<Settlement> => {
   if (!Array.isArray(given)) throw refuse("settlement", "", "settle takes a list of settlements")
   if (given.length > takeItemsMax) throw refuse("settlement", "", `at most ${takeItemsMax} leases are settled at once`)
+  const { length } = given
+  // Most are of one item: a list that is grown takes room for many.
+  if (length === 1) return [settlementOf(given[0], 0)]
   const settlements: Array<Settlement> = []
-  for (let at = 0, { length } = given; at < length; at++) settlements.push(settlementOf(given[at], at))
+  for (let at = 0; at < length; at++) settlements.push(settlementOf(given[at], at))
   return settlements
 }
 
