@@ -86,6 +86,8 @@ export class BaseSystem implements System {
   readonly #topology: Topology
   readonly #subsystems: Array<BaseSystem> = []
   readonly #serves: Array<Executor> = []
+  /** What `setup` asked for that needs a port. */
+  readonly #atStart: Array<() => Promise<void>> = []
   readonly #gate = makeGate()
   #settled: { readonly done: Promise<void> | void } | undefined
   #state: SystemState = SystemState.INIT
@@ -111,7 +113,10 @@ export class BaseSystem implements System {
     this.setup = () => {
       if (this.#settled === undefined) {
         this.#settled = { done: undefined }
-        this.#settled = { done: built.call(this) }
+        const done = built.call(this)
+        // Who docks it is told; who only looks at it must not end the process.
+        if (done instanceof Promise) done.catch(() => undefined)
+        this.#settled = { done }
       }
       return this.#settled.done
     }
@@ -294,11 +299,15 @@ export class BaseSystem implements System {
     return this.client.nack(name, messageIds, options)
   }
 
-  /** Calls back with every message that comes, in order and one at a time. */
+  /**
+   * Calls back with every message that comes, in order and one at a time. In `setup` it says what is to be subscribed to at
+   * each start, and misses nothing that is written since the channel started.
+   */
   async subscribeChannel(name: ChannelId, callback: Callback<ChannelMessage["content"]>, options?: { readonly from?: From }): Promise<void> {
-    this.#running()
     // A channel that is known by name hands out messages of open content.
-    await this.client.subscribe(name, callback as Callback<object>, options)
+    const called = callback as Callback<object>
+    if (this.#session === undefined) this.#atStart.push(() => this.client.subscribe(name, called, { from: "run", ...options }))
+    else await this.client.subscribe(name, called, options)
   }
 
   unsubscribeChannel(name: ChannelId): void {
@@ -315,8 +324,9 @@ export class BaseSystem implements System {
     return makeDirectory(this.#running(), discovery, this.#ttlIn(discovery))
   }
 
-  /** Registers itself in a discovery channel, says so again before it expires, and takes it back when it ends. */
+  /** Registers itself in a discovery channel, says so again before it expires, and takes it back when it ends. In `setup`: at each start. */
   async announce(discovery: ChannelId, ttlSeconds = this.#ttlIn(discovery)): Promise<void> {
+    if (this.#session === undefined) return void this.#atStart.push(() => this.announce(discovery, ttlSeconds))
     const directory = this.directory(discovery)
     await this.#presence?.keep(discovery, ttlSeconds, () => directory.registerSystem(this.descriptor, ttlSeconds), () => directory.deregister(this.id))
   }
@@ -420,6 +430,7 @@ export class BaseSystem implements System {
       for (const channel of channels) await channel[table].own(session, this.#gate.passed)
       for (const channel of this.#topology.given()) await channel[table].started(signal)
       if (!signal.aborted) await this.#registerPublic()
+      for (const start of this.#atStart) if (!signal.aborted) await start()
       await this.life()
     } catch (error) {
       this.#state = SystemState.ERROR

@@ -42,6 +42,12 @@ const settingsOf = (entry: ModuleConfig, config: KernelConfig): Settings => ({
   ...entry.settings
 })
 
+/** The system, once its manifest can be read. */
+const prepared = (system: System, module: string): Effect.Effect<System, ModuleRejected> =>
+  system.prepare === undefined
+    ? Effect.succeed(system)
+    : Effect.mapError(Effect.as(system.prepare, system), (error) => new ModuleRejected({ module, reason: `it could not be set up: ${sentence(error)}` }))
+
 /** `base` is the folder that names of files start from. */
 export const moduleFiles = (base: string, power: ModulePower): ModuleFiles => {
   const read = Effect.fnUntraced(function*(
@@ -53,7 +59,7 @@ export const moduleFiles = (base: string, power: ModulePower): ModuleFiles => {
         Effect.try({ try: () => systemOf(given, settings), catch: (error) => rejected(`${file} failed: ${sentence(error)}`) }),
         (made) => made === undefined
           ? Effect.fail(rejected(`${file}: its default export is no system: expected defineModule({ … }), or a function of settings that gives one`))
-          : Effect.succeed(made)
+          : prepared(made, module)
       )
 
     if (name.startsWith("aaax/")) {
@@ -84,7 +90,7 @@ export const moduleFiles = (base: string, power: ModulePower): ModuleFiles => {
     ofConfig: (config) =>
       Effect.forEach(config.modules, (entry) =>
         entry.file === undefined
-          ? Effect.succeed(moduleOf(entry))
+          ? Effect.map(entry.system === undefined ? Effect.void : prepared(entry.system, entry.id), () => moduleOf(entry))
           : Effect.map(read(entry.file, entry.id, settingsOf(entry, config), () => Effect.void), (loaded) => moduleOf(entry, loaded)))
   }
 }

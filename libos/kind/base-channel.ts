@@ -6,8 +6,9 @@ import type { Visibility } from "../../protocol/channel.ts"
 import { Denied } from "../../protocol/errors.ts"
 import type { Appended, Draft, Filter } from "../../protocol/event.ts"
 import { draftOf, periodSecondsDefault, type ChannelInfo, type ChannelMessage, type MessageContent, type MessageDraft } from "../../protocol/message.ts"
-import type { ChannelId, SystemId } from "../../protocol/names.ts"
+import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
 import type { ChannelSecurity } from "../../protocol/security.ts"
+import { headOf } from "../channel.ts"
 import type { ProvideSpec } from "../module.ts"
 import { secondsNow } from "../promise.ts"
 import type { Session } from "../surface.ts"
@@ -46,6 +47,8 @@ export interface Table<Content extends object> {
   /** A raw write that comes from outside, as a draft. */
   readonly convert: (sender: SystemId, raw: unknown) => Promise<Draft | null>
   readonly write: (seat: Seat<Content>, data: unknown, options: MessageOptions) => Promise<Written>
+  /** Everything up to here was there before it started. */
+  readonly since: () => Cursor
   /** Resolves when it has started. */
   readonly started: (signal: AbortSignal) => Promise<void>
 }
@@ -80,6 +83,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   #session: Session | undefined
   #resting: () => Promise<void> | undefined = () => undefined
   #halt: AbortController | undefined
+  #since: Cursor = 0
   #isAccepting = false
   #whyNot = "it has not started; add it to a system, and dock that"
   #loop: Promise<unknown> = Promise.resolve()
@@ -111,6 +115,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
         return message === null || message === undefined ? null : draftOf(message)
       },
       write: (seat, data, given) => this.#write(seat, data, given),
+      since: () => this.#since,
       started: (signal) => this.#started(signal)
     }
   }
@@ -247,7 +252,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
 
   /** Calls back with each message, one after the other, at the subscriber's pace. A second call replaces the first. */
   subscribe(systemId: SystemId, callback: Callback<Content>, options: { readonly from?: From } = {}): Promise<void> {
-    return this.#as(systemId, "subscribe to", (seat) => seat.subscribe(callback, options.from ?? "now"))
+    return this.#as(systemId, "subscribe to", (seat) => seat.subscribe(callback, options.from === "run" ? this.#since : options.from ?? "now"))
   }
 
   unsubscribe(systemId: SystemId): void {
@@ -333,6 +338,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   async #own(session: Session, resting: () => Promise<void> | undefined): Promise<void> {
     this.#session = session
     this.#resting = resting
+    this.#since = await session.bridge.run(headOf(session.port, this.id))
     await this.start()
   }
 

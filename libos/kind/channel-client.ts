@@ -128,7 +128,8 @@ export class ChannelClient implements System {
   async subscribe(channelId: ChannelId, callback: Callback<object>, options: { readonly from?: From } = {}): Promise<void> {
     const place = this.#at(channelId)
     if (!("system" in place)) throw new TypeError(`${channelId} is elsewhere: read it, or follow it with aaax/client`)
-    await place.subscribe(callback, options.from ?? "now")
+    const { from = "now" } = options
+    await place.subscribe(callback, from === "run" ? this.#local.get(channelId)?.[table].since() ?? "now" : from)
   }
 
   unsubscribe(channelId: ChannelId): void {

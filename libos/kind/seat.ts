@@ -17,8 +17,11 @@ import { makeKept, type Kept } from "./kept.ts"
 /** What a subscriber is called with. What it throws is logged; the next message comes all the same. */
 export type Callback<Content extends object> = (message: ChannelMessage<Content>) => Promise<unknown> | unknown
 
-/** Where a subscription begins: with what comes now, with the oldest message, or behind what this system has read. */
-export type From = "now" | "start" | "read"
+/**
+ * Where a subscription begins: with what comes now, with the oldest message, behind what this system has read, or with what was
+ * written since the channel started this time.
+ */
+export type From = "now" | "start" | "read" | "run"
 
 export interface NackOptions {
   readonly delayMillis?: number
@@ -35,7 +38,8 @@ export interface Seat<Content extends object> extends Kept<Content> {
   /** Ends the claims of these messages and answers how many there were. An id that is not claimed here changes nothing. */
   readonly acknowledge: (ids: ReadonlyArray<string>) => Promise<number>
   readonly nack: (ids: ReadonlyArray<string>, options?: NackOptions) => Promise<number>
-  readonly subscribe: (callback: Callback<Content>, from: From) => Promise<void>
+  /** A number: behind this cursor. */
+  readonly subscribe: (callback: Callback<Content>, from: Exclude<From, "run"> | Cursor) => Promise<void>
   readonly unsubscribe: () => void
   /** Remembers how far it read, and ends its subscription. */
   readonly close: () => Promise<void>
@@ -183,6 +187,8 @@ const makeSeat = <Content extends object>(
       return { ended: found.length, lost }
     })
 
+  const handled = Effect.map(here, (at) => doneUpTo(at, at.after))
+
   const deliver = async (callback: Callback<Content>, after: Cursor, signal: AbortSignal): Promise<void> => {
     const follower = makeReader<Content>(port, name).follow({ after, gap: "continue", fullLog: true })
     while (!signal.aborted) {
@@ -216,9 +222,9 @@ const makeSeat = <Content extends object>(
     // Giving back what one holds no longer changes nothing, and is no mistake.
     nack: (ids, options = {}) => bridge.run(Effect.map(end(ids, (held) => ({ ...held, ...options, outcome: "nack" })), ({ ended }) => ended)),
     subscribe: async (callback, from) => {
-      const after = from === "now"
-        ? await bridge.run(headOf(port, name))
-        : from === "start" ? 0 : await bridge.run(Effect.map(here, (at) => doneUpTo(at, at.after)))
+      const after = typeof from === "number" ? from
+        : from === "start" ? 0
+        : from === "now" ? await bridge.run(headOf(port, name)) : await bridge.run(handled)
       unsubscribe()
       const own = (subscriber = new AbortController())
       const signal = AbortSignal.any([session.signal, own.signal])

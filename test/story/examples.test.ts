@@ -5,6 +5,7 @@ import { launch } from "../../kernel/index.ts"
 import { main as ancestorNames } from "../../examples/ancestor-names.ts"
 import { main as roundTrip } from "../../examples/capability-round-trip.ts"
 import { main as dockFromCode } from "../../examples/dock-from-code.ts"
+import { main as quickStart } from "../../examples/quick-start.ts"
 import wordCounter from "../../examples/first-module.ts"
 
 describe("the examples", () => {
@@ -33,5 +34,11 @@ describe("the examples", () => {
     expect(await roundTrip()).toEqual([
       "capability_grant", "action_approved", "action_completed", JSON.stringify({ findings: ["nothing is known about exokernels yet"] })
     ])
+  })
+
+  it("[113] [W9] the quick start of the first generation delivers every message, here and over HTTP", async () => {
+    expect(await quickStart()).toEqual({
+      seen: [20, 21, 22], remote: [["sensor", { celsius: 20 }], ["sensor", { celsius: 21 }], ["sensor", { celsius: 22 }]], found: ["monitor"]
+    })
   })
 })

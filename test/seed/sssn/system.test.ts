@@ -138,13 +138,15 @@ describe("a system", () => {
   it("[113] that is launched is set up once, has its channels started, and its subsystems step", async () => {
     const inner = part("inner", { work: (self) => self.writeChannel("log", 1) })
     const outer = part("outer", {
-      build: (self) => {
+      build: async (self) => {
+        await new Promise((resolve) => setImmediate(resolve))
         self.addChannel(new PassthroughChannel({ id: "log" }))
         self.addSubsystem(inner, { channels: ["log"] })
       }
     })
-    // By hand, twice: whoever calls it first builds, and the others join.
-    await Promise.all([outer.setup(), outer.setup()])
+    // By hand, too: whoever calls it first builds, and the others join.
+    void outer.setup()
+    void outer.setup()
     const kernel = await launch({ store: ":memory:", modules: [outer] })
     await until(() => inner.told.includes("step"))
     expect(contents(await outer.readChannel("log", 1))).toEqual([1])
