@@ -108,7 +108,9 @@ export const write = (request: IncomingMessage, response: ServerResponse, answer
     linger(request, response)
   } else if (isSilent) response.end()
   else {
-    response.end(body)
+    // What is ASCII alone goes out together with its head, in one write and without being encoded.
+    if (typeof body === "string" && length === body.length) response.end(body, "latin1")
+    else response.end(body)
     if (response.writableLength > 65_536) response.once("close", stall(response))
   }
   return undefined

@@ -54,11 +54,20 @@ const rest: ReadonlyArray<readonly [mark: string, missing: string]> = [
 /** All that follow from their default. */
 const allMissing = rest.map(([, missing]) => missing).join("")
 
+/* hot */
+/** Whether nothing lies behind the payload: true of most, and worth knowing for those whose text is asked for again. */
+export const endsWithPayload = (kept: string): boolean => {
+  let at = behindString(kept, behindString(kept, 6) + 10)
+  if (kept.startsWith(',"kind":', at)) at = behindString(kept, at + 8)
+  if (kept.startsWith(',"payload":', at)) at = behindValue(kept, at + 11)
+  return at === kept.length - 1
+}
+
 let quoted = { channel: "", text: '""' }
 
 /* hot */
-/** The text of the whole event, as `JSON.stringify` would give it; `kept`: with braces, `id` and `sender` first. */
-export const fullText = (kept: string, channel: string, cursor: number, recordedAt: number): string => {
+/** The text of the whole event, as `JSON.stringify` would give it; `kept`: with braces, `id` and `sender` first. `isShort`: see `endsWithPayload`. */
+export const fullText = (kept: string, channel: string, cursor: number, recordedAt: number, isShort: boolean): string => {
   // Pages are of one channel.
   if (quoted.channel !== channel) quoted = { channel, text: JSON.stringify(channel) }
   const idEnd = behindString(kept, 6)
@@ -68,8 +77,8 @@ export const fullText = (kept: string, channel: string, cursor: number, recorded
   if (hasKind) at = behindString(kept, at + 8)
   const kindEnd = at
   const hasPayload = kept.startsWith(',"payload":', at)
-  if (hasPayload) at = behindValue(kept, at + 11)
-  const isShort = at === kept.length - 1
+  if (isShort) at = kept.length - 1
+  else if (hasPayload) at = behindValue(kept, at + 11)
   const sender = kept.slice(idEnd + 10, senderEnd)
   const head = `${kept.slice(0, idEnd)},"channel":${quoted.text},"cursor":${cursor},"recordedAt":${recordedAt},"sender":${sender}${
     hasKind ? kept.slice(senderEnd, kindEnd) : ',"kind":"event"'}${hasPayload ? kept.slice(kindEnd, at) : ',"payload":null'}`

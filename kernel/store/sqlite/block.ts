@@ -14,7 +14,7 @@ import { StoreCorrupt } from "../../../protocol/errors.ts"
 import type { Event } from "../../../protocol/event.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import { parseEvent } from "../codec.ts"
-import { fullText } from "../full-text.ts"
+import { endsWithPayload, fullText } from "../full-text.ts"
 import type { StoredItem } from "../store.ts"
 import type { Slabs } from "./slabs.ts"
 
@@ -25,6 +25,8 @@ export interface Run {
   /** Where each text starts in the body, and behind the last one where a next would. */
   readonly starts: ArrayLike<number>
   events: Array<Event | undefined> | undefined
+  /** Of each text that was handed out: 1 when nothing lies behind its payload, -1 when something does, 0 when nobody looked. */
+  short: Int8Array | undefined
 }
 
 export interface Block {
@@ -122,7 +124,12 @@ export class BlockItem implements StoredItem {
   }
 
   text(): string {
-    return fullText(textAt(this.block, this.run, this.cursor - this.run.first), this.channel, this.cursor, this.block.at)
+    const { block, channel, cursor, run } = this
+    const at = cursor - run.first
+    const kept = textAt(block, run, at)
+    const short = (run.short ??= new Int8Array(run.count))
+    if (short[at] === 0) short[at] = endsWithPayload(kept) ? 1 : -1
+    return fullText(kept, channel, cursor, block.at, short[at] === 1)
   }
 }
 
@@ -191,7 +198,7 @@ export const decodeBlock = (row: LogRow): Block => {
       position += words[lengths + i]! + 1
     }
     starts[count] = position
-    runs.push({ channel, first, count, starts, events: undefined })
+    runs.push({ channel, first, count, starts, events: undefined, short: undefined })
   })
   return { off: row.off, at: row.ts, encoded: undefined, text: row.body, runs, weight: row.body.length + blockOverhead, parsed: 0, isHeld: false }
 }
@@ -235,7 +242,7 @@ export const makeBlockBuilder = (slabs: Slabs): BlockBuilder => {
     words[runAt + 1] = count
     starts.push(body.length + 1)
     events += count
-    runs.push({ channel, first, count, starts, events: known })
+    runs.push({ channel, first, count, starts, events: known, short: undefined })
     known = undefined
     runAt = -1
   }
