@@ -8,6 +8,10 @@ export { type DockOptions, type Gate, type Hosted, type Kernel } from "./kernel.
 export { launchKernel, type LaunchError, type LaunchOptions } from "./launch.ts"
 export { makeClock, type ClockSource, type KernelClock } from "./clock.ts"
 export { type Door, type OpenDoor } from "./door/door.ts"
+export {
+  endpoint, type Endpoint, type EndpointHandler, type EndpointMethod, type EndpointOptions, type EndpointRequest, type EndpointScope
+} from "./door/endpoint.ts"
+export { type PortableStore } from "./door/sssn/store.ts"
 export { JWTChannelSecurity, type GenerateOptions, type JWKSource, type JWTAlgorithm, type JWTSecurityOptions } from "./guard/jwt-security.ts"
 export { type Tokens } from "./guard/tokens.ts"
 export { Store, type StoreService } from "./store/store.ts"

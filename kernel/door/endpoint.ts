@@ -1,14 +1,8 @@
 // Endpoints of the host: handlers in code that are mounted beside the portable API. A handler acts as whoever asks.
-import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { ConfigInvalid } from "../../protocol/errors.ts"
 import { InvalidPayloadError } from "../../protocol/portable-error.ts"
 import type { Role } from "../../protocol/security.ts"
-import type { Resources } from "../resource/resources.ts"
 import type { Guest } from "./guest.ts"
-import { checked, parseJson } from "./sssn/input.ts"
-import { answer, type Row } from "./sssn/row.ts"
-import { storeOf, type PortableStore } from "./sssn/store.ts"
+import type { PortableStore } from "./sssn/store.ts"
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 const scopes = ["store", "channel", "subscription", "artifact", "snapshot"] as const
@@ -133,30 +127,4 @@ export const checkEndpoints = (endpoints: ReadonlyArray<Endpoint>, own: Readonly
     routes.add(key)
   }
   return problems
-}
-
-const resultOf = (result: unknown): Effect.Effect<unknown, unknown> =>
-  Effect.isEffect(result)
-    ? (result as Effect.Effect<unknown, unknown>) // one that needs nothing: nobody could provide it here
-    : Effect.tryPromise({ try: async () => result, catch: (thrown) => thrown })
-
-/** Throws `ConfigInvalid` when an endpoint cannot be mounted beside these rows. */
-export const endpointRows = (endpoints: ReadonlyArray<Endpoint>, own: ReadonlyArray<Row>, resources: Resources): ReadonlyArray<Row> => {
-  const problems = checkEndpoints(endpoints, own)
-  if (problems.length > 0) throw new ConfigInvalid({ issues: problems.map((reason) => ({ file: "network", path: "endpoints", reason })) })
-  return endpoints.map((one): Row => ({
-    name: one.name, method: one.method, path: one.path, description: one.description, tags: one.tags, isCustom: true,
-    ...(one.method === "GET" || one.method === "DELETE" ? {} : { body: Schema.Json }),
-    success: Schema.Json,
-    run: Effect.fnUntraced(function*({ asked, params }) {
-      const { guest } = asked
-      const refused = one.role === undefined ? undefined : guest.allows(one.name, one.role)
-      if (refused !== undefined) return yield* refused
-      const bytes = one.method === "GET" || one.method === "DELETE" ? undefined : yield* asked.body
-      const body = bytes === undefined || bytes.length === 0 ? null : yield* checked(() => parseJson(bytes))
-      const result = yield* Effect.suspend(() =>
-        resultOf(one.handler({ store: storeOf(resources, guest), body, params, query: asked.query, system: guest.system, guest })))
-      return answer(result ?? null)
-    })
-  }))
 }

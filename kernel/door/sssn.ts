@@ -3,7 +3,8 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Kernel } from "../kernel.ts"
-import { endpointRows, type Endpoint } from "./endpoint.ts"
+import type { Endpoint } from "./endpoint.ts"
+import { endpointRows } from "./sssn/endpoints.ts"
 import { causeAnswer, notAllowed, notFound, refusal } from "./sssn/failure.ts"
 import { checked } from "./sssn/input.ts"
 import { describe } from "./sssn/openapi.ts"
@@ -47,7 +48,7 @@ export const portableRows = ({ resources }: SssnOptions["kernel"]): ReadonlyArra
   health, ...channelRows(resources), ...subscriptionRows(resources), ...artifactRows(resources), ...snapshotRows(resources)
 ]
 
-/** Throws `EndpointRefused` when an endpoint cannot be mounted. */
+/** Throws `ConfigInvalid` when an endpoint cannot be mounted. */
 export const sssn = (options: SssnOptions): Surface => {
   const own = portableRows(options.kernel)
   const rows = [...own, ...endpointRows(options.endpoints ?? [], own, options.kernel.resources)]

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { endpoint, type EndpointOptions } from "../../../kernel/door/endpoint.ts"
 import { portableRows, sssn } from "../../../kernel/door/sssn.ts"
+import { main as openWork } from "../../../examples/endpoint.ts"
 import { ConfigInvalid } from "../../../protocol/errors.ts"
 import { ArtifactNotFoundError, InvalidPayloadError } from "../../../protocol/portable-error.ts"
 import { withPortable, type Wire } from "../../kit/portable.ts"
@@ -123,5 +124,9 @@ describe("an endpoint", () => {
       expect((await world.call("POST", "/openapi.json")).status).toBe(405)
       expect(paths["/sssn/channels"].post.requestBody.content["application/json"].schema.properties.form.enum).toHaveLength(13)
     })
+  })
+
+  it("[167] is mounted by one line of config, as the example shows", async () => {
+    expect(await openWork()).toEqual({ queue: "jobs", open: ["dry"] })
   })
 })
