@@ -1,10 +1,9 @@
 // Reads a `.sssn` directory into a kernel: channels, events, artifacts, snapshots and subscriptions, under the ids that they
 // have. What is there already is left as it is, so the same import can be run again at any time.
-import { createHash } from "node:crypto"
 import type { LocalStore } from "../../kernel/store/local.ts"
 import type { ArtifactRecord } from "../../protocol/artifact.ts"
 import type { Event } from "../../protocol/event.ts"
-import type { Artifact, Channel, KeptEvent, Snapshot, Subscription } from "../../protocol/portable.ts"
+import type { Artifact, Channel, Snapshot, Subscription } from "../../protocol/portable.ts"
 import { channelRoutes } from "../../protocol/route/channels.ts"
 import { resourceRoutes } from "../../protocol/route/resources.ts"
 import { stateRoutes } from "../../protocol/route/state.ts"
@@ -13,13 +12,8 @@ import type { SharedSubscription } from "../../protocol/subscription.ts"
 import type { ChannelView } from "../../protocol/view.ts"
 import { type Desk, DeskError } from "../sssn/desk.ts"
 import { artifactOf, channelOf, present, snapshotOf } from "../sssn/kernel-api.ts"
-import { canonicalText, draftOf, portableOf, sameWords } from "./translate.ts"
-
-/** How many were made, and how many were there. */
-export interface Tally {
-  made: number
-  there: number
-}
+import { appendEvents, found, ImportConflict, pageEvents, type Tally } from "./append.ts"
+import { sameWords } from "./translate.ts"
 
 export interface Imported {
   readonly channels: Tally
@@ -31,37 +25,9 @@ export interface Imported {
   readonly newer: ReadonlyArray<string>
 }
 
-/** Something is there under the same name or id, and is not the same. Nothing of it was changed. */
-export class ImportConflict extends Error {
-  override readonly name = "ImportConflict"
-}
-
 /** The directory itself is damaged: nothing was imported. */
 export class ImportDamaged extends Error {
   override readonly name = "ImportDamaged"
-}
-
-const pageEvents = 1_000
-const batchEvents = 500
-/** Characters of one batch in JSON, well below what a request may have. */
-const batchText = 400_000
-
-const isMissing = (failure: unknown): boolean => failure instanceof DeskError && failure.status === 404
-
-/** The answer, or nothing when there is none of that name. */
-const found = async <A>(asked: Promise<A>): Promise<A | undefined> => {
-  try {
-    return await asked
-  } catch (failure) {
-    if (isMissing(failure)) return undefined
-    throw failure
-  }
-}
-
-/** A batch of drafts of one channel that wait to be sent. */
-interface Waiting {
-  readonly events: Array<KeptEvent>
-  text: number
 }
 
 /** Whether it was made: the dead letters of a queue come with the queue. */
@@ -88,85 +54,6 @@ const makeChannels = async (desk: Desk, channels: ReadonlyArray<Channel>): Promi
   for (const channel of channels) {
     if (known.has(channel.name) || !(await makeChannel(desk, channel))) tally.there++
     else tally.made++
-  }
-  return tally
-}
-
-/** Appends a batch. When some of it is there, each is looked at by itself. */
-const appendBatch = async (desk: Desk, channel: string, events: ReadonlyArray<KeptEvent>, tally: Tally): Promise<void> => {
-  const drafts = events.map(draftOf)
-  const key = `sssn/${createHash("sha256").update(JSON.stringify(drafts)).digest("base64url")}`
-  try {
-    await desk.ask(channelRoutes.append, { id: channel, body: { events: drafts, key } })
-    tally.made += events.length
-    return
-  } catch (failure) {
-    if (!(failure instanceof DeskError) || failure.code !== "EventExists") throw failure
-  }
-  const missing: Array<KeptEvent> = []
-  for (const event of events) {
-    const there = await found(desk.ask<Event>(channelRoutes.event, { id: event.id }))
-    if (there === undefined) missing.push(event)
-    else if (canonicalText(portableOf(there)) === canonicalText(event)) tally.there++
-    else throw new ImportConflict(`Event ${event.id} of ${channel} is there already, with other content.`)
-  }
-  if (missing.length > 0) await appendBatch(desk, channel, missing, tally)
-}
-
-/** Where an earlier import of the same log ended. */
-interface Mark {
-  readonly cursor: number
-  readonly id: string
-}
-
-/** Directories that began with the same event are one log, wherever they lie. */
-const markName = (first: KeptEvent): string => `sssn-import.${createHash("sha256").update(canonicalText(first)).digest("hex").slice(0, 32)}`
-
-const readMark = async (desk: Desk, store: LocalStore, name: string): Promise<Mark | undefined> => {
-  const kept = (await found(desk.ask<KernelSnapshot>(stateRoutes.snapshot, { id: name })))?.value as Partial<Mark> | undefined // `writeMark` put it
-  if (typeof kept?.cursor !== "number" || typeof kept.id !== "string") return undefined
-  // A copy that went another way since then has another event at this place.
-  const [at] = store.everyEvent({ afterCursor: kept.cursor - 1, limit: 1 })
-  return at?.cursor === kept.cursor && at.id === kept.id ? { cursor: kept.cursor, id: kept.id } : undefined
-}
-
-const appendEvents = async (desk: Desk, store: LocalStore, progress: (done: number) => void): Promise<Tally> => {
-  const tally: Tally = { made: 0, there: 0 }
-  const [first] = store.everyEvent({ limit: 1 })
-  if (first === undefined) return tally
-  const name = markName(first)
-  const mark = await readMark(desk, store, name)
-  const waiting = new Map<string, Waiting>()
-  const waitingIn = new Map<string, string>()
-  const flush = async (): Promise<void> => {
-    for (const [channel, { events }] of waiting) await appendBatch(desk, channel, events, tally)
-    waiting.clear()
-    waitingIn.clear()
-    progress(tally.made + tally.there)
-  }
-  if (mark !== undefined) tally.there = store.countEvents(mark.cursor)
-  for (let after = mark?.cursor ?? 0;;) {
-    const page = store.everyEvent({ afterCursor: after, limit: pageEvents })
-    if (page.length === 0) break
-    for (const event of page) {
-      const batch = waiting.get(event.channel) ?? { events: [], text: 0 }
-      const text = JSON.stringify(event).length
-      // A parent goes before its child: in the same batch it does, in another channel's it might not.
-      const isParentWaiting = event.parent_ids.some((id) => (waitingIn.get(id) ?? event.channel) !== event.channel)
-      if (isParentWaiting || batch.events.length >= batchEvents || batch.text + text > batchText) {
-        await flush()
-        waiting.set(event.channel, { events: [event], text })
-      } else {
-        batch.events.push(event)
-        batch.text += text
-        waiting.set(event.channel, batch)
-      }
-      waitingIn.set(event.id, event.channel)
-    }
-    await flush()
-    const last = page.at(-1)! // the page has events
-    after = last.cursor
-    await desk.ask(stateRoutes.putSnapshot, { id: name, body: { value: { cursor: last.cursor, id: last.id, root: store.root } } })
   }
   return tally
 }
