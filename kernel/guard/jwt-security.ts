@@ -7,6 +7,7 @@ import {
   AccessControl, isRole, reaches, suffices, type AccessLists, type ChannelSecurity, type Principal, type Role
 } from "../../protocol/security.ts"
 import { tokenSecondsDefault, tokenSecondsMax } from "../../protocol/token.ts"
+import { systemSource } from "../clock.ts"
 import { revokedTokensMax, tokenChannelsMax } from "../limits.ts"
 import { partsOf } from "./canonical-token.ts"
 
@@ -109,7 +110,7 @@ export class JWTChannelSecurity implements ChannelSecurity {
   }
 
   /** Who holds a token; nothing when it is forged, expired, revoked, or for somebody else. */
-  readonly authenticate = async (token: string, now: number = Date.now()): Promise<Principal | undefined> => {
+  readonly authenticate = async (token: string, now: number = systemSource.wall()): Promise<Principal | undefined> => {
     const parts = partsOf(token)
     if (parts === undefined || foreignHeaders.some((name) => Object.hasOwn(parts.header, name))) return undefined
     const options: JWTVerifyOptions = {
@@ -156,7 +157,7 @@ export class JWTChannelSecurity implements ChannelSecurity {
 
   /** A signed token. Only where this side has the secret or a signing key. */
   readonly generateToken = async (
-    system: SystemId, role: Role, { channels, expiresInSeconds = tokenSecondsDefault, now = Date.now() }: GenerateOptions = {}
+    system: SystemId, role: Role, { channels, expiresInSeconds = tokenSecondsDefault, now = systemSource.wall() }: GenerateOptions = {}
   ): Promise<string> => {
     if (!isSystemId(system)) throw new RangeError(`${JSON.stringify(system)} is not a system id.`)
     if (!isRole(role)) throw new RangeError(`Unknown role ${JSON.stringify(role)}: use read, write or admin.`)
