@@ -17,6 +17,13 @@ export const pageTextMax = 8 * 1_048_576
 export const scanEventsMax = 10_000
 /** Behind so few newest events a filtered read looks at each of them, which are in memory, and asks no index. */
 export const scanNewestMax = 64
+/** Text of one JSON Schema, in UTF-16 code units; schemas that a config registers; and those that channels carry themselves. */
+export const schemaTextMax = 65_536
+export const schemasNamedMax = 10_000
+export const schemasCarriedMax = 1_000
+/** Steps of checking one payload against a JSON Schema, and of matching one string of it against a pattern. */
+export const schemaStepsMax = 500_000
+export const patternStepsMax = 10_000_000
 /** Items in one take. */
 export const takeItemsMax = 1_000
 /** Parents of one event. */
@@ -222,8 +229,8 @@ export const artifactGraceMillis = 3_600_000
 /** How often it is looked for them, in milliseconds. */
 export const artifactSweepMillis = 600_000
 /** Artifacts that come inside JSON: one body, and all that are held in memory at once, in bytes. */
-export const artifactJsonBytesMax = 48 * 1_048_576
-export const artifactJsonTotalBytesMax = 192 * 1_048_576
+export const artifactJsonBytesMax = 24 * 1_048_576
+export const artifactJsonTotalBytesMax = 64 * 1_048_576
 /** Events that one artifact belongs to. */
 export const artifactEventsMax = 100
 /** Shared subscriptions that one system creates, and metadata of one subscription or artifact in UTF-16 code units. */
