@@ -376,8 +376,11 @@ export const makeQueue = (options: QueueOptions): Queue => {
   /* hot */
   const beginTake: Queue["beginTake"] = (holder, { limit = 1, wait, unrecorded, settle: settlements }, resume) => {
     if (isClosed) return void resume(Effect.fail(closed))
-    const ends = settlements === undefined || settlements.length === 0 ? none : end(holder, settlements)
-    if (settlements !== undefined && lostFirst !== undefined) return void finish(ends, nothing, resume)
+    let ends: ReadonlyArray<Item> = none
+    if (settlements !== undefined && settlements.length > 0) {
+      ends = end(holder, settlements)
+      if (lostFirst !== undefined) return void finish(ends, nothing, resume)
+    }
     if (wait !== true && ends.length === 0 && takers.size() === 0 && isIdle()) return void resume(nothing)
     const taker: Taker = new AnyTaker(
       holder, Math.min(Math.max(1, Math.floor(limit) || 1), takeItemsMax), wait === true, unrecorded === true, ends, resume
