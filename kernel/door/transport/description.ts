@@ -1,4 +1,6 @@
 // OpenAPI 3.1 of the transport of single channels.
+import { version } from "../../version.ts"
+
 const detail = { type: "object", required: ["detail"], properties: { detail: { type: "string" } } }
 
 const refused = (description: string) => ({ description, content: { "application/json": { schema: detail } } })
@@ -50,7 +52,7 @@ const settled = (says: string, count: string) => ({
 
 export const description = {
   openapi: "3.1.0",
-  info: { title: "AAAX channels", version: "1", description: "One PUBLIC channel at a time, as the clients of SSSN v1 speak to it." },
+  info: { title: "AAAX channels", version, description: "One PUBLIC channel at a time, as the clients of SSSN v1 speak to it." },
   security: [{ bearer: [] }, { basic: [] }],
   paths: {
     "/channels/{id}": {
