@@ -13,6 +13,24 @@ const notJson = (reason: string): InvalidPayload => new InvalidPayload({ what: "
 
 const none = Buffer.alloc(0)
 
+/** Bodies that are not all there, with what to do when it takes too long. One look a second at all of them costs less than a timer for each. */
+const awaited = new Map<object, { readonly until: number; readonly late: () => void }>()
+let look: NodeJS.Timeout | undefined
+
+const lookAtAwaited = (): void => {
+  const now = performance.now()
+  for (const [body, { late, until }] of awaited) {
+    if (until > now) return
+    awaited.delete(body)
+    late()
+  }
+}
+
+const awaitBody = (body: object, late: () => void): void => {
+  look ??= setInterval(lookAtAwaited, 1_000).unref()
+  awaited.set(body, { until: performance.now() + httpRequestMillis, late })
+}
+
 export class Incoming implements Asked {
   readonly method: string
   readonly segments: ReadonlyArray<string>
@@ -41,6 +59,10 @@ export class Incoming implements Asked {
 
   get query(): URLSearchParams {
     return (this.#query ??= new URLSearchParams(this.#search))
+  }
+
+  get hasQuery(): boolean {
+    return this.#search !== ""
   }
 
   get guest(): Guest {
@@ -111,9 +133,9 @@ export class Incoming implements Asked {
       let only: Buffer | undefined
       let more: Array<Buffer> | undefined
       let size = 0
-      const deadline = setTimeout(late, httpRequestMillis)
+      awaitBody(request, late)
       const stop = (): void => {
-        clearTimeout(deadline)
+        awaited.delete(request)
         request.off("data", take).off("end", end).off("close", stop)
       }
       const take = (chunk: Buffer): void => {

@@ -134,6 +134,8 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
   const upgrades = new Map<string, UpgradeHandler>()
   const upgraded = new Set<Duplex>()
   const pace = makePace()
+  /** Who was let in last, by connection. */
+  const visitors = new WeakMap<object, { readonly authorization: string; readonly guest: Guest }>()
   const requestPrefix = randomBytes(6).toString("base64url")
   let requests = 0
   let closing = false
@@ -243,9 +245,17 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
     }
 
     const isOpen = surface?.open?.({ method: asked.method, segments }) === true
+    const { authorization } = request.headers
+    const known = visitors.get(request.socket)
     const program = isOpen && surface !== undefined
       ? surface.answer(asked)
-      : Effect.flatMap(reception.authenticate(request.headers.authorization), answerTo)
+      // The same credential on the same connection: whether it is still good is all that has to be asked.
+      : known !== undefined && known.authorization === authorization && known.guest.ended() === undefined
+        ? Effect.suspend(() => answerTo(known.guest))
+        : Effect.flatMap(reception.authenticate(authorization), (guest) => {
+          if (authorization !== undefined) visitors.set(request.socket, { authorization, guest })
+          return answerTo(guest)
+        })
     fiber = fork(options.traces === true ? traced(asked, surface?.prefix ?? "", program) : program)
     fiber.addObserver(ended)
     if (response.writableEnded) return

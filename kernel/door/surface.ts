@@ -14,6 +14,8 @@ export interface Asked {
   /** Decoded segments behind the prefix: `/sssn/channels/a` gives `["channels", "a"]`. */
   readonly segments: ReadonlyArray<string>
   readonly query: URLSearchParams
+  /** Whether it has any. */
+  readonly hasQuery: boolean
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly guest: Guest
   /** The whole body, at most `httpBodyBytesMax` bytes. */

@@ -20,6 +20,7 @@ const askedOf = (method: string, target: string, guest: Guest, body: string | un
     isHead: method === "HEAD",
     segments: path.split("/").filter((segment) => segment !== "").map(decodeURIComponent),
     query: new URLSearchParams(search),
+    hasQuery: search !== "",
     headers: {},
     guest,
     text: Effect.succeed(body ?? ""),

@@ -42,6 +42,8 @@ const bind = (name: RouteName, handlers: Handlers): Bound => {
   // The two decoders give what the handler of this very row takes; the table ties them, the compiler cannot follow.
   const handle = handlers[name] as (input: unknown) => Effect.Effect<unknown, unknown>
   const path = row.path.split("/").slice(2)
+  /** What no query at all means, decoded once. */
+  let nothingAsked: unknown
   return {
     name,
     row,
@@ -49,9 +51,13 @@ const bind = (name: RouteName, handlers: Handlers): Bound => {
     place: path.findIndex((segment) => segment.startsWith(":")),
     run: Effect.fnUntraced(function*(id, asked) {
       const { guest, headers } = asked
-      const given = queryOf(asked.query)
-      if (given instanceof Error) return yield* Effect.fail(given)
-      const query = yield* decodeQuery(given)
+      let query = asked.hasQuery ? undefined : nothingAsked
+      if (query === undefined) {
+        const given = asked.hasQuery ? queryOf(asked.query) : none
+        if (given instanceof Error) return yield* Effect.fail(given)
+        query = yield* decodeQuery(given)
+        if (!asked.hasQuery) nothingAsked = query
+      }
       const payload = takesCloudEvents && isCloudEvent(headers)
         ? noEvents
         : yield* decodePayload(takesBody ? (yield* asked.json) ?? none : none)
