@@ -20,7 +20,7 @@ export * from "../protocol/index.ts"
 export { SSSNClient, SSSNClientError, type SSSNClientOptions } from "./client/sssn.ts"
 export { type ArtifactBytes, type PutArtifactOptions } from "./client/artifact.ts"
 export { KernelFault, KernelUnreachable, type ClientError } from "./http.ts"
-export { connect, type ConnectOptions, type DockedRemotely, type FeedOptions, type RemoteKernel } from "./remote.ts"
+export { connect, type ConnectOptions, type DockedRemotely, type DockOptions, type FeedOptions, type RemoteKernel } from "./remote.ts"
 
 export interface ClientOptions {
   /** Where the kernel listens: `http://127.0.0.1:8100`. */

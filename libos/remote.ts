@@ -7,9 +7,9 @@ import type { Port } from "../protocol/port.ts"
 import { follow, subjectOf, type FeedOptions } from "./client/feed.ts"
 import { openLink, type LinkOptions } from "./client/link.ts"
 import { remotePort } from "./client/remote-port.ts"
-import { makeRemoteSystems, type DockedRemotely } from "./client/remote-system.ts"
+import { makeRemoteSystems, type DockedRemotely, type DockOptions } from "./client/remote-system.ts"
 
-export type { DockedRemotely, FeedOptions, LinkOptions as ConnectOptions }
+export type { DockedRemotely, DockOptions, FeedOptions, LinkOptions as ConnectOptions }
 
 /** A kernel in another process. */
 export interface RemoteKernel {
@@ -22,7 +22,7 @@ export interface RemoteKernel {
    * Docks a system: a module of `defineModule`, a `BaseSystem`, or any other. Its code runs here, its wiring is checked
    * there. Rejects with what the kernel refused it with. The token must be one that docks systems.
    */
-  readonly dock: (system: System) => Promise<DockedRemotely>
+  readonly dock: (system: System, options?: DockOptions) => Promise<DockedRemotely>
   /** Events of one channel, or of all whose names match, as they come; after a broken connection from where they were. */
   readonly subscribe: (subject: ChannelId | { readonly pattern: string }, options?: FeedOptions) => AsyncGenerator<Event, void, undefined>
   /** Whether there is a connection now. */
@@ -57,8 +57,8 @@ export const connect = async (options: LinkOptions): Promise<RemoteKernel> => {
     url: options.url,
     system: guest,
     port: remotePort(link, 0, guest),
-    dock: async (system) => {
-      const one = await systems.dock(system)
+    dock: async (system, dockOptions) => {
+      const one = await systems.dock(system, dockOptions)
       docked.add(one)
       void one.undocked.then(() => docked.delete(one))
       return one

@@ -26,8 +26,13 @@ export interface DockedRemotely {
   readonly undock: () => Promise<void>
 }
 
+export interface DockOptions {
+  /** How long to wait for its name, when the kernel does not know yet that whoever had it is gone; default 0. */
+  readonly waitMillis?: number
+}
+
 export interface RemoteSystems {
-  readonly dock: (system: System) => Promise<DockedRemotely>
+  readonly dock: (system: System, options?: DockOptions) => Promise<DockedRemotely>
   readonly frame: (frame: KernelFrame) => void
   readonly opened: (resumed: boolean) => void
   readonly closed: (reason: string) => void
@@ -47,6 +52,8 @@ interface Here {
   readonly frame: Omit<Dock, "id">
   readonly leave: (reason: string) => void
   isDocked: boolean
+  /** Until when its name is waited for, in monotonic milliseconds. */
+  readonly patience: number
   /** Who waits for it to be docked. */
   docking: ((error?: unknown) => void) | undefined
   run: Run | undefined
@@ -57,7 +64,7 @@ interface Here {
 const words = (thrown: unknown): string => (thrown instanceof Error ? `${thrown.name === "Error" ? "" : `${thrown.name}: `}${thrown.message}` : String(thrown)).slice(0, 1_000)
 
 /** Pause before a name that seems to be taken is tried again: the kernel may not know yet that its connection is gone. */
-const claimMillis = 1_000
+const claimMillis = 100
 /** Answers that are remembered: an ask that is repeated is not done again. */
 const answersMax = 1_000
 
@@ -214,9 +221,9 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
       if (systems.get(here.number) !== here || (outcome.is === "gone" && link.ended() === undefined)) return
       if (outcome.is === "gone") return done(new Undocked({ system: here.system.manifest.id, reason: outcome.reason }))
       const failure = outcome.is === "failure" ? failureOf(link.url, outcome.failure) : undefined
-      if (failure?._tag === "SystemExists" && isAgain) {
+      if (failure?._tag === "SystemExists" && (isAgain || performance.now() < here.patience)) {
         return void setTimeout(() => {
-          if (systems.get(here.number) === here && link.isOpen()) dockNow(here, true, done)
+          if (systems.get(here.number) === here && link.isOpen()) dockNow(here, isAgain, done)
         }, claimMillis)
       }
       here.docking = undefined
@@ -228,7 +235,7 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
   }
 
   return {
-    dock: (system) =>
+    dock: (system, { waitMillis = 0 } = {}) =>
       new Promise<DockedRemotely>((resolve, reject) => {
         const { id } = system.manifest
         if (link.ended() !== undefined) return reject(new Undocked({ system: id, reason: link.ended() ?? "" }))
@@ -239,7 +246,8 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
         let leave: (reason: string) => void = () => {}
         const undocked = new Promise<string>((left) => (leave = left))
         const here: Here = {
-          number, system, port: remotePort(link, number, id), frame: dockFrame(system, number), leave, isDocked: false, docking: undefined, run: undefined, next: undefined
+          number, system, port: remotePort(link, number, id), frame: dockFrame(system, number), leave,
+          isDocked: false, patience: performance.now() + waitMillis, docking: undefined, run: undefined, next: undefined
         }
         systems.set(number, here)
         dockNow(here, false, (error) => {

@@ -1,22 +1,47 @@
-// `npm run torture -- --cycles N [--seed S] [--json]`
+// `npm run torture -- --cycles N [--seed S] [--json]`, and `--exchange EVENTS [--cycles KILLS]` for two remote processes.
 import { parseArgs } from "node:util"
+import { exchange } from "./exchange.ts"
 import { points } from "./terms.ts"
 import { torture } from "./torture.ts"
 
 const { values } = parseArgs({
   options: {
-    cycles: { type: "string", default: "200" },
+    cycles: { type: "string" },
+    exchange: { type: "string" },
+    party: { type: "string", default: "" },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
     world: { type: "string", default: "" },
     help: { type: "boolean", default: false }
   }
 })
-const cycles = Number(values.cycles)
+const cycles = Number(values.cycles ?? (values.exchange === undefined ? "200" : "10"))
+const events = Number(values.exchange ?? "2")
 const seed = Number(values.seed)
-if (values.help || !Number.isInteger(cycles) || cycles < 1 || !Number.isInteger(seed)) {
-  process.stderr.write("usage: npm run torture -- [--cycles N] [--seed S] [--json]\nkills a working kernel N times with -9 and checks that nothing was lost or done twice\n")
+if (values.help || !Number.isInteger(cycles) || cycles < 1 || !Number.isInteger(seed) || !Number.isInteger(events) || events < 2) {
+  process.stderr.write(
+    "usage: npm run torture -- [--cycles N] [--seed S] [--json]\nkills a working kernel N times with -9 and checks that nothing was lost or done twice\n" +
+    "       npm run torture -- --exchange EVENTS [--cycles N] [--json]\nlets two processes exchange events through a kernel and kills one of them N times\n"
+  )
   process.exit(values.help ? 0 : 2)
+}
+if (values.exchange !== undefined) {
+  const told = await exchange({
+    party: values.party,
+    events,
+    kills: cycles,
+    onKill: (kill, answered) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r${kill}/${cycles} killed, ${answered} answered          `)
+    }
+  })
+  if (process.stderr.isTTY) process.stderr.write("\n")
+  if (values.json) process.stdout.write(`${JSON.stringify(told)}\n`)
+  else {
+    process.stdout.write(`${told.events} events exchanged in ${(told.millis / 1000).toFixed(1)} s, one of two processes killed ${told.kills} times, ${told.handedOutAgain} items handed out again\n`)
+    for (const name of ["lost", "doubled", "leasesShared", "backlog", "deadLetters"] as const) process.stdout.write(`${name}: ${told[name]}\n`)
+    process.stdout.write(`${told.ok ? "ok" : "FAILED"}\n`)
+  }
+  process.exit(told.ok ? 0 : 1)
 }
 const report = await torture({
   world: values.world,

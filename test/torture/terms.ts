@@ -44,3 +44,23 @@ export const expectation = (n: number): "allowed" | "approved" | "refused" | "fo
   if (n % 10 === 5) return "approved"
   return n % 10 === 9 ? "refused" : "allowed"
 }
+
+/** Channels over which two processes exchange events. */
+export const asks = "exchange.asks"
+export const answers = "exchange.answers"
+
+/** What one of the two is told. */
+export interface PartyTerms {
+  readonly party: "asker" | "answerer"
+  readonly url: string
+  readonly token: string
+  /** How many it asks. */
+  readonly events: number
+}
+
+/** What it says of itself. */
+export type PartyTold =
+  | { readonly told: "ready" }
+  | { readonly told: "docked" }
+  | { readonly told: "took"; readonly channel: string; readonly items: ReadonlyArray<readonly [cursor: number, epoch: number]> }
+  | { readonly told: "done" }
