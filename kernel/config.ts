@@ -13,6 +13,7 @@ import { nearest, SystemId } from "../protocol/names.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
 import type { Door } from "./door/door.ts"
 import type { Endpoint } from "./door/endpoint.ts"
+import { isStandardSchema } from "./guard/schemas.ts"
 import { approvalMillisDefault, requestRetention, systemsMax } from "./limits.ts"
 import type { Store } from "./store/store.ts"
 
@@ -50,6 +51,8 @@ const ExecutorObject = Schema.declare(isExecutor, { expected: "an executor" })
 const DoorObject = Schema.declare(isDoor, { expected: "a door" })
 const EndpointObject = Schema.declare(isEndpoint, { expected: "an endpoint" })
 const SecurityObject = Schema.declare(isSecurity, { expected: "a channel security" })
+
+const SchemaObject = Schema.declare(isStandardSchema, { expected: "a schema" })
 
 const StoreData = Schema.Struct({
   backend: withDefault(Schema.Literals(["sqlite", "memory"]), () => "sqlite" as const),
@@ -178,6 +181,8 @@ const Shape = Schema.Struct({
   doors: withDefault(Schema.Array(DoorObject), () => []),
   /** Channels that the kernel provides, beside those that modules bring. */
   channels: withDefault(Schema.Array(ChannelSpec), () => []),
+  /** Payload schemas by name, for channels whose `schema` names them: JSON Schema, a Standard Schema, or the path of a JSON file. */
+  schemas: withDefault(Schema.Record(Schema.NonEmptyString, Schema.Union([Schema.NonEmptyString, SchemaObject, Settings])), () => ({})),
   survey: withDefault(Schema.Struct({
     workers: withDefault(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 64 })), () => 2)
   }), () => ({})),
@@ -304,7 +309,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
 const camel = (key: string): string => key.replace(/_+([a-z0-9])/gu, (_, letter: string) => letter.toUpperCase())
 
 /** Objects whose keys are the user's own, or have a spelling of their own. */
-const verbatim = new Set(["policy", "settings", "metadata", "manifest"])
+const verbatim = new Set(["policy", "settings", "metadata", "manifest", "schemas"])
 
 /** One spelling for the schema: snake_case keys become camelCase, shorthands become objects. Objects are left alone. */
 const oneSpelling = (value: unknown, spelled: Map<string, string>, at: string): unknown => {

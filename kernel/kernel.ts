@@ -6,7 +6,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Policy } from "../protocol/authority.ts"
 import { channelOf, type ChannelSpec, type Durability } from "../protocol/channel.ts"
 import {
-  ModuleRejected, type ChannelExists, type Denied, type DockRefused, type StoreCorrupt, type StoreUnavailable,
+  ConfigInvalid, ModuleRejected, type ChannelExists, type Denied, type DockRefused, type StoreCorrupt, type StoreUnavailable,
   type SystemExists, type SystemNotFound, type WarrantConflict, type WarrantNotFound
 } from "../protocol/errors.ts"
 import type { Event } from "../protocol/event.ts"
@@ -42,6 +42,7 @@ import { makeRegistry } from "./executor/registry.ts"
 import { makePendingRequests } from "./guard/admission.ts"
 import { makeTokens, tokenKeyInMemory, type SigningKey, type Tokens } from "./guard/tokens.ts"
 import { canonical } from "./guard/canonical.ts"
+import { makeSchemas, type Schemas } from "./guard/schemas.ts"
 import { requestAttemptsMax, requestRetention } from "./limits.ts"
 import * as ActionService from "./service/action.ts"
 import * as CapabilityService from "./service/capability.ts"
@@ -94,6 +95,8 @@ export interface Kernel {
    * a guest already is given again; any other system under this name keeps it.
    */
   readonly dockGuest: (id: SystemId, description?: string) => Effect.Effect<Docked, DockError>
+  /** The guest that is docked under this name. */
+  readonly guest: (id: SystemId) => Docked | undefined
   /** The security of a channel whose provider gave it one. */
   readonly securityOf: (channel: ChannelId) => ChannelSecurity | undefined
   /** What the provider's own code makes of a raw write to its channel, while it is docked. */
@@ -144,6 +147,8 @@ export interface KernelOptions {
   readonly executors: ReadonlyArray<Executor>
   /** Channels that the host provides, beside the kernel's. */
   readonly channels?: ReadonlyArray<ChannelSpec>
+  /** What payloads are held against when their channel names it; default: JSON Schemas that channels carry, and nothing by name. */
+  readonly schemas?: Schemas
   readonly source: ModuleSource
   readonly powers: Powers
   readonly approvalMillis?: number
@@ -194,21 +199,27 @@ const reopenMillis = 1_000
 /** Composes a kernel over an open store. Nothing runs before `launch`. */
 export const make = Effect.fnUntraced(function*(
   options: KernelOptions
-): Effect.fn.Return<Hosted, ChannelExists | StoreUnavailable | StoreCorrupt, Scope.Scope> {
+): Effect.fn.Return<Hosted, ConfigInvalid | ChannelExists | StoreUnavailable | StoreCorrupt, Scope.Scope> {
   const { clock, powers, store } = options
   const durability = options.durability ?? "strict"
   let journal: Journal | undefined
   const channels = yield* Channels.make({
     store,
     clock,
+    schemas: options.schemas ?? (yield* Effect.orDie(makeSchemas())),
     boot: () => journal?.state().boot ?? 0,
     // The body of an action stays where it was asked for as long as its warrant is open.
     neededBeyond: (channel) => (channel === wellKnown.actionGate && journal !== undefined ? oldestOpenRequest(journal.state()) - 1 : undefined)
   })
   journal = yield* Journal_.make({ channels, canonical, sha256: powers.sha256, kernel: options.id, version: options.version, durability })
   const kept = journal
-  for (const spec of ownChannels(durability, options.requestRetention ?? requestRetention)) yield* channels.open(channelOf(spec, kernelSystem))
-  for (const spec of options.channels ?? []) yield* channels.open(channelOf(spec, options.id))
+  for (const spec of ownChannels(durability, options.requestRetention ?? requestRetention)) {
+    yield* Effect.catchTag(channels.open(channelOf(spec, kernelSystem)), "InvalidPayload", Effect.die)
+  }
+  for (const spec of options.channels ?? []) {
+    yield* Effect.catchTag(channels.open(channelOf(spec, options.id)), "InvalidPayload", ({ path, reason }) =>
+      new ConfigInvalid({ issues: [{ file: "", path: `channels: ${path}`, reason }] }))
+  }
   const resources = yield* Resources_.make(channels)
 
   const digestOf = (value: unknown): string => powers.sha256(canonical(value))
@@ -338,6 +349,7 @@ export const make = Effect.fnUntraced(function*(
           )
         }))
       }),
+    guest,
     securityOf: constellation.securityOf,
     converterOf: (channel) => {
       const { converters } = constellation.get(channels.get(channel)?.owner ?? "")?.system ?? {}

@@ -17,9 +17,11 @@ import type { ModuleSource } from "./dock/loader.ts"
 import * as FsWrite from "./executor/fs-write.ts"
 import * as ProcessRun from "./executor/process-run.ts"
 import { policyFromConfig } from "./guard/policy.ts"
+import { makeSchemas, type Schemas } from "./guard/schemas.ts"
 import * as Kernel from "./kernel.ts"
 import { sha256Hex } from "./power/digest.ts"
 import { readingPower } from "./power/reading.ts"
+import { readSchemas } from "./power/schema-file.ts"
 import { tokenKeyFile } from "./power/token-key.ts"
 import * as Memory from "./store/memory.ts"
 import * as Sqlite from "./store/sqlite.ts"
@@ -87,6 +89,13 @@ const executorsOf = (config: KernelConfig, directory: string): Effect.Effect<Rea
     return Effect.succeed([...made, ...table.own])
   })
 
+/** The schemas that channels name. */
+const schemasOf = (config: KernelConfig, directory: string): Effect.Effect<Schemas, ConfigInvalid> =>
+  readSchemas(config.schemas, directory, "").pipe(
+    Effect.flatMap(makeSchemas),
+    Effect.catchTag("InvalidPayload", ({ path, reason }) => new ConfigInvalid({ issues: [{ file: "", path: `schemas.${path}`, reason }] }))
+  )
+
 /** Beside the store: who may read one may read the other. A store that dies with the process needs no file. */
 const tokenKeyOf = ({ config, directory, once }: LaunchOptions, store: StoreService): Pick<Kernel.Powers, "tokenKey"> => {
   const { path } = store.statistics()
@@ -103,6 +112,7 @@ export const launchKernel = Effect.fnUntraced(function*(
   const policy = policyFromConfig(config.policy)
   if (Result.isFailure(policy)) return yield* policy.failure
   const executors = yield* executorsOf(config, directory)
+  const schemas = yield* schemasOf(config, directory)
   const store = yield* openStore(options.once === true ? { backend: "memory" } : config.store, directory, clock)
   const powerFor = (root: string): Effect.Effect<ReadingPower, ReadFailure> => readingPower(resolve(directory, root))
   const kernel = yield* Kernel.make({
@@ -115,6 +125,7 @@ export const launchKernel = Effect.fnUntraced(function*(
     policy: policy.success,
     executors,
     channels: config.channels,
+    schemas,
     source: options.source,
     powers: { sha256: sha256Hex, readingPower: powerFor, ...tokenKeyOf(options, store) },
     approvalMillis: config.approvals.expiryMillis,

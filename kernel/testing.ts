@@ -8,6 +8,7 @@ import { ModuleRejected, type ConfigInvalid } from "../protocol/errors.ts"
 import { makeClock, type ClockSource } from "./clock.ts"
 import type { ChannelSpec } from "../protocol/channel.ts"
 import { policyFromConfig } from "./guard/policy.ts"
+import { makeSchemas } from "./guard/schemas.ts"
 import * as Kernel from "./kernel.ts"
 import { sha256Hex } from "./power/digest.ts"
 import { readingPower } from "./power/reading.ts"
@@ -24,6 +25,8 @@ export interface TestOptions {
   readonly policy?: unknown
   readonly executors?: ReadonlyArray<Executor>
   readonly channels?: ReadonlyArray<ChannelSpec>
+  /** Payload schemas by name, as in a config: JSON Schema or a Standard Schema. */
+  readonly schemas?: Readonly<Record<string, unknown>>
   readonly hostile?: Memory.HostileOptions
   /** A store that is open already, in place of a new one in memory. */
   readonly store?: StoreService
@@ -84,6 +87,7 @@ export const makeKernel = Effect.fnUntraced(function*(
     policy: policy.success,
     executors: options.executors ?? [],
     channels: options.channels ?? [],
+    schemas: yield* Effect.orDie(makeSchemas(options.schemas)),
     source: (file) => Effect.fail(new ModuleRejected({ module: file, reason: "a test kernel loads no files" })),
     powers: { sha256: sha256Hex, readingPower, ...(options.tokenKey === undefined ? {} : { tokenKey: options.tokenKey }) },
     ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis }),

@@ -96,7 +96,8 @@ export const make = Effect.fnUntraced(function*(
     durability: options.durability,
     indexes: ["correlationId"]
   }, kernelSystem)
-  yield* channels.open(definition)
+  // It carries no schema that could be refused.
+  yield* Effect.catchTag(channels.open(definition), "InvalidPayload", Effect.die)
 
   const hashOf: Journal["hashOf"] = (previous, entry) => sha256(`${previous}\n${entry.kind}\n${canonical(entry.payload)}`)
 

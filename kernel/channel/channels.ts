@@ -16,6 +16,7 @@ import type { Settlement, Taken } from "../../protocol/subscription.ts"
 import { deadLettersOf, isReserved, settlementOf } from "../../protocol/well-known.ts"
 import type { KernelClock } from "../clock.ts"
 import { admit, leave, type Gauge } from "../guard/admission.ts"
+import { both, makeSchemas, type Schemas } from "../guard/schemas.ts"
 import { keyLengthMax, pageEventsDefault, pageEventsMax } from "../limits.ts"
 import type { Prepared, StoreAppendError, StoreReadOptions, StoreService } from "../store/store.ts"
 import { makeAgeing } from "./ageing.ts"
@@ -39,7 +40,7 @@ export interface ChannelsService {
    */
   readonly open: (
     channel: Channel, schema?: StandardSchemaV1, options?: { readonly adopt?: boolean }
-  ) => Effect.Effect<void, ChannelExists | StoreUnavailable>
+  ) => Effect.Effect<void, ChannelExists | StoreUnavailable | InvalidPayload>
   readonly get: (name: ChannelId) => Channel | undefined
   readonly all: () => ReadonlyArray<Channel>
   readonly append: (
@@ -117,6 +118,8 @@ export interface ChannelsOptions {
   readonly boot: () => number
   /** Events beyond this cursor are still needed, whatever the channel's retention allows; nothing: none is. */
   readonly neededBeyond?: (channel: ChannelId) => Cursor | undefined
+  /** What payloads are held against beside what a channel's owner gives; default: nothing by name, JSON Schemas that channels carry. */
+  readonly schemas?: Schemas
   /** For leases and delays; default: the timers of the platform. */
   readonly timer?: Timer
 }
@@ -190,7 +193,12 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       return room
     }
 
-    for (const channel of store.channels()) settleInto(channel.name, channel, undefined)
+    const schemas = options.schemas ?? (yield* Effect.orDie(makeSchemas()))
+    for (const channel of store.channels()) {
+      // One that cannot be used any more refuses everything, and says why, until the channel is opened with another one.
+      const schema = yield* Effect.catch(schemas.of(channel), (refusal) => Effect.succeed(refusing(refusal.message)))
+      settleInto(channel.name, channel, schema)
+    }
     for (const room of rooms.values()) if (rooms.has(settlementOf(room.channel.name))) room.queue ??= newQueue(room)
     yield* Effect.acquireRelease(
       Effect.sync(() => store.onCommit((name) => {
@@ -270,6 +278,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       const letters = deadLettersOf(name)
       const conflict = taken(name, owner, adopt) ?? (isQueue ? taken(letters, owner, adopt) : undefined)
       if (conflict !== undefined) return yield* conflict
+      const registered = yield* schemas.of(channel)
       if (isQueue) yield* openRecord(channel)
       const kept = rooms.get(letters)?.channel
       if (isQueue && kept === undefined && !isReserved(name)) yield* openLetters(channel)
@@ -277,7 +286,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       const isHeir = kept !== undefined && kept.owner !== owner && !isReserved(name) && (isQueue || kept.owner === rooms.get(name)?.channel.owner)
       if (isHeir) yield* openCompanion({ ...kept, owner })
       yield* store.putChannel(channel)
-      const room = settleInto(name, channel, schema)
+      const room = settleInto(name, channel, both(registered, schema))
       if (room.queue !== undefined) {
         yield* Effect.mapError(room.queue.restore, (failure) => new StoreUnavailable({ reason: failure.message }))
       }
@@ -433,6 +442,10 @@ const neverHeld = (channel: ChannelId, cursor: Cursor, epoch: number): LeaseLost
 const boundsOf = (given: ReadOptions | undefined): { readonly after: Cursor; readonly limit: number } => ({
   after: Math.max(0, Math.floor(given?.after ?? 0) || 0),
   limit: Math.min(Math.max(1, Math.floor(given?.limit ?? pageEventsDefault) || pageEventsDefault), pageEventsMax)
+})
+
+const refusing = (message: string): StandardSchemaV1 => ({
+  "~standard": { version: 1, vendor: "aaax", validate: () => ({ issues: [{ message }] }) }
 })
 
 const wrongDelivery = ({ name, delivery }: Channel, operation: string): WrongDelivery =>

@@ -229,6 +229,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       // Guarded before it can be reached.
       if (security !== undefined) securities.set(spec.name, security)
       yield* channels.open(channelOf(security === undefined ? spec : guarded(spec), manifest.id), schema, { adopt: true }).pipe(
+        Effect.catchTag("InvalidPayload", ({ message }) => refuse(message)),
         Effect.onError(() => Effect.sync(() => guard(spec.name, before)))
       )
       guard(spec.name, security)

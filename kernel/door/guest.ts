@@ -1,7 +1,7 @@
 // A guest: somebody outside whose credential was checked. To the kernel it is a docked system like any other.
 import type * as Effect from "effect/Effect"
 import type { Channel } from "../../protocol/channel.ts"
-import type { ChannelExists, ChannelNotFound, Denied, StoreUnavailable, Unauthenticated } from "../../protocol/errors.ts"
+import type { ChannelExists, ChannelNotFound, Denied, InvalidPayload, StoreUnavailable, Unauthenticated } from "../../protocol/errors.ts"
 import type { ChannelSpec } from "../../protocol/channel.ts"
 import type { Manifest } from "../../protocol/manifest.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
@@ -40,7 +40,7 @@ export interface Guest {
    */
   readonly docking: (manifest: Manifest) => Denied | undefined
   /** Creates a PUBLIC channel; needs `admin` for that name. */
-  readonly create: (spec: ChannelSpec) => Effect.Effect<Channel, ChannelExists | Denied | StoreUnavailable>
+  readonly create: (spec: ChannelSpec) => Effect.Effect<Channel, ChannelExists | Denied | InvalidPayload | StoreUnavailable>
 }
 
 /** Checks credentials. The same credential gives the same guest for as long as it is good. */

@@ -6,6 +6,7 @@ import { dirname, extname, resolve } from "node:path"
 import { ConfigInvalid } from "../../protocol/errors.ts"
 import { nearest } from "../../protocol/names.ts"
 import { decodeConfig, type KernelConfig } from "../config.ts"
+import { readSchemas } from "./schema-file.ts"
 import { type RunScript, sentence } from "./script.ts"
 
 /** Names of a config, looked for in this order. */
@@ -58,5 +59,7 @@ const withRules = Effect.fnUntraced(function*(
 export const readConfigFile = (file: string, run: RunScript): Effect.Effect<KernelConfig, ConfigInvalid> =>
   parse(file, run).pipe(
     Effect.flatMap((raw) => decodeConfig(raw, file)),
-    Effect.flatMap((config) => withRules(config, file, run))
+    Effect.flatMap((config) => withRules(config, file, run)),
+    // Their schemas are records or objects with their own check from here on.
+    Effect.flatMap((config) => Effect.map(readSchemas(config.schemas, dirname(file), file), (schemas) => ({ ...config, schemas: schemas as KernelConfig["schemas"] })))
   )

@@ -53,5 +53,5 @@ export const makeRecords = <A>(
         }))
       )
   }
-  return Effect.as(channels.open(channelOf({ name: channel, indexes, description }, kernelSystem)), records)
+  return Effect.as(Effect.catchTag(channels.open(channelOf({ name: channel, indexes, description }, kernelSystem)), "InvalidPayload", Effect.die), records)
 }
