@@ -20,14 +20,24 @@ export interface View {
   readonly snapshot: (name: string) => Effect.Effect<Pick<Snapshot, "channel" | "visibility"> | undefined, StoreUnavailable>
 }
 
-/** `docked`: the port under which the guest acts now. It is docked when it acts for the first time, and again when it had left. */
-export const guestPort = (system: SystemId, docked: Effect.Effect<Port, Undocked>, view: View): Port => {
+/** Where a guest acts from. It is docked when it acts for the first time, and again when it had left. */
+export interface Seat {
+  /** Its port, while it is docked. */
+  readonly now: () => Port | undefined
+  readonly arrive: Effect.Effect<Port, Undocked>
+}
+
+export const guestPort = (system: SystemId, seat: Seat, view: View): Port => {
   const gone = (reason: string): Undocked => new Undocked({ system, reason })
 
+  const seated = <A, E>(run: (port: Port) => Effect.Effect<A, E>): Effect.Effect<A, E | Undocked> => {
+    const port = seat.now()
+    return port === undefined ? Effect.flatMap(seat.arrive, run) : run(port)
+  }
   const call = <A, E>(run: (port: Port) => Effect.Effect<A, E>): Effect.Effect<A, E | Undocked> =>
     Effect.suspend((): Effect.Effect<A, E | Undocked> => {
       const ended = view.ended()
-      return ended === undefined ? Effect.flatMap(docked, run) : Effect.fail(gone(ended))
+      return ended === undefined ? seated(run) : Effect.fail(gone(ended))
     })
   const on = <A, E>(
     channel: ChannelId, role: Role, run: (port: Port) => Effect.Effect<A, E>
@@ -36,7 +46,7 @@ export const guestPort = (system: SystemId, docked: Effect.Effect<Port, Undocked
       const ended = view.ended()
       if (ended !== undefined) return Effect.fail(gone(ended))
       const refused = view.refusal(channel, role)
-      return refused === undefined ? Effect.flatMap(docked, run) : Effect.fail(refused)
+      return refused === undefined ? seated(run) : Effect.fail(refused)
     })
   /** What may take long ends with the credential. */
   const whileGood = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Undocked> =>

@@ -3,11 +3,10 @@
 // credential is still good, and what it allows, is asked before every call.
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { createHash, timingSafeEqual } from "node:crypto"
+import { hash, timingSafeEqual } from "node:crypto"
 import { channelOf } from "../../protocol/channel.ts"
 import { ChannelExists, ChannelNotFound, ConfigInvalid, Denied, StoreUnavailable, Unauthenticated, Undocked } from "../../protocol/errors.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
-import type { Port } from "../../protocol/port.ts"
 import { isRole, reaches, suffices, type ChannelSecurity, type Principal, type Role } from "../../protocol/security.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import { isReserved } from "../../protocol/well-known.ts"
@@ -16,7 +15,7 @@ import { isGuestName } from "../guard/tokens.ts"
 import { isPublic } from "../guard/wiring.ts"
 import type { Kernel } from "../kernel.ts"
 import { credentialLengthMax, credentialsMax, credentialSweepMillis, guestsMax } from "../limits.ts"
-import { guestPort } from "./guest-port.ts"
+import { guestPort, type Seat } from "./guest-port.ts"
 import type { Guest, Reception } from "./guest.ts"
 import { operator } from "./operator.ts"
 
@@ -30,7 +29,7 @@ export interface ReceptionOptions {
   readonly isLoopback: boolean
 }
 
-const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest()
+const digestOf = (text: string): string => hash("sha256", text, "base64")
 
 /** The token of an `authorization` header: a bearer, or a password. */
 const tokenOf = (authorization: string): string | undefined => {
@@ -91,11 +90,12 @@ export const makeReception = Effect.fnUntraced(function*(
       }]
     })
   }
-  const operatorDigest = digestOf(options.operatorToken)
-  /** By the digest of the token, least recently used first. */
+  const operatorDigest = Buffer.from(digestOf(options.operatorToken))
+  /** By the digest of the token, the oldest first. */
   const known = new Map<string, Credential>()
-  /** Guests that are docked, the least recently active first. */
-  const docked = new Set<SystemId>()
+  /** Guests that are docked, and when each was last active: the number of the call. */
+  const docked = new Map<SystemId, { used: number }>()
+  let calls = 0
   const waiters = new Set<Waiter>()
   const creating = new Set<ChannelId>()
 
@@ -126,22 +126,33 @@ export const makeReception = Effect.fnUntraced(function*(
     Effect.suspend(() => {
       if (docked.size < guestsMax) return Effect.void
       const waiting = new Set(Array.from(waiters, ({ system }) => system))
-      for (const system of docked) if (!waiting.has(system)) return leave(system)
-      return Effect.fail(new Undocked({ system: arriving, reason: `${guestsMax} guests are here, the most there can be` }))
+      let quiet: SystemId | undefined
+      let least = Infinity
+      for (const [system, { used }] of docked) {
+        if (used >= least || waiting.has(system) || system === operator) continue
+        quiet = system
+        least = used
+      }
+      return quiet !== undefined ? leave(quiet) : Effect.fail(new Undocked({ system: arriving, reason: `${guestsMax} guests are here, the most there can be` }))
     })
 
   /** The port under which a guest acts. A name that a system of the constellation has is not for guests. */
-  const portOf = (id: SystemId, description: string): Effect.Effect<Port, Undocked> => {
+  const seatOf = (id: SystemId, description: string): Seat => {
     const arrive = kernel.dockGuest(id, description).pipe(
       Effect.mapError((failure) => new Undocked({ system: id, reason: failure.message })),
-      Effect.map(({ port }) => port)
+      Effect.map(({ port }) => {
+        docked.set(id, { used: ++calls })
+        return port
+      })
     )
-    return Effect.suspend(() => {
-      const isHere = docked.delete(id)
-      if (!isHere) return Effect.andThen(makeRoom(id), Effect.tap(arrive, () => Effect.sync(() => docked.add(id))))
-      docked.add(id)
-      return arrive
-    })
+    return {
+      now: () => {
+        const entry = docked.get(id)
+        if (entry !== undefined) entry.used = ++calls
+        return entry === undefined ? undefined : kernel.guest(id)?.port
+      },
+      arrive: Effect.suspend(() => (docked.has(id) ? arrive : Effect.andThen(makeRoom(id), arrive)))
+    }
   }
 
   const makeGuest = (principal: Principal, isOperator: boolean): Guest => {
@@ -223,7 +234,7 @@ export const makeReception = Effect.fnUntraced(function*(
           .map((channel) => structuredClone(channel)),
       create,
       docking,
-      port: guestPort(id, portOf(id, isOperator ? "The person at the command line." : `A guest, by ${principal.authority?.name ?? "token"}.`), {
+      port: guestPort(id, seatOf(id, isOperator ? "The person at the command line." : `A guest, by ${principal.authority?.name ?? "token"}.`), {
         ended, refusal, allows,
         mayWrite: () =>
           principal.role !== undefined && !suffices(principal.role, "write")
@@ -253,7 +264,7 @@ export const makeReception = Effect.fnUntraced(function*(
       if (endedOf(principal) === undefined) held.add(principal.id)
       else known.delete(key)
     }
-    return Effect.forEach([...docked].filter((system) => !held.has(system)), leave, { discard: true })
+    return Effect.forEach([...docked.keys()].filter((system) => !held.has(system)), leave, { discard: true })
   })
 
   const remember = (key: string, principal: Principal): Guest => {
@@ -295,16 +306,13 @@ export const makeReception = Effect.fnUntraced(function*(
   const byToken: Reception["byToken"] = (token) =>
     Effect.suspend((): Effect.Effect<Guest, Unauthenticated> => {
       if (typeof token !== "string" || token.length === 0 || token.length > credentialLengthMax) return Effect.fail(refused)
-      const digest = digestOf(token)
-      // Digests have one length, and nobody chooses one: comparing them tells nothing of the token.
-      if (timingSafeEqual(digest, operatorDigest)) return Effect.succeed(operatorGuest)
-      const key = digest.toString("base64")
+      const key = digestOf(token)
+      // Nobody chooses a digest: how long it takes to find one tells nothing of a token.
       const before = known.get(key)
-      if (before === undefined) return unknown(token, key)
+      if (before !== undefined && endedOf(before.principal) === undefined) return Effect.succeed(before.guest)
       known.delete(key)
-      if (endedOf(before.principal) !== undefined) return Effect.fail(refused)
-      known.set(key, before)
-      return Effect.succeed(before.guest)
+      if (timingSafeEqual(Buffer.from(key), operatorDigest)) return Effect.succeed(operatorGuest)
+      return before === undefined ? unknown(token, key) : Effect.fail(refused)
     })
 
   // Seen from the start, as somebody who could act.

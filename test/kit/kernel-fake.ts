@@ -125,6 +125,7 @@ export const makeFakeKernel = (options: {
       id: "aaax-main", name: "Fake", channels, resources, asked, gateRequests,
       dock,
       dockGuest: (id) => dock({ manifest: emptyManifest(id, "door") }),
+      guest: (id) => (systems.has(id) ? { id, port: portOf(id) } : undefined),
       securityOf: () => undefined,
       converterOf: () => undefined,
       securities: () => [],

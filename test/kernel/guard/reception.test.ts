@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest"
 import { makeClock } from "../../../kernel/clock.ts"
 import { isGuestName } from "../../../kernel/guard/tokens.ts"
 import { isPublic } from "../../../kernel/guard/wiring.ts"
+import { guestsMax } from "../../../kernel/limits.ts"
 import { makeReception } from "../../../kernel/door/reception.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
 import { makeKernel, type TestKernel } from "../../../kernel/testing.ts"
@@ -240,6 +241,23 @@ describe("a guest", () => {
         { provides: [{ name: "news" }] }, { takes: ["jobs"] }, { snapshots: ["x"] }
       ]) expect([refused, docking(manifest(refused))?._tag]).toEqual([refused, "Denied"])
       expect((yield* reception.byToken(operatorToken)).docking(manifest({ id: "any", privileged: true }))).toBeUndefined()
+    }))
+})
+
+describe("many guests", () => {
+  effect("are bounded: the one that was quiet for the longest time leaves, unless it waits, and comes back when it acts", () =>
+    Effect.gen(function*() {
+      const { kernel, reception } = yield* world(new OpenSecurity())
+      const guest = (n: number) => Effect.map(reception.byToken(`g${n}`), ({ port }) => port)
+      const waiting = yield* Effect.forkChild(Effect.exit((yield* guest(0)).awaitBeyond("news", 0)), { startImmediately: true })
+      for (let n = 1; n < guestsMax - 1; n++) yield* (yield* guest(n)).channels
+      yield* (yield* guest(1)).channels
+      yield* (yield* guest(guestsMax)).channels
+      const here = docked(kernel)
+      expect([here.length, ...[0, 1, 2, guestsMax].map((n) => here.includes(`g${n}`)), here.includes("operator")]).toEqual([guestsMax, true, true, false, true, true])
+      expect(waiting.pollUnsafe()).toBeUndefined()
+      yield* (yield* guest(2)).channels
+      expect(docked(kernel)).toContain("g2")
     }))
 })
 
