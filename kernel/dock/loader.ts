@@ -8,7 +8,7 @@ import type { Rules } from "../authority/decide.ts"
 import type { Journal } from "../authority/journal.ts"
 import { grantsOf, lookup } from "../authority/state.ts"
 import type { ConfiguredModule } from "../config.ts"
-import { membersOf } from "./composite.ts"
+import { membersOf, readWhole } from "./composite.ts"
 import type { Constellation, Docked } from "./constellation.ts"
 
 /** A module file that was read: its system and the digest of its bytes. */
@@ -85,25 +85,12 @@ export const make = ({ constellation, journal, rules, source }: LoaderOptions): 
     }
     const refusal = ask(manifest, module.channels, module.privileged)
     if (refusal !== undefined) return yield* reject(refusal)
-    const code = module.system
-    if (code?.subsystems !== undefined) {
-      const [, ...parts] = yield* membersOf(code).pipe(Effect.mapError((error) => reject(error.message)))
-      for (const part of parts) {
-        const refused = ask(part.manifest, [], part.manifest.privileged)
-        if (refused !== undefined) return yield* reject(`its subsystem ${part.manifest.id}: ${refused}`)
-      }
+    const code = module.system === undefined ? undefined : yield* readWhole(module.system).pipe(Effect.mapError((error) => reject(error.message)))
+    for (const { manifest: part } of code === undefined ? [] : membersOf(code).slice(1)) {
+      const refused = ask(part, [], part.privileged)
+      if (refused !== undefined) return yield* reject(`its subsystem ${part.id}: ${refused}`)
     }
-    // Members are named one by one: a system may be an object whose members are not its own.
-    const system: System = code === undefined ? { manifest } : {
-      manifest,
-      ...(code.subsystems === undefined ? {} : { subsystems: code.subsystems }),
-      ...(code.schemas === undefined ? {} : { schemas: code.schemas }),
-      ...(code.securities === undefined ? {} : { securities: code.securities }),
-      ...(code.converters === undefined ? {} : { converters: code.converters }),
-      ...(code.executors === undefined ? {} : { executors: code.executors }),
-      ...(code.run === undefined ? {} : { run: code.run }),
-      ...(code.drain === undefined ? {} : { drain: code.drain })
-    }
+    const system: System = { ...code, manifest }
     const docked = yield* constellation.dock(system, {
       channels: module.channels,
       privileged: module.privileged,

@@ -10,7 +10,6 @@ import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
 import type { ChannelSecurity } from "../../protocol/security.ts"
 import { headOf } from "../channel.ts"
 import type { ProvideSpec } from "../module.ts"
-import { secondsNow } from "../promise.ts"
 import type { Session } from "../surface.ts"
 import { appendingOf, dressed, keptAs, type MessageOptions } from "./draft.ts"
 import { makeIntake, type Intake } from "./intake.ts"
@@ -173,10 +172,8 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   /** Called with each message that was kept through this object, before its write returns. */
   protected onMessage(_message: ChannelMessage<Content>): Promise<void> | void {}
 
-  /** Called every `maintenanceIntervalSeconds`. Retention by count is the kernel's, which needs no reminder. */
-  protected async onMaintain(): Promise<void> {
-    if (this.retentionMaxAge !== undefined) await this.#place().evict({ before: secondsNow() - this.retentionMaxAge })
-  }
+  /** Called every `maintenanceIntervalSeconds`. Retention is the kernel's, which needs no reminder. */
+  protected onMaintain(): Promise<void> | void {}
 
   /** What goes wrong in a phase costs the item or the cycle, never the channel. */
   protected onError(phase: Phase, error: unknown): Promise<void> | void {

@@ -56,7 +56,7 @@ export const plain = ({ schema, ...channel }: ProvideSpec): ChannelSpec => (type
 
 /** The channel as its system provides it. */
 export const provided = (options: ChannelOptions, shape: Shape): ProvideSpec => {
-  const { attemptsMax, claimTimeout, description, durability, id, name, period, retentionMaxCount, schema, visibility } = options
+  const { attemptsMax, claimTimeout, description, durability, id, name, period, retentionMaxAge, retentionMaxCount, schema, visibility } = options
   const form = options.form ?? shape.form
   return {
     name: id,
@@ -69,7 +69,10 @@ export const provided = (options: ChannelOptions, shape: Shape): ProvideSpec => 
     ...(schema === undefined ? {} : { schema }),
     ...(claimTimeout === undefined ? {} : { leaseMillis: Math.max(1, Math.round(claimTimeout * 1_000)) }),
     ...(attemptsMax === undefined ? {} : { attemptsMax }),
-    ...(retentionMaxCount === undefined ? {} : { retention: { count: retentionMaxCount } }),
+    retention: {
+      ...(retentionMaxCount === undefined ? {} : { count: retentionMaxCount }),
+      ...(retentionMaxAge === undefined ? {} : { ageMillis: Math.max(1, Math.round(retentionMaxAge * 1_000)) })
+    },
     // Where the doors find what the kernel has no word for.
     metadata: { ...options.metadata, name: name ?? id, period: period ?? periodSecondsDefault }
   }

@@ -36,8 +36,8 @@ const Descriptor = Schema.Struct({
   channels_write: Schema.Array(Schema.String)
 })
 /** `expires_at` in Unix seconds; what is deregistered has expired at once. */
-const ChannelRegistration = Schema.Struct({ info: ChannelInfo, expires_at: Schema.Finite })
-const SystemRegistration = Schema.Struct({ descriptor: Descriptor, expires_at: Schema.Finite })
+export const ChannelRegistration = Schema.Struct({ info: ChannelInfo, expires_at: Schema.Finite })
+export const SystemRegistration = Schema.Struct({ descriptor: Descriptor, expires_at: Schema.Finite })
 const decode = Schema.decodeUnknownExit(Schema.Union([ChannelRegistration, SystemRegistration]))
 
 export type Registration =

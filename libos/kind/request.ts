@@ -31,5 +31,17 @@ export const requestReply = async (
   }).pipe(Effect.catchIf(isTimeout, () => Effect.succeed(null))))
 }
 
+/** Who can be asked to make requests: every `BaseSystem`. */
+export interface Requester {
+  readonly requestViaChannel: (
+    requestChannel: ChannelId, responseChannel: ChannelId, data: unknown, timeoutSeconds?: number
+  ) => Promise<ChannelMessage | null>
+}
+
+/** Writes a request as `requester`, and answers with the reply that has its id as correlation, or null when none came in time. */
+export const requestViaChannel = (
+  requester: Requester, requestChannel: ChannelId, responseChannel: ChannelId, data: unknown, timeoutSeconds?: number
+): Promise<ChannelMessage | null> => requester.requestViaChannel(requestChannel, responseChannel, data, timeoutSeconds)
+
 const isTimeout = (error: unknown): error is { readonly _tag: "TimedOut" } =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "TimedOut"

@@ -1,6 +1,6 @@
 // Systems of the first generation: topology, lives, services, requests, clients, and what is left after a restart.
 import {
-  BaseSystem, channelMessage, ChannelClient, defineModule, DiscoveryChannel, expose, MailboxChannel, PassthroughChannel, register, servicesOf, SystemState,
+  BaseSystem, channelMessage, ChannelClient, defineModule, DiscoveryChannel, expose, MailboxChannel, PassthroughChannel, register, requestViaChannel, servicesOf, SystemState,
   system, WorkQueueChannel, type ChannelMessage
 } from "aaax"
 import { launch, type HostKernel } from "aaax/kernel"
@@ -314,6 +314,7 @@ describe("a request", () => {
         await server.write(replyTo, `re: ${String(content["data"])}`, { correlationId })
       })
       expect(await owner.requestViaChannel("asks", "answers", "hello", 10)).toMatchObject({ senderId: "server", content: { data: "re: hello" } })
+      expect((await requestViaChannel(owner, "asks", "answers", "again", 10))?.content).toEqual({ data: "re: again" })
       expect(await owner.requestViaChannel("asks", "answers", "silence", 0.02)).toBeNull()
     })
   })
