@@ -10,11 +10,17 @@ export type Command =
   | { readonly kind: "open"; readonly port: number; readonly connections: number; readonly request: string }
   /** Waits until the streams have brought so many events since the last time. Answers how late each was, as the events say. */
   | { readonly kind: "events"; readonly total: number }
+  /** Sends so many bytes behind the head of a request; answers the body of what comes back. */
+  | { readonly kind: "put"; readonly port: number; readonly head: string; readonly bytes: number }
+  /** Reads an answer to its end. */
+  | { readonly kind: "get"; readonly port: number; readonly request: string }
   | { readonly kind: "close" }
 
 export interface Done {
   readonly seconds: number
   readonly micros: ReadonlyArray<number>
+  /** Body of the one answer. */
+  readonly text?: string
 }
 
 export const now = (): number => performance.timeOrigin + performance.now()
@@ -127,6 +133,53 @@ const events = ({ total }: Extract<Command, { readonly kind: "events" }>): Promi
     news()
   })
 
+const pieceBytes = 262_144
+
+/** One request on a connection of its own; `text`: whether the body is kept, or only counted. */
+const exchange = (port: number, text: boolean, begin: (socket: Socket) => void): Promise<Done> =>
+  new Promise((resolve, reject) => {
+    const began = performance.now()
+    const socket = connect({ port, host: "127.0.0.1" }, () => begin(socket))
+    let head = ""
+    let left = -1
+    const body: Array<Buffer> = []
+    socket.on("data", (part: Buffer) => {
+      let rest = part
+      if (left < 0) {
+        head += part.toString("latin1")
+        const end = head.indexOf(headEnd)
+        if (end < 0) return
+        if (!head.startsWith("HTTP/1.1 200")) return reject(new Error(head.slice(0, 400)))
+        left = Number(/content-length: (\d+)/iu.exec(head)?.[1])
+        rest = Buffer.from(head.slice(end + headEnd.length), "latin1")
+      }
+      if (text) body.push(rest)
+      left -= rest.length
+      if (left > 0) return
+      socket.destroy()
+      resolve({ seconds: (performance.now() - began) / 1e3, micros: [], text: Buffer.concat(body).toString("utf8") })
+    }).on("error", reject)
+  })
+
+const put = ({ bytes, head, port }: Extract<Command, { readonly kind: "put" }>): Promise<Done> =>
+  exchange(port, true, (socket) => {
+    socket.write(head)
+    const piece = Buffer.alloc(pieceBytes)
+    let sent = 0
+    const write = (): void => {
+      while (sent < bytes) {
+        // No two pieces are equal.
+        piece.writeDoubleLE(sent, 0)
+        const next = Buffer.from(piece.subarray(0, Math.min(pieceBytes, bytes - sent)))
+        sent += next.length
+        if (!socket.write(next)) return void socket.once("drain", write)
+      }
+    }
+    write()
+  })
+
+const get = ({ port, request }: Extract<Command, { readonly kind: "get" }>): Promise<Done> => exchange(port, false, (socket) => void socket.write(request))
+
 const close = (): Promise<Done> => {
   for (const stream of streams) stream.destroy()
   streams = []
@@ -141,6 +194,10 @@ const run = (command: Command): Promise<Done> => {
       return open(command)
     case "events":
       return events(command)
+    case "put":
+      return put(command)
+    case "get":
+      return get(command)
     case "close":
       return close()
   }

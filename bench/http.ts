@@ -15,12 +15,12 @@ import { row, rowOf, type Row } from "./row.ts"
 import type { Sized } from "./size.ts"
 import { makeWorld } from "./world.ts"
 
-type Client = (command: Command) => Promise<Done>
+export type Client = (command: Command) => Promise<Done>
 
-const token = "t".repeat(43)
-const connections = 16
+export const token = "t".repeat(43)
+export const connections = 16
 
-const makeClient = (child: string): Effect.Effect<Client, never, Scope.Scope> =>
+export const makeClient = (child: string): Effect.Effect<Client, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => spawn(process.execPath, [child, "http"], { stdio: ["pipe", "pipe", "inherit"] })),
@@ -41,7 +41,7 @@ const makeClient = (child: string): Effect.Effect<Client, never, Scope.Scope> =>
   )
 
 /** The kernel's part of a measure: the clients' time is not its own. */
-const sampled = (operations: number, run: () => Promise<Done>, others?: Readonly<Record<string, number>>): Effect.Effect<Sample> =>
+export const sampled = (operations: number, run: () => Promise<Done>, others?: Readonly<Record<string, number>>): Effect.Effect<Sample> =>
   Effect.promise(async () => {
     const cpu = process.cpuUsage()
     const { micros, seconds } = await run()
@@ -49,13 +49,13 @@ const sampled = (operations: number, run: () => Promise<Done>, others?: Readonly
     return { operations, seconds, cpuSeconds: (user + system) / 1e6, micros: Float64Array.from(micros), ...(others === undefined ? {} : { others }) }
   })
 
-const requestOf = (method: string, path: string, body?: unknown, accept?: string): string => {
+export const requestOf = (method: string, path: string, body?: unknown, accept?: string): string => {
   const text = body === undefined ? "" : JSON.stringify(body)
   return `${method} ${path} HTTP/1.1\r\nhost: HOST\r\nauthorization: Bearer ${token}\r\n${accept === undefined ? "" : `accept: ${accept}\r\n`}` +
     (body === undefined ? "\r\n" : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
 }
 
-const portOf = (url: string): number => Number(new URL(url).port)
+export const portOf = (url: string): number => Number(new URL(url).port)
 
 /** A handler of `node:http` that does the same append, and nothing else. */
 const bare = (kernel: Kernel, channel: string): Effect.Effect<number, never, Scope.Scope> =>
@@ -83,7 +83,7 @@ const bare = (kernel: Kernel, channel: string): Effect.Effect<number, never, Sco
   )
 
 /** A handler of `node:http` that answers a page which it has as text. */
-const barePage = (text: string): Effect.Effect<number, never, Scope.Scope> =>
+export const barePage = (text: string): Effect.Effect<number, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.callback<ReturnType<typeof createServer>>((resume) => {

@@ -7,6 +7,7 @@ import { decision } from "./decision.ts"
 import { fanOut } from "./fan-out.ts"
 import { neighbour } from "./flood.ts"
 import { http } from "./http.ts"
+import { portable } from "./portable.ts"
 import { queue } from "./queue.ts"
 import { request } from "./request.ts"
 import { restart } from "./restart.ts"
@@ -17,5 +18,5 @@ import { steady } from "./steady.ts"
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, "fan-out": fanOut, queue, request, decision, restart, command, neighbour, http
+  relaxed, strict, steady, "fan-out": fanOut, queue, request, decision, restart, command, neighbour, http, portable
 }

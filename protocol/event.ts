@@ -92,6 +92,9 @@ export const Page = Schema.Struct({
 })
 export interface Page extends Schema.Schema.Type<typeof Page> {}
 
+/** As what an event is written: as it is, or as the portable API has it. */
+export type TextForm = "event" | "portable"
+
 /** As a page, with each event as its JSON text. */
 export interface TextPage {
   readonly texts: ReadonlyArray<string>

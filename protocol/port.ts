@@ -7,7 +7,7 @@ import type {
   AppendError, ArtifactNotFound, ChannelNotFound, Denied, EventNotFound, Gap, InvalidPayload, LeaseLost, Overloaded, ReadError, SnapshotConflict,
   SnapshotNotFound, StoreCorrupt, StoreUnavailable, TooLarge, Undocked, WrongDelivery, AppendUnknown
 } from "./errors.ts"
-import type { Appended, Draft, Event, Filter, Page, TextPage } from "./event.ts"
+import type { Appended, Draft, Event, Filter, Page, TextForm, TextPage } from "./event.ts"
 import type { ChannelId, Cursor, EventId, SystemId } from "./names.ts"
 import type { ReadingPower } from "./power.ts"
 import type { PutOptions, Snapshot, SnapshotDraft } from "./snapshot.ts"
@@ -28,6 +28,11 @@ export interface ReadOptions {
   readonly filter?: Filter
   /** Everything that is kept, also what others have taken or settled. Queues always show it. Default false. */
   readonly fullLog?: boolean
+}
+
+export interface TextOptions extends Omit<ReadOptions, "filter"> {
+  /** Default: the event as it is. */
+  readonly form?: TextForm
 }
 
 export interface TakeOptions {
@@ -70,7 +75,7 @@ export interface Port {
    * As `read` without a filter, as JSON text that nobody parsed; nothing where `read` alone can say what is seen. Only near the
    * kernel: elsewhere a port has none.
    */
-  readonly texts?: (channel: ChannelId, options?: Omit<ReadOptions, "filter">) => Effect.Effect<TextPage | undefined, ReadError>
+  readonly texts?: (channel: ChannelId, options?: TextOptions) => Effect.Effect<TextPage | undefined, ReadError>
   /** The event with this id, in any channel that it may read and sees it in. */
   readonly event: (id: EventId) => Effect.Effect<Event, EventNotFound | StoreCorrupt | Undocked>
   /**

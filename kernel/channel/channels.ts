@@ -10,7 +10,7 @@ import {
 } from "../../protocol/errors.ts"
 import type { Appended, Draft, Event, Filter, Page, TextPage } from "../../protocol/event.ts"
 import { kernelSystem, nearest, type ChannelId, type Cursor, type EventId, type SystemId } from "../../protocol/names.ts"
-import type { AppendOptions, EvictOptions, ReadOptions, TakeOptions } from "../../protocol/port.ts"
+import type { AppendOptions, EvictOptions, ReadOptions, TakeOptions, TextOptions } from "../../protocol/port.ts"
 import type { StandardSchemaV1 } from "../../protocol/standard-schema.ts"
 import type { Settlement, Taken } from "../../protocol/subscription.ts"
 import { deadLettersOf, isReserved, settlementOf } from "../../protocol/well-known.ts"
@@ -67,7 +67,7 @@ export interface ChannelsService {
    * kept, one after another: `read` gives that.
    */
   readonly texts: (
-    channel: ChannelId, options?: Omit<ReadOptions, "filter">
+    channel: ChannelId, options?: TextOptions
   ) => Effect.Effect<TextPage | undefined, ChannelNotFound | Gap | StoreCorrupt>
   /** The event with this id, when the reader sees it where it lies. */
   readonly event: (reader: SystemId, id: EventId) => Effect.Effect<Event, EventNotFound | StoreCorrupt>
@@ -364,7 +364,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
           const { channel, queue } = room
           if (channel.delivery !== "shared" && channel.delivery !== "exclusive") return Effect.succeed(undefined)
           if (queue !== undefined && (!queue.isRestored() || queue.removed().size > 0 || (channel.exclusiveReads && given?.fullLog !== true))) return Effect.succeed(undefined)
-          return Effect.map(store.items(name, boundsOf(given)), ({ head, items, next }): TextPage => ({ texts: items.map((item) => item.text()), next, head }))
+          return Effect.map(store.items(name, boundsOf(given)), ({ head, items, next }): TextPage => ({ texts: items.map((item) => item.text(given?.form)), next, head }))
         }),
       event: (reader, id) =>
         Effect.flatMap(store.event(id), (event) => {

@@ -221,7 +221,7 @@ export const makePort = (options: PortOptions): PortControl => {
     read: (channel, readOptions) =>
       wired(channel, "read", () => given(() => Given.readOptionsOf(readOptions), (checked) => channels.read(system, channel, checked))),
     texts: (channel, readOptions) =>
-      wired(channel, "read", () => given(() => Given.readOptionsOf(readOptions), (checked) => channels.texts(channel, checked))),
+      wired(channel, "read", () => given(() => Given.readOptionsOf(readOptions), (checked) => channels.texts(channel, readOptions?.form === "portable" ? { ...checked, form: "portable" } : checked))),
     event: (id) =>
       call(() => {
         try {

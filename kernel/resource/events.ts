@@ -3,7 +3,7 @@
 import * as Effect from "effect/Effect"
 import type { IndexField } from "../../protocol/channel.ts"
 import { EventExists, InvalidPayload, type AppendError, type EventNotFound, type ReadError, type StoreCorrupt, type Undocked } from "../../protocol/errors.ts"
-import { matches, type Appended, type Draft, type Event, type Filter, type Page, type TextPage } from "../../protocol/event.ts"
+import { matches, type Appended, type Draft, type Event, type Filter, type Page, type TextForm, type TextPage } from "../../protocol/event.ts"
 import type { ChannelId, Cursor, EventId } from "../../protocol/names.ts"
 import type { AppendOptions } from "../../protocol/port.ts"
 import type { ChannelsService } from "../channel/channels.ts"
@@ -26,7 +26,7 @@ export interface Events {
   /** As `read`; refuses when it looked at as many events as it may and none matched, because nobody could tell that from the end. */
   readonly query: (visitor: Visitor, channel: ChannelId, options: LogOptions) => Effect.Effect<Page, ReadError>
   /** As `read` without a filter, as JSON text that was never parsed; nothing where that cannot be had. */
-  readonly texts: (visitor: Visitor, channel: ChannelId, options: Omit<LogOptions, "filter">) => Effect.Effect<TextPage | undefined, ReadError>
+  readonly texts: (visitor: Visitor, channel: ChannelId, form: TextForm, options: Omit<LogOptions, "filter">) => Effect.Effect<TextPage | undefined, ReadError>
   readonly get: (visitor: Visitor, id: EventId) => Effect.Effect<Event, EventNotFound | StoreCorrupt | InvalidPayload | Undocked>
   /**
    * Appends one batch. When events with these ids are there already, with this content and by this sender, they are
@@ -106,7 +106,7 @@ export const makeEvents = (channels: ChannelsService): Events => {
               what: "query", path: "after_cursor",
               reason: `none of the ${queryScanEventsMax} events behind ${options.after} matches; go on behind ${page.next}`
             }))),
-    texts: (visitor, channel, { after, limit }) => visitor.port.texts?.(channel, { after, limit, fullLog: true }) ?? Effect.succeed(undefined),
+    texts: (visitor, channel, form, { after, limit }) => visitor.port.texts?.(channel, { after, limit, form, fullLog: true }) ?? Effect.succeed(undefined),
     get: (visitor, id) => visitor.port.event(id),
     append: (visitor, channel, drafts, options) =>
       visitor.port.append(channel, drafts, options).pipe(

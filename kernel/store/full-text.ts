@@ -103,3 +103,39 @@ export const fullText = (kept: string, channel: string, cursor: number, recorded
   }
   return `${text}}`
 }
+
+/** Behind the payload, in the order in which they are kept. */
+const marks = [',"source":', ',"timestamp":', ',"schema":', ',"metadata":', ',"correlationId":', ',"parentIds":'] as const
+
+/* hot */
+/** As `fullText`: the text of the event as the portable API has it, with its fields in their order. */
+export const portableText = (kept: string, channel: string, cursor: number, recordedAt: number, isShort: boolean): string => {
+  if (quoted.channel !== channel) quoted = { channel, text: JSON.stringify(channel) }
+  const idEnd = behindString(kept, 6)
+  const senderEnd = behindString(kept, idEnd + 10)
+  let at = senderEnd
+  const hasKind = kept.startsWith(',"kind":', at)
+  if (hasKind) at = behindString(kept, at + 8)
+  const kindEnd = at
+  const hasPayload = kept.startsWith(',"payload":', at)
+  if (isShort) at = kept.length - 1
+  else if (hasPayload) at = behindValue(kept, at + 11)
+  const sender = kept.slice(idEnd + 10, senderEnd)
+  const head = `${kept.slice(0, idEnd)},"cursor":${cursor},"channel":${quoted.text}`
+  const body = `${hasKind ? kept.slice(senderEnd, kindEnd) : ',"kind":"event"'}${hasPayload ? kept.slice(kindEnd, at) : ',"payload":null'}`
+  if (isShort) {
+    return `${head},"timestamp":${recordedAt / 1_000},"source":${sender}${body},"schema":null,"metadata":{},"correlation_id":null,"parent_ids":[]}`
+  }
+  const values: Array<string | undefined> = []
+  for (const mark of marks) {
+    if (!kept.startsWith(mark, at)) {
+      values.push(undefined)
+      continue
+    }
+    const end = behindValue(kept, at + mark.length)
+    values.push(kept.slice(at + mark.length, end))
+    at = end
+  }
+  const [source = sender, timestamp = String(recordedAt / 1_000), schema = "null", metadata = "{}", correlation = "null", parents = "[]"] = values
+  return `${head},"timestamp":${timestamp},"source":${source}${body},"schema":${schema},"metadata":${metadata},"correlation_id":${correlation},"parent_ids":${parents}}`
+}

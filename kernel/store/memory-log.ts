@@ -7,7 +7,7 @@ import { nearest, type ChannelId, type Cursor } from "../../protocol/names.ts"
 import { keyRetentionMillis, pageEventsMax, scanEventsMax } from "../limits.ts"
 import { parseEvent } from "./codec.ts"
 import { digestOf } from "./content.ts"
-import { endsWithPayload, fullText } from "./full-text.ts"
+import { endsWithPayload, fullText, portableText } from "./full-text.ts"
 import { makeMint, mintedIds } from "./ids.ts"
 import type { ChannelStatistics, ItemPage, Prepared, StoreAppendOptions, StoreReadOptions } from "./store.ts"
 
@@ -258,7 +258,8 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     const entries = state.entries.slice(from, from + Math.min(Math.max(1, limit), pageEventsMax))
     return {
       items: entries.map((entry) => ({
-        cursor: entry.cursor, event: () => eventOf(state, entry), text: () => fullText(entry.text, name, entry.cursor, entry.at, endsWithPayload(entry.text))
+        cursor: entry.cursor, event: () => eventOf(state, entry), 
+        text: (form) => (form === "portable" ? portableText : fullText)(entry.text, name, entry.cursor, entry.at, endsWithPayload(entry.text))
       })),
       next: entries[entries.length - 1]?.cursor ?? after,
       head: state.head

@@ -8,7 +8,7 @@ import type {
   AppendUnknown, ArtifactNotFound, ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict, InvalidPayload,
   Overloaded, SnapshotConflict, StoreCorrupt, StoreUnavailable, TooLarge
 } from "../../protocol/errors.ts"
-import type { Appended, Event, Filter, Page } from "../../protocol/event.ts"
+import type { Appended, Event, Filter, Page, TextForm } from "../../protocol/event.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
 import type { PutOptions, Snapshot, SnapshotDraft, SnapshotHead } from "../../protocol/snapshot.ts"
 import type { Subscription } from "../../protocol/subscription.ts"
@@ -62,7 +62,7 @@ export interface StoredItem {
   readonly cursor: Cursor
   readonly event: () => Event
   /** The same as JSON text, without parsing it. */
-  readonly text: () => string
+  readonly text: (form?: TextForm) => string
 }
 
 /** As a page, of events that may never be looked at. */

@@ -11,10 +11,10 @@
 // Cursors of one run are consecutive.
 import { crc32 } from "node:zlib"
 import { StoreCorrupt } from "../../../protocol/errors.ts"
-import type { Event } from "../../../protocol/event.ts"
+import type { Event, TextForm } from "../../../protocol/event.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import { parseEvent } from "../codec.ts"
-import { endsWithPayload, fullText } from "../full-text.ts"
+import { endsWithPayload, fullText, portableText } from "../full-text.ts"
 import type { StoredItem } from "../store.ts"
 import type { Slabs } from "./slabs.ts"
 
@@ -123,13 +123,13 @@ export class BlockItem implements StoredItem {
     return this.run.events?.[at] ?? parseEvent(textAt(this.block, this.run, at), this.channel, this.cursor, this.block.at)
   }
 
-  text(): string {
+  text(form?: TextForm): string {
     const { block, channel, cursor, run } = this
     const at = cursor - run.first
     const kept = textAt(block, run, at)
     const short = (run.short ??= new Int8Array(run.count))
     if (short[at] === 0) short[at] = endsWithPayload(kept) ? 1 : -1
-    return fullText(kept, channel, cursor, block.at, short[at] === 1)
+    return (form === "portable" ? portableText : fullText)(kept, channel, cursor, block.at, short[at] === 1)
   }
 }
 

@@ -1,6 +1,7 @@
 // The text of a whole event, made from what is kept of it: the same as parsing and serialising it gives.
 import { describe, expect, it } from "vitest"
-import { endsWithPayload, fullText } from "../../../kernel/store/full-text.ts"
+import { eventText } from "../../../kernel/door/sssn/wire.ts"
+import { endsWithPayload, fullText, portableText } from "../../../kernel/store/full-text.ts"
 import { parseEvent, prepare } from "../../../kernel/store/codec.ts"
 import { channelOf } from "../../../protocol/channel.ts"
 import type { Draft } from "../../../protocol/event.ts"
@@ -14,6 +15,7 @@ const keptOf = (draft: Draft, sender: string): string => `{"id":${JSON.stringify
 const same = (draft: Draft, sender = "ada"): void => {
   const kept = keptOf(draft, sender)
   expect(fullText(kept, channel.name, 7, 1_750_000_000_123, endsWithPayload(kept))).toBe(JSON.stringify(parseEvent(kept, channel.name, 7, 1_750_000_000_123)))
+  expect(portableText(kept, channel.name, 7, 1_750_000_000_123, endsWithPayload(kept))).toBe(eventText(parseEvent(kept, channel.name, 7, 1_750_000_000_123)))
 }
 
 describe("the text of a whole event", () => {

@@ -14,7 +14,6 @@ import type { Answer } from "../../surface.ts"
 import { bodyOf, checked, type Query } from "../input.ts"
 import { answer, options, text, type Row } from "../row.ts"
 import * as Wire from "../wire.ts"
-import { wireText } from "../wire-text.ts"
 
 /** Of channels that are made here: what queries and pulls filter by. */
 const indexes = ["kind", "correlationId", "parentId"] as const
@@ -149,9 +148,9 @@ export const channelRows = ({ events }: Resources): ReadonlyArray<Row> => {
           limit: query.integer("limit", 1) ?? pageEventsDefault,
           filter: filterOf(query)
         }))
-        const texts = filter === undefined && limit <= pageEventsMax ? yield* events.texts(asked.guest, channel, { after, limit }) : undefined
+        const texts = filter === undefined && limit <= pageEventsMax ? yield* events.texts(asked.guest, channel, "portable", { after, limit }) : undefined
         // A page that ends early because of its text goes on below.
-        if (texts !== undefined && (texts.texts.length === limit || texts.next >= texts.head)) return text(`[${texts.texts.map(wireText).join(",")}]`)
+        if (texts !== undefined && (texts.texts.length === limit || texts.next >= texts.head)) return text(`[${texts.texts.join(",")}]`)
         const page = yield* events.query(asked.guest, channel, { after, limit: Math.min(limit, pageEventsMax), filter })
         const first = Wire.eventsText(page.events)
         return isWhole(page, limit) ? text(`[${first}]`) : text(listed(first, further(asked.guest, channel, filter, page, limit), Wire.eventsText))
