@@ -3,6 +3,7 @@
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect } from "vitest"
 import { make, type ChannelsService } from "../../kernel/channel/channels.ts"
+import { removedEventsMax } from "../../kernel/limits.ts"
 import type { StoreService } from "../../kernel/store/store.ts"
 import { channelOf, type Channel, type ChannelSpec } from "../../protocol/channel.ts"
 import type { Draft, Event } from "../../protocol/event.ts"
@@ -295,6 +296,157 @@ export const deliveryContract = (backend: Backend): void => {
       expect(payloads(yield* readAll(channels(), "a", "state", 1))).toEqual([3, 4, 5])
       const one = yield* channels().read("a", "state", { filter: { subject: "y" } })
       expect(payloads(one.events)).toEqual([5])
+    }))
+  })
+
+  describe(`${backend.name}: a log that is also taken from`, () => {
+    const log = spec("log", { leaseMillis: 1_000, attemptsMax: 2 })
+    const seen = (house: House, fullLog = false) =>
+      Effect.gen(function*() {
+        const events: Array<unknown> = []
+        for (let after = 0; ; ) {
+          const page = yield* house.channels().read("reader", "log", { after, limit: 3, fullLog })
+          events.push(...payloads(page.events))
+          if (page.next >= page.head) return events
+          after = page.next
+        }
+      })
+
+    it("shows its readers what nobody took, also after a restart, and everything to those who ask for the full log", (house) => Effect.gen(function*() {
+      yield* house.channels().open(log)
+      yield* house.channels().append("w", "log", numbers(0, 12))
+      const items = yield* house.channels().take("a", "log", { limit: 6 })
+      yield* house.channels().settle("a", "log", [items[0]!, items[2]!, items[3]!].map(ack))
+      expect(yield* seen(house)).toEqual([6, 7, 8, 9, 10, 11])
+      yield* house.restart
+      // Leases are memory: what was held is to be had again.
+      expect(yield* seen(house)).toEqual([1, 4, 5, 6, 7, 8, 9, 10, 11])
+      expect(yield* seen(house, true)).toEqual(Array.from({ length: 12 }, (_, at) => at))
+      yield* house.channels().open(log)
+      expect(taken(yield* house.channels().take("b", "log", { limit: 3 }))).toEqual([1, 4, 5])
+    }))
+
+    it("says which events it passed over because they are held", (house) => Effect.gen(function*() {
+      yield* house.channels().open(log)
+      yield* house.channels().append("w", "log", numbers(0, 4))
+      const items = yield* house.channels().take("a", "log", { limit: 2 })
+      yield* house.channels().settle("a", "log", [ack(items[0]!)])
+      expect((yield* house.channels().read("reader", "log")).held).toEqual([items[1]!.event.cursor])
+    }))
+
+    it("wakes a reader when something that it passed over is given back, and not before", (house) => Effect.gen(function*() {
+      yield* house.channels().open(log)
+      yield* house.channels().append("w", "log", numbers(0, 2))
+      const items = yield* house.channels().take("a", "log", { limit: 2 })
+      const { held, next } = yield* house.channels().read("reader", "log")
+      let woken = false
+      yield* Effect.forkChild(Effect.map(house.channels().awaitBeyond("log", next, "reader", held), () => void (woken = true)), { startImmediately: true })
+      yield* settled
+      expect(woken).toBe(false)
+      yield* house.channels().settle("a", "log", [nack(items[1]!)])
+      yield* until(() => woken)
+    }))
+
+    it("wakes a reader when a lease ends by itself", (house) => Effect.gen(function*() {
+      yield* house.channels().open(log)
+      yield* house.channels().append("w", "log", numbers(0, 1))
+      yield* house.channels().take("a", "log")
+      const { held, next } = yield* house.channels().read("reader", "log")
+      const waiting = yield* Effect.forkChild(house.channels().awaitBeyond("log", next, "reader", held), { startImmediately: true })
+      yield* settled
+      house.time.advance(1_000)
+      yield* Fiber.join(waiting)
+      expect(yield* seen(house)).toEqual([0])
+    }))
+
+    it("buries what is given back too often, where its owner finds it", (house) => Effect.gen(function*() {
+      yield* house.channels().open(log)
+      yield* house.channels().append("w", "log", numbers(0, 2))
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const [item] = yield* house.channels().take("a", "log")
+        yield* house.channels().settle("a", "log", [nack(item!, { reason: "no" })])
+      }
+      yield* house.channels().awaitBeyond(deadLettersOf("log"), 0)
+      expect(house.channels().get(deadLettersOf("log"))?.owner).toBe(owner)
+      yield* until(() => house.channels().settledFloor("log") > 0)
+      expect(yield* seen(house)).toEqual([1])
+    }))
+
+    it("goes by its retention, whatever is left to be taken", (house) => Effect.gen(function*() {
+      yield* house.channels().open(spec("log", { retention: { count: 10 } }))
+      yield* house.channels().append("w", "log", numbers(0, 5))
+      yield* house.channels().take("a", "log")
+      for (let at = 5; at < 100; at += 5) yield* house.channels().append("w", "log", numbers(at, at + 5))
+      yield* until(() => house.channels().store.statisticsOf("log")!.events < 20)
+      expect((yield* seen(house)).slice(-10)).toEqual(Array.from({ length: 10 }, (_, at) => 90 + at))
+    }))
+
+    it("no longer takes exclusive reads when it is redefined so, and shows everything again", (house) => Effect.gen(function*() {
+      yield* house.channels().open(log)
+      yield* house.channels().append("w", "log", numbers(0, 2))
+      yield* house.channels().settle("a", "log", (yield* house.channels().take("a", "log")).map(ack))
+      yield* house.channels().open({ ...log, exclusiveReads: false })
+      expect(yield* Effect.flip(house.channels().take("a", "log"))).toMatchObject({ _tag: "WrongDelivery" })
+      expect(yield* seen(house)).toEqual([0, 1])
+      yield* house.channels().open(log)
+      expect(yield* seen(house)).toEqual([1])
+    }))
+  })
+
+  describe(`${backend.name}: what a host removes`, () => {
+    for (const [what, channel] of [["log", spec("log")], ["queue", queue("log")], ["latest state", spec("log", { delivery: "latest" })]] as const) {
+      it(`of a ${what} is seen by nobody any more, also after a restart`, (house) => Effect.gen(function*() {
+        yield* house.channels().open(channel)
+        const appended = yield* house.channels().append("w", "log", numbers(0, 4).map((draft, at) => ({ ...draft, subject: `s${at}` })))
+        expect(yield* house.channels().remove("log", [appended[1]!.id, appended[3]!.id, appended[3]!.id])).toBe(2)
+        for (const again of [false, true]) {
+          if (again) yield* house.restart
+          expect(payloads(yield* readAll(house.channels(), "r", "log", 3))).toEqual([0, 2])
+          expect(payloads((yield* house.channels().read("r", "log", { fullLog: true })).events)).toEqual([0, 2])
+          expect(yield* Effect.flip(house.channels().event("r", appended[1]!.id))).toMatchObject({ _tag: "EventNotFound" })
+          expect((yield* house.channels().event("r", appended[2]!.id)).payload).toBe(2)
+        }
+        yield* house.channels().open(channel)
+        if (what !== "latest state") expect(taken(yield* house.channels().take("a", "log", { limit: 9 }))).toEqual([0, 2])
+      }))
+    }
+
+    it("is taken from whoever holds it, and from those who wait for it to come back", (house) => Effect.gen(function*() {
+      yield* house.channels().open(queue("jobs"))
+      yield* house.channels().append("w", "jobs", numbers(0, 4))
+      const items = yield* house.channels().take("a", "jobs", { limit: 3 })
+      yield* house.channels().settle("a", "jobs", [nack(items[1]!), nack(items[2]!, { delayMillis: 1_000 })])
+      expect(yield* house.channels().remove("jobs", items.map(({ event }) => event.id))).toBe(3)
+      expect(yield* Effect.flip(house.channels().settle("a", "jobs", [ack(items[0]!)]))).toMatchObject({ _tag: "LeaseLost" })
+      house.time.advance(2_000)
+      expect(taken(yield* house.channels().take("b", "jobs", { limit: 9 }))).toEqual([3])
+      expect(yield* house.channels().backlog("jobs")).toBe(1)
+    }))
+
+    it("of a queue may be everything up to a moment: the rest is handed out as before", (house) => Effect.gen(function*() {
+      yield* house.channels().open(queue("jobs"))
+      yield* house.channels().append("w", "jobs", numbers(0, 4))
+      const items = yield* house.channels().take("a", "jobs", { limit: 2 })
+      house.time.advance(1_000)
+      const before = house.time.clock.now()
+      yield* house.channels().append("w", "jobs", numbers(4, 8))
+      yield* house.channels().evict("jobs", { before })
+      expect(yield* Effect.flip(house.channels().settle("a", "jobs", [ack(items[0]!)]))).toMatchObject({ _tag: "LeaseLost" })
+      expect(yield* house.channels().backlog("jobs")).toBe(4)
+      expect(taken(yield* house.channels().take("b", "jobs", { limit: 2 }))).toEqual([4, 5])
+      yield* house.channels().evict("jobs", { maxCount: 1 })
+      yield* house.restart
+      yield* house.channels().open(queue("jobs"))
+      expect(taken(yield* house.channels().take("b", "jobs", { limit: 9 }))).toEqual([7])
+    }))
+
+    it("is bounded: what is removed one by one has to be evicted some day", (house) => Effect.gen(function*() {
+      yield* house.channels().open(spec("log"))
+      for (let at = 0; at < 17_000; at += 1_000) yield* house.channels().append("w", "log", numbers(at, at + 1_000))
+      expect(yield* Effect.flip(house.channels().clear("log", { kind: "job" }))).toMatchObject({ _tag: "TooLarge", sizeMax: removedEventsMax })
+      yield* house.channels().evict("log", { maxCount: 100 })
+      yield* house.channels().clear("log", { kind: "job" })
+      expect(payloads(yield* readAll(house.channels(), "r", "log", 100))).toEqual([])
     }))
   })
 
