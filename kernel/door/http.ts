@@ -72,6 +72,7 @@ export const door = (options: HttpOptions): HttpDoor => ({
   name: "http",
   open: Effect.fnUntraced(function*(kernel): Effect.fn.Return<OpenHttp, DoorError, Scope.Scope> {
     const { executors, publication, telemetry, token: operatorToken } = options
+    if (publication !== undefined) yield* kernel.tokens.ready
     const reception = yield* makeReception({
       kernel, operatorToken, isLoopback: publication?.isLocal ?? true,
       ...(publication?.security === undefined ? {} : { security: publication.security })

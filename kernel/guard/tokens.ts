@@ -7,7 +7,7 @@ import * as HashMap from "effect/HashMap"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type { CryptoKey, JWK } from "jose"
-import { Denied, InvalidPayload, Overloaded, StoreUnavailable, TokenNotFound } from "../../protocol/errors.ts"
+import { ConfigInvalid, Denied, InvalidPayload, Overloaded, StoreUnavailable, TokenNotFound } from "../../protocol/errors.ts"
 import { isSegment, isSystemId, kernelSystem, type SystemId } from "../../protocol/names.ts"
 import type { Principal } from "../../protocol/security.ts"
 import { isRole } from "../../protocol/security.ts"
@@ -45,6 +45,8 @@ export interface Tokens {
   /** Who holds a token; nothing when it is none of this kernel's, has expired, or was revoked. */
   readonly verify: (token: string) => Effect.Effect<Principal | undefined>
   readonly isLive: (jti: string) => boolean
+  /** Fails when there are tokens whose key cannot be used: whoever published then would let nobody in, or anybody. */
+  readonly ready: Effect.Effect<void, ConfigInvalid>
   /** Done whenever tokens were revoked, before `revoke` answers; answers how to stop that. */
   readonly onRevoked: (listener: Effect.Effect<void>) => () => void
 }
@@ -192,6 +194,10 @@ export const makeTokens = ({ clock, isDocked, journal, kernel, key }: TokensOpti
     }),
     verify,
     isLive,
+    ready: Effect.suspend(() =>
+      [...HashMap.keys(journal.state().tokens)].some(isLive)
+        ? Effect.asVoid(Effect.mapError(keys, ({ reason }) => new ConfigInvalid({ issues: [{ file: "tokens", path: "", reason: `${reason}.` }] })))
+        : Effect.void),
     onRevoked: (listener) => {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -131,7 +131,7 @@ export const makeFakeKernel = (options: {
       securities: () => [],
       tokens: {
         mint: () => Effect.die("a fake mints no tokens"), list: () => [], revoke: (token) => Effect.fail(new TokenNotFound({ token })),
-        verify: () => Effect.succeed(undefined), isLive: () => false, onRevoked: () => () => {}
+        verify: () => Effect.succeed(undefined), isLive: () => false, ready: Effect.void, onRevoked: () => () => {}
       },
       undock: ask("undock"), pause: ask("pause"), resume: ask("resume"), drain: ask("drain"), revoke: ask("revoke"),
       gate: {

@@ -181,6 +181,7 @@ describe("the key of tokens", () => {
     const third = await launch({ directory, store: "data/kernel.db" })
     await expect(third.tokens.mint({ name: "ben", role: "read" })).rejects.toMatchObject({ _tag: "StoreUnavailable" })
     expect(await Effect.runPromise(third.effect.tokens.verify(token))).toBeUndefined()
+    await expect(third.publish("127.0.0.1", 0)).rejects.toMatchObject({ _tag: "ConfigInvalid", message: expect.stringContaining("can be read by others") })
     await third.close()
     const nowhere = mkdtempSync(join(folder, "memory-"))
     const memory = await launch({ directory: nowhere, store: ":memory:" })
