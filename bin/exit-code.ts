@@ -63,7 +63,7 @@ const byRefusal: Readonly<Record<string, number>> = { denied: codes.denied, expi
 
 /** Refusals of a `.sssn` directory, of the kernel behind a desk, and of an import, which are known by their names. */
 const byName = (error: object): number => {
-  if (error instanceof SSSNError) return { 404: codes.notFound, 409: codes.conflict, 500: codes.failed }[portableStatusOf(error.name)] ?? codes.usage
+  if (error instanceof SSSNError) return { 404: codes.notFound, 409: codes.conflict, 500: codes.failed, 503: codes.failed }[portableStatusOf(error.name)] ?? codes.usage
   if (!(error instanceof Error)) return codes.failed
   if (error.name === "ImportConflict") return codes.conflict
   if (error.name === "DeskError" && "code" in error && typeof error.code === "string" && error.code !== "") return codeOf({ _tag: error.code })

@@ -35,6 +35,7 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["read-artifact ID", "the bytes"],
     ["put-snapshot NAME JSON", "replace the latest value of a name"],
     ["get-snapshot NAME", "the latest value, with where it comes from"],
+    ["serve", "serve a .sssn directory on this machine"],
     ["import sssn DIR", "read a .sssn directory; --verify compares"],
     ["export", "write a .sssn directory, or lines of JSON"]
   ]],

@@ -1,6 +1,6 @@
 // What the portable store API refuses with, by the names that its clients know: the name is the `type` on the wire.
 
-/** Every refusal of the portable API. A name that ends in `NotFoundError` is a 404, in `ExistsError` or `ConflictError` a 409, else a 400. */
+/** Every refusal of the portable API. A name that ends in `NotFoundError` is a 404, in `ExistsError` or `ConflictError` a 409, most others a 400. */
 export class SSSNError extends Error {
   override readonly name: string = "SSSNError"
 }
@@ -96,11 +96,18 @@ export class SubscriptionExistsError extends SSSNError {
   }
 }
 
+/** The store cannot be read or written now; nothing of this call was kept. */
+export class StoreFailedError extends SSSNError {
+  override readonly name = "StoreFailedError"
+}
+
 /** A `psi://` ref, a binding of one, or the config that holds them is not as it must be. */
 export class SSSNRefError extends SSSNError {
   override readonly name = "SSSNRefError"
 }
 
+const statuses: Readonly<Record<string, number>> = { ArtifactCorruptError: 500, StoreFailedError: 503 }
+
 /** HTTP status of a refusal, by its name. */
 export const portableStatusOf = (name: string): number =>
-  name.endsWith("NotFoundError") ? 404 : /(?:Exists|Conflict)Error$/u.test(name) ? 409 : name === "ArtifactCorruptError" ? 500 : 400
+  statuses[name] ?? (name.endsWith("NotFoundError") ? 404 : /(?:Exists|Conflict)Error$/u.test(name) ? 409 : 400)

@@ -101,8 +101,22 @@ const getSnapshot = Command.make("get-snapshot", { name: word("name", "Name of a
   yield* (yield* verbs).getSnapshot(yield* called, name, given(flags))
 })).pipe(Command.withDescription("The latest value of a name, with where it comes from."), examples(["aaax get-snapshot latest", "as JSON"]))
 
+const serve = Command.make("serve", {
+  store: Flag.String("store").pipe(Flag.withDescription("The directory; default: .sssn"), Flag.withDefault(".sssn")),
+  host: Flag.String("host").pipe(Flag.withDescription("An address of this machine alone"), Flag.withDefault("127.0.0.1")),
+  port: Flag.Int("port").pipe(Flag.withDescription("1 to 65535"), Flag.withDefault(7700)),
+  "log-level": Flag.Literals("log-level", ["critical", "error", "warning", "info", "debug", "trace"]).pipe(
+    Flag.withDescription("From info on, every request is told"), Flag.withDefault("info" as const))
+}, Effect.fnUntraced(function*({ "log-level": logLevel, ...flags }) {
+  const serving = yield* Effect.promise(() => import("../serve.ts"))
+  yield* serving.serve(yield* called, { ...flags, logLevel })
+})).pipe(
+  Command.withDescription("Serve a .sssn directory over the portable API, without a kernel and without credentials, on this machine alone."),
+  examples(["aaax serve --port 7700", "for a client at this address"])
+)
+
 /** In the order of the help. */
 export const portableCommands = [
   createChannel, getChannel, queryEvents, getEvent, createSubscription, getSubscription, pullSubscription, writeArtifact, getArtifact,
-  readArtifact, putSnapshot, getSnapshot
+  readArtifact, putSnapshot, getSnapshot, serve
 ] as const

@@ -26,7 +26,7 @@ interface Bound {
   readonly parts: ReadonlyArray<string>
 }
 
-const health: Row = {
+export const health: Row = {
   name: "health", method: "GET", path: "/health", success: Schema.Struct({ ok: Schema.Literal(true) }),
   run: () => Effect.succeed(answer({ ok: true }))
 }
@@ -48,10 +48,9 @@ export const portableRows = ({ resources }: SssnOptions["kernel"]): ReadonlyArra
   health, ...channelRows(resources), ...subscriptionRows(resources), ...artifactRows(resources), ...snapshotRows(resources)
 ]
 
-/** Throws `ConfigInvalid` when an endpoint cannot be mounted. */
-export const sssn = (options: SssnOptions): Surface => {
-  const own = portableRows(options.kernel)
-  const rows = [...own, ...endpointRows(options.endpoints ?? [], own, options.kernel.resources)]
+/** Serves rows of the portable API behind a prefix; the empty one is the root. */
+export const surfaceOf = (prefix: string, rows: ReadonlyArray<Row>): Surface => {
+  const base = prefix === "" ? "" : `/${prefix}`
   // A path that is written out comes before one with a name in it.
   const bound: ReadonlyArray<Bound> = rows
     .map((row) => ({ row, parts: row.path.split("/").slice(1) }))
@@ -68,18 +67,18 @@ export const sssn = (options: SssnOptions): Surface => {
     )
 
   return {
-    prefix: "sssn",
+    prefix,
     published: true,
     refusal,
     open: ({ method, segments }) => method === "GET" && segments.length === 1 && (segments[0] === "openapi.json" || segments[0] === "docs"),
-    openapi: () => describe(rows),
+    openapi: () => describe(rows, base),
     answer: (asked) => {
       const { method, segments } = asked
       const [first = ""] = segments
       if (segments.length === 1 && (first === "openapi.json" || first === "docs")) {
         if (method !== "GET") return Effect.succeed(notAllowed("GET"))
-        if (first === "docs") return Effect.promise(async () => (page ??= (await import("./docs.ts")).docsPage(describe(rows))))
-        description ??= JSON.stringify(describe(rows))
+        if (first === "docs") return Effect.promise(async () => (page ??= (await import("./docs.ts")).docsPage(describe(rows, base))))
+        description ??= JSON.stringify(describe(rows, base))
         return Effect.succeed({ status: 200, headers: { "content-type": "application/json" }, body: description, route: "openapi" })
       }
       const allowed = new Set<string>()
@@ -92,4 +91,10 @@ export const sssn = (options: SssnOptions): Surface => {
       return Effect.succeed(allowed.size === 0 ? notFound : notAllowed([...allowed].join(", ")))
     }
   }
+}
+
+/** Throws `ConfigInvalid` when an endpoint cannot be mounted. */
+export const sssn = (options: SssnOptions): Surface => {
+  const own = portableRows(options.kernel)
+  return surfaceOf("sssn", [...own, ...endpointRows(options.endpoints ?? [], own, options.kernel.resources)])
 }

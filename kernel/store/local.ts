@@ -4,7 +4,7 @@ import type Database from "better-sqlite3"
 import { randomUUID } from "node:crypto"
 import {
   ChannelExistsError, ChannelNotFoundError, EventExistsError, EventNotFoundError, ArtifactNotFoundError, InvalidPayloadError,
-  SnapshotConflictError, SnapshotNotFoundError, SSSNError, SubscriptionExistsError, SubscriptionNotFoundError
+  SnapshotConflictError, SnapshotNotFoundError, SSSNError, StoreFailedError, SubscriptionExistsError, SubscriptionNotFoundError
 } from "../../protocol/portable-error.ts"
 import {
   type Artifact, type ArtifactDraft, type Channel, type ChannelDraft, checkArtifact, checkChannel, checkCount, checkCursor, checkEvent,
@@ -114,7 +114,7 @@ export class LocalStore {
       if (!readOnly) sweepParts(this.#layout, Date.now())
     } catch (failure) {
       db.close()
-      throw new SSSNError(`Store cannot be opened: ${layout.root}: ${reasonOf(failure)}`, { cause: failure })
+      throw new StoreFailedError(`Store cannot be opened: ${layout.root}: ${reasonOf(failure)}`, { cause: failure })
     }
   }
 
@@ -407,13 +407,13 @@ export class LocalStore {
   }
 
   #attempt<A>(work: (statements: Statements, db: Database.Database) => A): A {
-    if (this.#open === undefined) throw new SSSNError(`Store is closed: ${this.root}`)
+    if (this.#open === undefined) throw new StoreFailedError(`Store is closed: ${this.root}`)
     try {
       return work(this.#open.statements, this.#open.db)
     } catch (failure) {
       // SQLite and the file system say what is wrong with a code; anything else is our own mistake.
       if (failure instanceof SSSNError || !(failure instanceof Error) || !("code" in failure)) throw failure
-      throw new SSSNError(`Store failed: ${this.root}: ${reasonOf(failure)}`, { cause: failure })
+      throw new StoreFailedError(`Store failed: ${this.root}: ${reasonOf(failure)}`, { cause: failure })
     }
   }
 

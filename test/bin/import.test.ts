@@ -168,7 +168,7 @@ describe("an import that cannot be", () => {
     const ran = await importIt()
     expect(ran).toMatchObject({ code: 1, stdout: "" })
     expect(ran.stderr).toMatch(/nothing was imported: .*r-3 holds the integer 12345678901234567890.*Artifact payload is damaged: a-1/u)
-    expect((await aaax("import", "sssn", join(folder, "missing")))).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("there is no store") })
+    expect((await aaax("import", "sssn", join(folder, "missing")))).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("there is no store") })
   })
 
   it("into a config that keeps everything in memory says so", async () => {

@@ -44,7 +44,8 @@ const problem: Json = {
   }
 }
 
-export const describe = (rows: ReadonlyArray<Row>): Json => {
+/** `base`: what stands before the paths of the rows. */
+export const describe = (rows: ReadonlyArray<Row>, base = "/sssn"): Json => {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const row of rows) {
     const names = [...row.path.matchAll(/\{([^}]+)\}/gu)].map(([, name]) => name)
@@ -64,7 +65,7 @@ export const describe = (rows: ReadonlyArray<Row>): Json => {
         503: { description: "The store takes no writes now.", content: problem }
       }
     }
-    paths[`/sssn${row.path}`] = { ...paths[`/sssn${row.path}`], [row.method.toLowerCase()]: operation }
+    paths[`${base}${row.path}`] = { ...paths[`${base}${row.path}`], [row.method.toLowerCase()]: operation }
   }
   return {
     openapi: "3.1.0",

@@ -12,7 +12,7 @@ import Database from "better-sqlite3"
 import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs"
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
-import { SSSNError } from "../../../protocol/portable-error.ts"
+import { SSSNError, StoreFailedError } from "../../../protocol/portable-error.ts"
 import { makeFile } from "../sqlite/schema.ts"
 
 const tables = `
@@ -101,6 +101,6 @@ export const openLayout = (layout: Layout, options: { readonly readOnly: boolean
     if (!existsSync(layout.databasePath) && (options.readOnly || !options.create)) throw new Error("there is no store")
     return options.readOnly ? openForReading(layout) : openForWriting(layout)
   } catch (failure) {
-    throw new SSSNError(`Store cannot be opened: ${layout.root}: ${reasonOf(failure)}`, { cause: failure })
+    throw new StoreFailedError(`Store cannot be opened: ${layout.root}: ${reasonOf(failure)}`, { cause: failure })
   }
 }

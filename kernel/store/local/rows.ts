@@ -1,6 +1,6 @@
 // Between the models and the rows of a `.sssn` database, and the statements over them.
 import type Database from "better-sqlite3"
-import { SSSNError } from "../../../protocol/portable-error.ts"
+import { StoreFailedError } from "../../../protocol/portable-error.ts"
 import type { Artifact, Channel, Event, KeptEvent, Snapshot, Subscription } from "../../../protocol/portable.ts"
 import { reasonOf } from "./layout.ts"
 
@@ -111,7 +111,7 @@ const parse = (text: string | null, where: string): never => {
     // Each column was checked when it was written, by us or by the ancestor; the models say what it holds.
     return (text === null ? null : JSON.parse(text)) as never
   } catch (failure) {
-    throw new SSSNError(`Store is damaged at ${where}: ${reasonOf(failure)}`, { cause: failure })
+    throw new StoreFailedError(`Store is damaged at ${where}: ${reasonOf(failure)}`, { cause: failure })
   }
 }
 

@@ -102,13 +102,13 @@ describe("a store that is opened for reading", () => {
     const before = readFileSync(join(root, "sssn.sqlite"))
     const store = new LocalStore(root, { readOnly: true })
     expect(store.queryEvents("events")).toHaveLength(2)
-    expect(refusal(() => store.appendEvent({ channel: "events" }))).toContain("SSSNError: Store failed")
+    expect(refusal(() => store.appendEvent({ channel: "events" }))).toContain("StoreFailedError: Store failed")
     store.close()
     expect(readFileSync(join(root, "sssn.sqlite")).equals(before)).toBe(true)
   })
 
   it("is not made when it is not there", () => {
-    expect(refusal(() => new LocalStore(root, { readOnly: true }))).toContain("SSSNError: Store cannot be opened:")
+    expect(refusal(() => new LocalStore(root, { readOnly: true }))).toContain("StoreFailedError: Store cannot be opened:")
     expect(refusal(() => new LocalStore(root, { create: false }))).toContain("there is no store")
     expect(existsSync(root)).toBe(false)
   })
@@ -117,7 +117,7 @@ describe("a store that is opened for reading", () => {
 describe("a store that cannot be", () => {
   it("is refused with a reason: a file in its place, a database of another program, tables of another shape, a damaged file", () => {
     writeFileSync(join(folder, "file"), "")
-    expect(refusal(() => new LocalStore(join(folder, "file")))).toContain("SSSNError: Store cannot be opened:")
+    expect(refusal(() => new LocalStore(join(folder, "file")))).toContain("StoreFailedError: Store cannot be opened:")
     const spoil = (name: string, sql: string): string => {
       mkdirSync(join(folder, name))
       const db = new Database(join(folder, name, "sssn.sqlite"))
@@ -126,10 +126,10 @@ describe("a store that cannot be", () => {
       return refusal(() => new LocalStore(join(folder, name)))
     }
     expect(spoil("kernel", "PRAGMA application_id = 1094795608; CREATE TABLE log (off INTEGER)")).toContain("the database of another program")
-    expect(spoil("other", "CREATE TABLE events (x)")).toContain("SSSNError: Store cannot be opened:")
+    expect(spoil("other", "CREATE TABLE events (x)")).toContain("StoreFailedError: Store cannot be opened:")
     mkdirSync(join(folder, "noise"))
     writeFileSync(join(folder, "noise", "sssn.sqlite"), "this is no database, and long enough to be one. ".repeat(100))
-    expect(refusal(() => new LocalStore(join(folder, "noise")))).toContain("SSSNError: Store cannot be opened:")
+    expect(refusal(() => new LocalStore(join(folder, "noise")))).toContain("StoreFailedError: Store cannot be opened:")
   })
 
   it("says which row is damaged", () => {
@@ -138,7 +138,7 @@ describe("a store that cannot be", () => {
     db.exec("UPDATE events SET metadata = '{' WHERE id = 'e-2'")
     db.close()
     const store = new LocalStore(root)
-    expect(refusal(() => store.getEvent("e-2"))).toContain("SSSNError: Store is damaged at event e-2: ")
+    expect(refusal(() => store.getEvent("e-2"))).toContain("StoreFailedError: Store is damaged at event e-2: ")
     expect(store.verify()).toEqual([expect.stringContaining("event e-2")])
     store.close()
   })
@@ -279,7 +279,7 @@ describe("a crash", () => {
     const store = new LocalStore(root)
     rmSync(store.artifactsPath, { recursive: true })
     writeFileSync(store.artifactsPath, "in the way")
-    expect(refusal(() => store.writeArtifact(new Uint8Array([1])))).toContain("SSSNError: Store failed")
+    expect(refusal(() => store.writeArtifact(new Uint8Array([1])))).toContain("StoreFailedError: Store failed")
     expect(store.listArtifacts()).toEqual([])
     rmSync(store.artifactsPath)
     expect(store.readArtifact(store.writeArtifact(new Uint8Array([1])).id)).toEqual(new Uint8Array([1]))

@@ -153,7 +153,7 @@ describe("the layout of a local store", () => {
     expect(new TextDecoder().decode(again.readArtifact(artifact.id))).toBe("hello")
     expect(again.getSnapshot("latest")).toEqual(snapshot)
     expect(again.verify()).toEqual([])
-    expect(refusal(() => first.listChannels())).toContain("SSSNError: Store is closed: ")
+    expect(refusal(() => first.listChannels())).toContain("StoreFailedError: Store is closed: ")
   })
 })
 
