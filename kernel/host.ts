@@ -131,7 +131,7 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
     let cursor = after
     let given = 0
     while (!ended.aborted && given < limit) {
-      const page = await promised(kernel.channels.read(kernel.id, name, { after: cursor, limit: Math.min(limit - given, 500) }))
+      const page = await promised(kernel.channels.read(kernel.id, name, { after: cursor, limit: Math.min(limit - given, 500), fullLog: true }))
       for (const event of page.events) {
         if (ended.aborted) return
         given++
@@ -218,7 +218,7 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
       append: (name, drafts, options) =>
         // One draft or several: only the list is an array.
         promised(kernel.channels.append(kernel.id, name, Array.isArray(drafts) ? drafts as ReadonlyArray<Draft> : [drafts as Draft], options)),
-      read: (name, options) => promised(Effect.map(kernel.channels.read(kernel.id, name, options), (page) => page.events)),
+      read: (name, options) => promised(Effect.map(kernel.channels.read(kernel.id, name, { fullLog: true, ...options }), (page) => page.events)),
       subscribe,
       list: () => promised(kernel.views)
     },

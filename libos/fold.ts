@@ -85,7 +85,7 @@ export const runFold = <State, T>(
     }
 
     for (;;) {
-      const page = yield* Effect.catchTag(reader.read({ after: cursor, limit: pageEvents }), "Gap", (gap) =>
+      const page = yield* Effect.catchTag(reader.read({ after: cursor, limit: pageEvents, fullLog: true }), "Gap", (gap) =>
         Effect.as(Effect.logWarning(gap.message), { events: [], next: gap.floor, head: gap.floor + 1 }))
       for (const event of page.events) {
         state = fold.step(state, event)

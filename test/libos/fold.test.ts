@@ -1,6 +1,8 @@
 import { defineModule, periodic, runFold, type Fold, type Received } from "aaax"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
+import { withKernel } from "../../kernel/testing.ts"
+import { emptyManifest } from "../../protocol/manifest.ts"
 import { makeWorld, start, until, type FakeWorld } from "../kit/port-fake.ts"
 
 const sum: Fold<number, Received<unknown>> = { version: 1, initial: 0, step: (state, event) => state + Number(event.payload) }
@@ -129,5 +131,21 @@ describe("a periodic source", () => {
       await new Promise((resolve) => setTimeout(resolve, 5))
     })
     expect(took.every((millis) => millis >= 4)).toBe(true)
+  })
+})
+
+describe("a fold of a log that is also taken from", () => {
+  it("sees everything, also what somebody took and acknowledged", async () => {
+    await withKernel({}, async (kernel) => {
+      const { stepped, system } = folding()
+      const port = await Effect.runPromise(Effect.map(kernel.dock({ manifest: { ...emptyManifest("worker"), provides: [{ name: "numbers" }] } }), ({ port }) => port))
+      await Effect.runPromise(port.append("numbers", [1, 2, 3].map((payload) => ({ payload }))))
+      const [first] = await Effect.runPromise(port.take("numbers", { limit: 2 }))
+      await Effect.runPromise(port.settle("numbers", [{ cursor: first!.cursor, epoch: first!.epoch, outcome: "ack" }]))
+      const { manifest, run } = system
+      await Effect.runPromise(kernel.dock({ ...system, manifest: { ...manifest, provides: [], reads: ["numbers"] }, ...(run === undefined ? {} : { run }) }))
+      await until(() => stepped.length === 3)
+      expect(stepped).toEqual([1, 2, 3])
+    })
   })
 })
