@@ -19,6 +19,8 @@ export interface Call {
   readonly payload: unknown
   readonly digest: string
   readonly risk: Risk
+  /** The trace that the request belongs to (W3C Trace Context), for what it calls outside; absent: none. */
+  readonly traceparent?: string
 }
 
 /** What the executor reports when the effect happened. JSON, at most `resultBytesMax` of the kernel's limits. */

@@ -51,7 +51,9 @@ export const Warrant = Schema.Struct({
   requestedAt: Schema.Int,
   /** For an escalated one: when it expires to a refusal. */
   expiresAt: Schema.NullOr(Schema.Int),
-  approvedBy: Schema.NullOr(Schema.String)
+  approvedBy: Schema.NullOr(Schema.String),
+  /** The trace that its request belongs to; absent: none. */
+  traceparent: Schema.optionalKey(Schema.String)
 })
 export interface Warrant extends Schema.Schema.Type<typeof Warrant> {}
 

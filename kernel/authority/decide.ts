@@ -10,7 +10,7 @@ import type { SystemId } from "../../protocol/names.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 import { callRefusal, defaults, effectiveRisk } from "../executor/executor.ts"
 import { approvalMillisDefault, expiriesAtOnceMax, grantsMax, warrantsOpenMax } from "../limits.ts"
-import type { Entry, RequestReference, WarrantFinished } from "./entry.ts"
+import { sameTrace, type Entry, type RequestReference, type WarrantFinished } from "./entry.ts"
 import { grantsOf, heldBy, lookup, subtree, type AuthorityState, type KnownRequest } from "./state.ts"
 import { allows } from "./verify.ts"
 
@@ -68,7 +68,7 @@ export const decideCapability = (
     entries: [{
       // In the order of their names, as they are written: sorting them would cost as much as the decision.
       kind: "capability.decided" as const, access: request.access, at: now, channel: reference.channel, floor: reference.floor, grant, outcome, reason,
-      request: reference.request, requestCursor: reference.requestCursor, resource: request.resource, rule, system
+      request: reference.request, requestCursor: reference.requestCursor, resource: request.resource, rule, system, ...sameTrace(reference)
     }],
     answer: undefined
   })
@@ -138,6 +138,7 @@ export const decideAction = (
       system,
       floor: reference.floor,
       escalatedTo,
+      ...sameTrace(reference),
       warrant: {
         id: reference.request,
         requestCursor: reference.requestCursor,
@@ -157,7 +158,8 @@ export const decideAction = (
         kernelEpoch: outcome === "started" ? state.boot : 0,
         requestedAt: now,
         expiresAt: outcome === "escalated" ? now + (rules.approvalMillis ?? approvalMillisDefault) : null,
-        approvedBy: null
+        approvedBy: null,
+        ...sameTrace(reference)
       }
     }],
     answer: {}
@@ -218,10 +220,11 @@ export const decideAnswer = (
   if (warrant.system === by) return no("the approver must not be the requester", true)
   if (digest !== undefined && digest !== warrant.digest) return no("the digest is not that of the action that waits")
   if (warrant.expiresAt !== null && now >= warrant.expiresAt) {
-    return { entries: [{ kind: "warrant.expired", at: now, warrant: id, system: warrant.system }], answer: { ok: false, reason: "it has expired", denied: false } }
+    return { entries: [{ kind: "warrant.expired", at: now, warrant: id, system: warrant.system, ...sameTrace(warrant) }], answer: { ok: false, reason: "it has expired", denied: false } }
   }
   const entry: Entry = {
-    kind: "warrant.answered", at: now, warrant: id, system: warrant.system, executor: warrant.executor, outcome, by, reason, digest: warrant.digest
+    kind: "warrant.answered", at: now, warrant: id, system: warrant.system, executor: warrant.executor, outcome, by, reason, digest: warrant.digest,
+    ...sameTrace(warrant)
   }
   if (outcome === "refused") return { entries: [entry], answer: { ok: true } }
   // Authority is looked at again when the effect is about to start, not only when it was asked for.
@@ -253,7 +256,8 @@ export const decideFinish = (id: string, attempt: number, finish: Finish): Decis
   const warrant = lookup(state.warrants, id)
   if (warrant === undefined || warrant.state !== "started" || warrant.attempt !== attempt) return { entries: [], answer: false }
   const entry: WarrantFinished = {
-    kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt, ...finish, reconciledBy: null
+    kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt, ...finish, reconciledBy: null,
+    ...sameTrace(warrant)
   }
   return { entries: [entry], answer: true }
 }
@@ -288,7 +292,7 @@ export const decideReconcile = (id: string, by: SystemId, outcome: "succeeded" |
   return {
     entries: [{
       kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt: warrant.attempt, outcome, reason,
-      result: null, resultArtifact: null, reconciledBy: by
+      result: null, resultArtifact: null, reconciledBy: by, ...sameTrace(warrant)
     }],
     answer: { ok: true }
   }
@@ -302,7 +306,7 @@ export const decideExpiry: Decision<void> = (state, now) => {
   for (const warrant of HashMap.values(state.warrants)) {
     if (entries.length >= expiriesAtOnceMax) break
     if (warrant.state === "escalated" && warrant.expiresAt !== null && now >= warrant.expiresAt) {
-      entries.push({ kind: "warrant.expired", at: now, warrant: warrant.id, system: warrant.system })
+      entries.push({ kind: "warrant.expired", at: now, warrant: warrant.id, system: warrant.system, ...sameTrace(warrant) })
     }
   }
   const over = [...HashMap.values(state.grants)]

@@ -10,8 +10,16 @@ import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
 import type { TokenView } from "../../protocol/token.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 
+/** The trace that a request belongs to, carried from it to everything that it leads to; absent: none. */
+export interface Traced {
+  readonly traceparent?: string
+}
+
+/** The same trace again, as members of another record. */
+export const sameTrace = ({ traceparent }: Traced): Traced => (traceparent === undefined ? {} : { traceparent })
+
 /** Which request an entry answers. Its channel's settled floor tells when the fold may forget it. */
-export interface RequestReference {
+export interface RequestReference extends Traced {
   readonly request: string
   readonly requestCursor: Cursor
   readonly channel: ChannelId
@@ -94,7 +102,7 @@ export interface ActionDecided extends RequestReference {
   readonly warrant: Warrant
   readonly escalatedTo: string | null
 }
-export interface WarrantAnswered {
+export interface WarrantAnswered extends Traced {
   readonly kind: "warrant.answered"
   readonly at: number
   readonly warrant: string
@@ -105,7 +113,7 @@ export interface WarrantAnswered {
   readonly reason: string
   readonly digest: string
 }
-export interface WarrantExpired { readonly kind: "warrant.expired"; readonly at: number; readonly warrant: string; readonly system: SystemId }
+export interface WarrantExpired extends Traced { readonly kind: "warrant.expired"; readonly at: number; readonly warrant: string; readonly system: SystemId }
 /** Licenses exactly one call. */
 export interface WarrantStarted {
   readonly kind: "warrant.started"
@@ -114,7 +122,7 @@ export interface WarrantStarted {
   readonly attempt: number
   readonly kernelEpoch: number
 }
-export interface WarrantFinished {
+export interface WarrantFinished extends Traced {
   readonly kind: "warrant.finished"
   readonly at: number
   readonly warrant: string

@@ -3,7 +3,7 @@
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
 import { replyKinds } from "../../protocol/warrant.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
-import { correlationOf, type Entry } from "./entry.ts"
+import { correlationOf, sameTrace, type Entry, type Traced } from "./entry.ts"
 
 /** What is told, and where. */
 export interface Projected {
@@ -14,12 +14,13 @@ export interface Projected {
   readonly recipient?: SystemId
   readonly correlationId?: string | null
   readonly subject?: string
+  readonly traceparent?: string
 }
 
 const nothing: ReadonlyArray<Projected> = []
 
-const reply = (entry: Entry & { readonly system: SystemId }, kind: string, payload: Projected["payload"]): Projected => ({
-  channel: wellKnown.kernelReplies, kind, payload, recipient: entry.system, correlationId: correlationOf(entry)
+const reply = (entry: Entry & Traced & { readonly system: SystemId }, kind: string, payload: Projected["payload"]): Projected => ({
+  channel: wellKnown.kernelReplies, kind, payload, recipient: entry.system, correlationId: correlationOf(entry), ...sameTrace(entry)
 })
 
 const register = (channel: ChannelId, kind: string, payload: object): Projected => ({ channel, kind, payload: payload as Projected["payload"] })

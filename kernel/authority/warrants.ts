@@ -17,6 +17,7 @@ import { executorCallsMax, executorMillisDefault, resultTextMax, statusMillisMax
 import { toText } from "../store/codec.ts"
 import { contained, inWords } from "../executor/executor.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide.ts"
+import { sameTrace } from "./entry.ts"
 import type { Placed } from "./state.ts"
 import { lookup } from "./state.ts"
 import type { Journal } from "./journal.ts"
@@ -72,7 +73,8 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     target: warrant.target,
     payload,
     digest: warrant.digest,
-    risk: warrant.risk
+    risk: warrant.risk,
+    ...sameTrace(warrant)
   })
 
   const isIntact = (warrant: Warrant, payload: unknown): boolean =>

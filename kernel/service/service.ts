@@ -150,7 +150,8 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
       requestCursor: event.cursor,
       channel,
       system: event.sender,
-      floor: channels.settledFloor(channel)
+      floor: channels.settledFloor(channel),
+      ...(event.traceparent === null ? {} : { traceparent: event.traceparent })
     }
     const failed = (cause: Cause.Cause<never>): void =>
       start(fail(item, reference, cause), (exit) => {

@@ -8,6 +8,7 @@
 import type { Channel, IndexField } from "../../protocol/channel.ts"
 import { InvalidPayload, TooLarge } from "../../protocol/errors.ts"
 import { forEveryone, type Draft, type Event } from "../../protocol/event.ts"
+import { isTraceparent } from "../../protocol/trace.ts"
 import { isSegment, isSystemId, type SystemId } from "../../protocol/names.ts"
 import { batchEventsMax, batchTextMax, labelsMax, parentsMax, payloadDepthMax, payloadNodesMax, subjectLengthMax } from "../limits.ts"
 import type { LiveDraft, Prepared } from "./store.ts"
@@ -227,6 +228,8 @@ export interface OwnDraft {
   readonly correlationId?: string | null | undefined
   readonly recipient?: SystemId | undefined
   readonly subject?: string | undefined
+  /** It is one. */
+  readonly traceparent?: string | undefined
   /** The payload, deeply frozen, when readers wait for it. */
   readonly live?: Event["payload"] | undefined
 }
@@ -234,11 +237,12 @@ export interface OwnDraft {
 /* hot */
 /** As `prepare`, for the kernel's own drafts. */
 export const prepareOwn = (draft: OwnDraft, sender: SystemId, { indexes }: Channel): Prepared => {
-  const { correlationId, kind, live, metadata, payloadText, recipient, subject } = draft
+  const { correlationId, kind, live, metadata, payloadText, recipient, subject, traceparent } = draft
   let text = `${quotedSender(sender)},"kind":"${kind}","payload":${payloadText},"metadata":${JSON.stringify(metadata)}`
   if (correlationId !== undefined && correlationId !== null) text += `,"correlationId":${JSON.stringify(correlationId)}`
   if (recipient !== undefined) text += `,"recipient":${JSON.stringify(recipient)}`
   if (subject !== undefined) text += `,"subject":${JSON.stringify(subject)}`
+  if (traceparent !== undefined) text += `,"traceparent":"${traceparent}"`
   let index: Array<readonly [IndexField, string]> | undefined
   if (indexes.length > 0) {
     index = []
@@ -249,7 +253,7 @@ export const prepareOwn = (draft: OwnDraft, sender: SystemId, { indexes }: Chann
   }
   return {
     id: undefined, text, parentIds: none, index,
-    live: live === undefined || subject !== undefined ? undefined : { kind, payload: live, metadata: Object.freeze(metadata), correlationId: correlationId ?? null, recipient: recipient ?? null }
+    live: live === undefined || subject !== undefined || traceparent !== undefined ? undefined : { kind, payload: live, metadata: Object.freeze(metadata), correlationId: correlationId ?? null, recipient: recipient ?? null }
   }
 }
 
@@ -309,7 +313,7 @@ const prepareRest = (draft: Draft): { readonly text: string; readonly parentIds:
   }
   if (draft.traceparent !== undefined && draft.traceparent !== null) {
     if (typeof draft.traceparent !== "string") throw refuse("traceparent", "must be a string")
-    text += `,"traceparent":${JSON.stringify(draft.traceparent)}`
+    if (isTraceparent(draft.traceparent)) text += `,"traceparent":"${draft.traceparent}"`
   }
   return { text, parentIds }
 }
