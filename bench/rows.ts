@@ -13,10 +13,11 @@ import { request } from "./request.ts"
 import { restart } from "./restart.ts"
 import type { Row } from "./row.ts"
 import type { Sized } from "./size.ts"
+import { socket } from "./socket.ts"
 import { steady } from "./steady.ts"
 
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, "fan-out": fanOut, queue, request, decision, restart, command, neighbour, http, portable
+  relaxed, strict, steady, "fan-out": fanOut, queue, request, decision, restart, command, neighbour, http, portable, socket
 }

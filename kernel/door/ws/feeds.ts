@@ -59,6 +59,8 @@ export interface FeedsOptions {
   readonly isGood: () => boolean
 }
 
+/** Feeds of one channel from which on they are paced. */
+const feedsTogether = 8
 /** Events that are read at once for one feed. */
 const pageEvents = 256
 
@@ -136,8 +138,9 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
   const again = (feed: Feed): void => {
     if (!feed.closed) wakes.soon(feed, () => pump(feed))
   }
-  const wake = (feed: Feed): void => {
-    if (performance.now() - feed.sentAt < feedPauseMillis) wakes.later(feed, () => pump(feed))
+  /** Few are served at once. Where many follow, what comes one by one goes out together. */
+  const wake = (feed: Feed, together: number): void => {
+    if (together >= feedsTogether && performance.now() - feed.sentAt < feedPauseMillis) wakes.later(feed, () => pump(feed))
     else again(feed)
   }
 
@@ -188,20 +191,20 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
         busy: false, closed: false, sentAt: 0, stop: () => {}
       }
       if (channel !== undefined) {
-        feed.stop = wakes.on(channel, () => {
+        feed.stop = wakes.on(channel, (together) => {
           follow(feed, channel, 0)
-          wake(feed)
+          wake(feed, together)
         })
         return begin(feed, Effect.map(positionOf(port, channel, options), (after) => {
           feed.sources.set(channel, { channel, after, dirty: true })
         }))
       }
       const cursorOf = (name: ChannelId): Cursor | undefined => (Object.hasOwn(options.cursors ?? {}, name) ? options.cursors?.[name] : options.after)
-      feed.stop = wakes.onAny((name) => {
+      feed.stop = wakes.onAny((name, patterns) => {
         if (expression?.test(name) !== true) return
         // One that did not exist before is followed from its first event.
         follow(feed, name, cursorOf(name) ?? 0)
-        wake(feed)
+        wake(feed, patterns)
       })
       begin(feed, Effect.sync(() => {
         for (const { name } of store.channels()) if (expression?.test(name) === true) follow(feed, name, cursorOf(name) ?? headOf(name))

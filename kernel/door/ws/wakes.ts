@@ -5,10 +5,10 @@ import { feedPauseMillis } from "../../limits.ts"
 import type { StoreService } from "../../store/store.ts"
 
 export interface Wakes {
-  /** Calls back after each commit to a channel; answers how to stop that. It must be quick. */
-  readonly on: (channel: ChannelId, wake: () => void) => () => void
+  /** Calls back after each commit to a channel, with how many are called; answers how to stop that. It must be quick. */
+  readonly on: (channel: ChannelId, wake: (together: number) => void) => () => void
   /** The same for commits to any channel. */
-  readonly onAny: (wake: (channel: ChannelId) => void) => () => void
+  readonly onAny: (wake: (channel: ChannelId, together: number) => void) => () => void
   /** Runs it once in the next turn, however often it is asked for under one owner. */
   readonly soon: (owner: object, run: () => void) => void
   /** Runs it after a pause, with everything else that waits for it. */
@@ -17,16 +17,16 @@ export interface Wakes {
 }
 
 export const makeWakes = (store: StoreService): Wakes => {
-  const byChannel = new Map<ChannelId, Set<() => void>>()
-  const any = new Set<(channel: ChannelId) => void>()
+  const byChannel = new Map<ChannelId, Set<(together: number) => void>>()
+  const any = new Set<(channel: ChannelId, together: number) => void>()
   let next = new Map<object, () => void>()
   let paused = new Map<object, () => void>()
   let timer: NodeJS.Timeout | undefined
 
   const stop = store.onCommit((channel) => {
     const wakes = byChannel.get(channel)
-    if (wakes !== undefined) for (const wake of wakes) wake()
-    for (const wake of any) wake(channel)
+    if (wakes !== undefined) for (const wake of wakes) wake(wakes.size)
+    for (const wake of any) wake(channel, any.size)
   })
   const turn = (): void => {
     const runs = next
