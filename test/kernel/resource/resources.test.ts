@@ -138,6 +138,22 @@ describe("a subscription", () => {
     expect([seen.length, new Set(seen).size]).toEqual([200, 200])
   }), { hostile: { seed: 11, failedKept: 0.1, failedLost: 0.1, failedLate: 0.1 } }))
 
+  effect("[148] whose cursor takes a while to be kept is pulled by one after the other, and acknowledged in between", () => Effect.gen(function*() {
+    const time = testTime()
+    const memory = yield* Memory.make({ clock: makeClock(time) })
+    const store: StoreService = {
+      ...memory, advance: (...given) => Effect.andThen(Effect.promise(() => new Promise((resolve) => setImmediate(resolve))), memory.advance(...given))
+    }
+    yield* world((kernel, alice) => Effect.gen(function*() {
+      const { subscriptions } = kernel.resources
+      yield* kernel.channels.append("test", "log", Array.from({ length: 100 }, (_, payload) => ({ payload })))
+      yield* subscriptions.create(alice, { channel: "log", id: "slow", batchSize: 9 })
+      const pulls = yield* Effect.forEach(Array.from({ length: 12 }), () => subscriptions.pull(alice, "slow"), { concurrency: "unbounded" })
+      const cursors = pulls.flatMap(({ events }) => events.map(({ cursor }) => cursor))
+      expect([cursors.length, new Set(cursors).size]).toEqual([100, 100])
+    }), { store, time })
+  }))
+
   effect("counts what it is behind where cursors have holes, up to a bound", () => world((kernel, alice) => Effect.gen(function*() {
     const { subscriptions } = kernel.resources
     yield* subscriptions.create(alice, { channel: "log", id: "lag" })

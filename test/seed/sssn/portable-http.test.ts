@@ -10,7 +10,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { makeClock } from "../../../kernel/clock.ts"
 import { sssn } from "../../../kernel/door/sssn.ts"
 import { artifactJsonBytesMax, artifactStreamBytesMax, resourceMetadataTextMax } from "../../../kernel/limits.ts"
+import * as Memory from "../../../kernel/store/memory.ts"
 import * as Sqlite from "../../../kernel/store/sqlite.ts"
+import type { StoreService } from "../../../kernel/store/store.ts"
 import { testTime } from "../../../kernel/testing.ts"
 import { makeRandom } from "../../kit/random.ts"
 import { openPortable, withPortable, type Client, type PortableWorld, type Wire } from "../../kit/portable.ts"
@@ -157,6 +159,33 @@ describe("a restart", () => {
     await session(async (opened) => {
       expect((await opened.pull("kept")).body).toEqual([])
       expect((await opened.appendEvent({ channel: "kept", payload: 4 })).body.cursor).toBe(4)
+    })
+  })
+
+  it("[X4] and an eviction never give a cursor to another event", async () => {
+    const path = join(directory, "cursors", "kernel.db")
+    const session = async <A>(body: (opened: PortableWorld) => Promise<A>): Promise<A> => {
+      const scope = Scope.makeUnsafe()
+      const time = testTime()
+      const store = await Effect.runPromise(Scope.provide(Sqlite.make({ path, clock: makeClock(time) }), scope))
+      try {
+        return await withPortable({ store, time }, body)
+      } finally {
+        await Effect.runPromise(Scope.close(scope, Exit.void))
+      }
+    }
+    const cursorOf = async (opened: PortableWorld): Promise<number> => (await opened.appendEvent({ channel: "c" })).body.cursor
+    await session(async (opened) => {
+      await opened.createChannel({ name: "c" })
+      for (const cursor of [1, 2, 3]) expect(await cursorOf(opened)).toBe(cursor)
+      await opened.createSubscription({ channel: "c", id: "late" })
+      await opened.network.run(opened.network.kernel.channels.store.evict("c", 3))
+      expect(await cursorOf(opened)).toBe(4)
+    })
+    await session(async (opened) => {
+      expect(await cursorOf(opened)).toBe(5)
+      expect((await opened.pull("late")).body.map(({ cursor }: Wire) => cursor)).toEqual([4, 5])
+      expect(await opened.refused(opened.queryEvents("c", { after_cursor: 1 }))).toEqual([410, "GapError", expect.stringContaining("3")])
     })
   })
 
@@ -370,6 +399,31 @@ describe("what hostile clients send", () => {
     expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404, 405]))
     expect((await world.call("GET", "/health")).body).toEqual({ ok: true })
   }, 30_000)
+
+  it("[X10] is looked up by an index: a query reads nothing of other channels, and of its own what it answers", async () => {
+    const memory = await Effect.runPromise(Memory.make({ clock: makeClock(testTime()) }).pipe(Effect.scoped))
+    let read: Array<readonly [channel: string, events: number]> = []
+    const store: StoreService = {
+      ...memory,
+      read: (name, options) => Effect.tap(memory.read(name, options), (page) => Effect.sync(() => void read.push([name, page.events.length])))
+    }
+    await withPortable({ store }, async (opened) => {
+      for (const name of ["foreign", "own"]) {
+        await opened.createChannel({ name })
+        for (let batch = 0; batch < 2; batch++) await opened.call("POST", "/events", { body: Array.from({ length: 1_000 }, () => ({ channel: name })) })
+      }
+      await opened.appendEvent({ channel: "own", kind: "rare", correlation_id: "c" })
+      for (const query of [{ kind: "rare" }, { correlation_id: "c" }]) {
+        read = []
+        expect((await opened.queryEvents("own", query)).body).toHaveLength(1)
+        expect(read).toEqual([["own", 1]])
+      }
+      await opened.createSubscription({ channel: "own", id: "rare", filters: { kind: "rare" } })
+      read = []
+      expect((await opened.pull("rare")).body).toHaveLength(1)
+      expect(read.filter(([name]) => !name.startsWith("aaax."))).toEqual([["own", 1]])
+    })
+  })
 
   it("[X13] costs no connection per call: one is kept open for the next request", async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
