@@ -20,15 +20,15 @@ let look: NodeJS.Timeout | undefined
 const lookAtAwaited = (): void => {
   const now = performance.now()
   for (const [body, { late, until }] of awaited) {
-    if (until > now) return
+    if (until > now) continue
     awaited.delete(body)
     late()
   }
 }
 
-const awaitBody = (body: object, late: () => void): void => {
-  look ??= setInterval(lookAtAwaited, 1_000).unref()
-  awaited.set(body, { until: performance.now() + httpRequestMillis, late })
+const awaitBody = (body: object, millis: number, late: () => void): void => {
+  look ??= setInterval(lookAtAwaited, Math.min(1_000, millis)).unref()
+  awaited.set(body, { until: performance.now() + millis, late })
 }
 
 export class Incoming implements Asked {
@@ -38,13 +38,17 @@ export class Incoming implements Asked {
   readonly #search: string
   readonly #request: IncomingMessage
   readonly #late: () => void
+  readonly #millis: number
   #query: URLSearchParams | undefined
   #guest: Guest | undefined
   #gone: AbortController | undefined
   #isGone = false
 
-  /** `late`: the client takes too long to send its body; it is answered and this request is over. */
-  constructor(request: IncomingMessage, method: string, segments: ReadonlyArray<string>, search: string, late: () => void) {
+  /** `late`: the client takes longer than `millis` to send its body; it is answered and this request is over. */
+  constructor(
+    request: IncomingMessage, method: string, segments: ReadonlyArray<string>, search: string, late: () => void, millis = httpRequestMillis
+  ) {
+    this.#millis = millis
     this.#request = request
     this.method = method
     this.segments = segments
@@ -133,7 +137,7 @@ export class Incoming implements Asked {
       let only: Buffer | undefined
       let more: Array<Buffer> | undefined
       let size = 0
-      awaitBody(request, late)
+      awaitBody(request, this.#millis, late)
       const stop = (): void => {
         awaited.delete(request)
         request.off("data", take).off("end", end).off("close", stop)

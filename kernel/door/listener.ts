@@ -11,7 +11,7 @@ import { createServer as createSecureServer } from "node:https"
 import type { Duplex } from "node:stream"
 import { ConfigInvalid, StoreUnavailable, type Unauthenticated } from "../../protocol/errors.ts"
 import {
-  httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpKeepAliveMillis, httpUploadMillis
+  httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpKeepAliveMillis, httpRequestMillis, httpStallMillis, httpUploadMillis
 } from "../limits.ts"
 import type { Guest, Reception } from "./guest.ts"
 import { Incoming } from "./incoming.ts"
@@ -39,8 +39,18 @@ export interface ListenerOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
   /** Make a span of every request; only where an exporter waits for it. */
   readonly traces?: boolean
+  /** For tests: shorter times than those of the limits. */
+  readonly times?: Partial<ListenerTimes>
   /** Told of every request that was answered. It must be quick. */
   readonly observe?: (sample: Sample) => void
+}
+
+export interface ListenerTimes {
+  /** In which a request must have sent its headers, and its body. */
+  readonly headersMillis: number
+  readonly bodyMillis: number
+  /** In which a client must take what it was sent. */
+  readonly stallMillis: number
 }
 
 /** One request that is over. A stream is told when it begins. */
@@ -93,6 +103,13 @@ const noHeaders: ReadonlyArray<string> = []
 
 const hasBody = ({ headers }: IncomingMessage): boolean => headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
 
+/** Of a header that is said twice one reader believes the first and another the last. */
+const saysTwice = (rawHeaders: ReadonlyArray<string>, name: string): boolean => {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]!.length === name.length && rawHeaders[at]!.toLowerCase() === name) count++
+  return count > 1
+}
+
 /** How many further ports are tried when the wished one is taken. */
 const portsTried = 100
 
@@ -128,6 +145,7 @@ const listen = (
 /** Opens it until the scope closes. */
 export const listener = Effect.fnUntraced(function*(options: ListenerOptions): Effect.fn.Return<Listener, ListenError, Scope.Scope> {
   const { reception, host = "127.0.0.1", observe, origins = [], tls } = options
+  const { bodyMillis = httpRequestMillis, headersMillis = httpHeadersMillis, stallMillis = httpStallMillis } = options.times ?? {}
   const scheme = tls === undefined ? "http" : "https"
   const fork = Effect.runForkWith(yield* Effect.context())
   const surfaces = new Map<string, Surface>()
@@ -159,7 +177,7 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
     const send = (answer: Answer, isLast: boolean, tally?: Tally): void => {
       if (response.headersSent || response.destroyed) return
       // A body that nobody reads would come all the same, however long it is.
-      const common: Common = { requestId: requestIdOf(request), headers: cors, isHead: method === "HEAD", isLast: isLast || (hasBody(request) && !request.complete) }
+      const common: Common = { requestId: requestIdOf(request), headers: cors, isHead: method === "HEAD", isLast: isLast || (hasBody(request) && !request.complete), stallMillis }
       observe?.({
         surface: surface?.prefix ?? "", route: answer.route ?? "", method, status: answer.status, millis: performance.now() - startedAt
       })
@@ -173,6 +191,7 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
     }
 
     const named = request.headers.host
+    if (saysTwice(request.rawHeaders, "host")) return refuse(400, "BadRequest", "The host is named twice.", undefined, true)
     if (names?.isOurs(named) !== true) return refuse(403, "ForbiddenHost", "This listener answers to its own names only.", undefined, true)
     const { origin } = request.headers
     if (origin !== undefined || origins.length > 0) {
@@ -195,7 +214,7 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
       refuse(408, "TimedOut", "The request took too long to arrive.", undefined, true)
       fiber?.interruptUnsafe()
     }
-    const asked = new Incoming(request, method === "HEAD" ? "GET" : method, segments, target.search, late)
+    const asked = new Incoming(request, method === "HEAD" ? "GET" : method, segments, target.search, late, bodyMillis)
     let tally: Tally | undefined
 
     const answerTo = (guest: Guest): Effect.Effect<Answer> => {
@@ -267,10 +286,10 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
   }
 
   const serverOptions: ServerOptions = {
-    headersTimeout: httpHeadersMillis,
+    headersTimeout: headersMillis,
     requestTimeout: httpUploadMillis,
     keepAliveTimeout: httpKeepAliveMillis,
-    connectionsCheckingInterval: Math.min(1_000, httpHeadersMillis),
+    connectionsCheckingInterval: Math.min(1_000, headersMillis),
     maxHeaderSize: 16_384
   }
   const server = tls === undefined ? createServer(serverOptions, handle) : createSecureServer({ ...serverOptions, ...tls }, handle)

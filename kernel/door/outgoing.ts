@@ -1,6 +1,6 @@
 // Writes answers: one write for a whole one; a stream is pulled only while the client takes what it was given.
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { httpLingerMillis, httpStallMillis } from "../limits.ts"
+import { httpLingerMillis } from "../limits.ts"
 import type { Answer } from "./surface.ts"
 
 /** What every answer carries beside its own headers. */
@@ -12,6 +12,8 @@ export interface Common {
   readonly isHead: boolean
   /** No further request on this connection. */
   readonly isLast: boolean
+  /** Time in which the client must take what it was sent. */
+  readonly stallMillis: number
 }
 
 /** What a header may not hold: the rest of a header would be the client's to write. */
@@ -40,8 +42,8 @@ const isWhole = (body: Answer["body"]): body is string | Uint8Array | undefined 
   body === undefined || typeof body === "string" || body instanceof Uint8Array
 
 /** Ends when the client takes no more, or when it has taken all. */
-const stall = (response: ServerResponse): (() => void) => {
-  const timer = setTimeout(() => response.destroy(), httpStallMillis)
+const stall = (response: ServerResponse, millis: number): (() => void) => {
+  const timer = setTimeout(() => response.destroy(), millis)
   return () => clearTimeout(timer)
 }
 
@@ -56,7 +58,7 @@ const linger = (request: IncomingMessage, response: ServerResponse): void => {
   request.once("end", end).once("close", end).resume()
 }
 
-const pump = async (body: AsyncIterable<string | Uint8Array>, response: ServerResponse): Promise<void> => {
+const pump = async (body: AsyncIterable<string | Uint8Array>, response: ServerResponse, stallMillis: number): Promise<void> => {
   const source = body[Symbol.asyncIterator]()
   let drained: (() => void) | undefined
   const go = (): void => drained?.()
@@ -71,7 +73,7 @@ const pump = async (body: AsyncIterable<string | Uint8Array>, response: ServerRe
       const next = await source.next()
       if (next.done === true || response.destroyed) break
       if (response.write(next.value)) continue
-      const over = stall(response)
+      const over = stall(response, stallMillis)
       await new Promise<void>((resolve) => (drained = resolve))
       drained = undefined
       over()
@@ -97,7 +99,7 @@ export const write = (request: IncomingMessage, response: ServerResponse, answer
       return Promise.resolve(body[Symbol.asyncIterator]().return?.()).then(() => {})
     }
     response.flushHeaders()
-    return pump(body, response)
+    return pump(body, response, common.stallMillis)
   }
   const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.byteLength
   response.writeHead(status, headersOf(answer, common, isBare ? undefined : length))
@@ -111,7 +113,7 @@ export const write = (request: IncomingMessage, response: ServerResponse, answer
     // What is ASCII alone goes out together with its head, in one write and without being encoded.
     if (typeof body === "string" && length === body.length) response.end(body, "latin1")
     else response.end(body)
-    if (response.writableLength > 65_536) response.once("close", stall(response))
+    if (response.writableLength > 65_536) response.once("close", stall(response, common.stallMillis))
   }
   return undefined
 }

@@ -58,9 +58,16 @@ const operatorHands = (channels: Kernel["channels"], port: Port): Port => {
     getSnapshot: (name) =>
       Effect.flatMap(store.getSnapshot(name), (found) => (found === undefined ? Effect.fail(new SnapshotNotFound({ name })) : Effect.succeed(found))),
     putSnapshot: (draft, options) =>
-      isReserved(draft.name)
-        ? Effect.fail(new Denied({ system: operator, operation: "put", target: `snapshot ${draft.name}`, reason: "it is the kernel's own" }))
-        : store.putSnapshot(draft, operator, options)
+      Effect.suspend((): ReturnType<Port["putSnapshot"]> => {
+        if (isReserved(draft.name)) {
+          return Effect.fail(new Denied({ system: operator, operation: "put", target: `snapshot ${draft.name}`, reason: "it is the kernel's own" }))
+        }
+        try {
+          return store.putSnapshot(Given.snapshotDraftOf(draft), operator, options)
+        } catch (thrown) {
+          return Effect.fail(Given.refusalOf(thrown))
+        }
+      })
   }
 }
 
