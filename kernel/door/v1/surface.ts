@@ -88,8 +88,8 @@ const find = (rows: ReadonlyArray<Bound>, { headers, method, segments }: Asked):
     const { accept, method: wanted, verb } = bound.row
     const given = bound.place < 0 ? "" : segments[bound.place]!
     const isVerb = verb !== undefined && given.endsWith(`:${verb}`)
-    // Names hold no colon: one asks for a verb.
-    if (verb === undefined ? given.includes(":") : !isVerb) continue
+    // Where there are verbs, names hold no colon: one asks for a verb that is not there.
+    if (verb === undefined ? given.includes(":") && rows.some((other) => other.row.verb !== undefined && matches(other, segments)) : !isVerb) continue
     if (wanted !== method) {
       (others ??= new Set()).add(wanted)
       continue
