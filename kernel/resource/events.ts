@@ -65,7 +65,8 @@ const says = (draft: Draft, kept: Event, channel: ChannelId, sender: string): bo
   return canonical(same) === canonical(kept)
 }
 
-export const makeEvents = (channels: ChannelsService): Events => {
+/** `scanEventsMax`: how many events one read without an index looks at. */
+export const makeEvents = (channels: ChannelsService, scanEventsMax = queryScanEventsMax): Events => {
   const isIndexed = (channel: ChannelId, filter: Filter): boolean => {
     const indexes = channels.get(channel)?.indexes ?? []
     return (Object.keys(filter) as ReadonlyArray<IndexField>).some((field) => filter[field] !== undefined && indexes.includes(field)) // the fields of a filter
@@ -75,7 +76,7 @@ export const makeEvents = (channels: ChannelsService): Events => {
   const scan = Effect.fnUntraced(function*(visitor: Visitor, channel: ChannelId, { after, limit, filter }: LogOptions & { readonly filter: Filter }) {
     const events: Array<Event> = []
     let next = after
-    for (let looked = 0; looked < queryScanEventsMax;) {
+    for (let looked = 0; looked < scanEventsMax;) {
       const page = yield* visitor.port.read(channel, { after: next, limit: pageEventsMax, fullLog: true })
       for (const event of page.events) {
         looked++
@@ -104,7 +105,7 @@ export const makeEvents = (channels: ChannelsService): Events => {
           ? Effect.succeed(page)
           : Effect.fail(new InvalidPayload({
               what: "query", path: "after_cursor",
-              reason: `none of the ${queryScanEventsMax} events behind ${options.after} matches; go on behind ${page.next}`
+              reason: `none of the ${scanEventsMax} events behind ${options.after} matches; go on behind ${page.next}`
             }))),
     texts: (visitor, channel, form, { after, limit }) => visitor.port.texts?.(channel, { after, limit, form, fullLog: true }) ?? Effect.succeed(undefined),
     get: (visitor, id) => visitor.port.event(id),

@@ -5,6 +5,7 @@ import { describe, expect } from "vitest"
 import { makeClock } from "../../../kernel/clock.ts"
 import { artifactGraceMillis, artifactQuotaBytes, lagCountMax, sharedSubscriptionsMax } from "../../../kernel/limits.ts"
 import { makeArtifacts } from "../../../kernel/resource/artifacts.ts"
+import { makeEvents } from "../../../kernel/resource/events.ts"
 import { makeRecords, type Records } from "../../../kernel/resource/records.ts"
 import { makeTally } from "../../../kernel/resource/tally.ts"
 import type { Visitor } from "../../../kernel/resource/visitor.ts"
@@ -74,6 +75,11 @@ describe("bytes that were streamed in", () => {
     expect(yield* tagOf(artifacts.put(alice, once("x"), {}))).toBe("TooLarge")
     const bob = yield* visitorOf(kernel, "bob")
     expect(yield* tagOf(artifacts.put(bob, once("x"), {}))).toBe("success")
+    // Each of these fits, and both together do not.
+    yield* records.add({ ...big, id: "carols", creator: "carol" }, { subject: "carols", recipient: "carol" })
+    const carol = yield* visitorOf(kernel, "carol")
+    const both = yield* Effect.forEach(["four", "more"], (text) => tagOf(artifacts.put(carol, once(text), {})), { concurrency: 2 })
+    expect(both.sort()).toEqual(["TooLarge", "success"])
   })))
 
   effect("are put by nobody who may not write, and then not a byte is read", () => world((kernel) => Effect.gen(function*() {
@@ -190,6 +196,26 @@ describe("an event under an id of its writer", () => {
     expect(yield* tagOf(events.append(alice, "log", [draft, {}]))).toBe("EventExists")
     expect((yield* events.read(alice, "log", { after: 0, limit: 10 })).events).toHaveLength(1)
   }), { hostile: { seed: 5, failedKept: 0.2, failedLost: 0.2, failedLate: 0.1 } }))
+})
+
+describe("a query without an index", () => {
+  effect("looks at a bounded number of events, and refuses when nobody could tell that from the end", () => world((kernel, alice) => Effect.gen(function*() {
+    const events = makeEvents(kernel.channels, 2_000)
+    for (const kind of ["common", "common", "common", "rare"]) yield* kernel.channels.append("test", "log", Array.from({ length: 1_000 }, () => ({ kind })))
+    const rare = { filter: { kind: "rare" }, limit: 5 }
+    expect(yield* Effect.flip(events.query(alice, "log", { after: 0, ...rare }))).toMatchObject({ _tag: "InvalidPayload", reason: expect.stringContaining("go on behind 2000") })
+    expect(yield* events.read(alice, "log", { after: 0, ...rare })).toMatchObject({ events: [], next: 2_000 })
+    expect((yield* events.query(alice, "log", { after: 2_000, ...rare })).events.map(({ cursor }) => cursor)).toEqual([3_001, 3_002, 3_003, 3_004, 3_005])
+    expect((yield* events.query(alice, "log", { after: 3_998, ...rare })).events).toHaveLength(2)
+    expect(yield* events.query(alice, "log", { after: 4_000, ...rare })).toMatchObject({ events: [], next: 4_000 })
+  })))
+})
+
+describe("the list of snapshots", () => {
+  effect("has none of the kernel's own, whatever channel they name", () => world((kernel, alice) => Effect.gen(function*() {
+    for (const name of ["aaax.state", "state"]) yield* kernel.channels.store.putSnapshot({ name, value: 1, channel: "log" }, "aaax")
+    expect((yield* kernel.resources.snapshots.list(alice)).map(({ name }) => name)).toEqual(["state"])
+  })))
 })
 
 describe("what a creator has used", () => {
