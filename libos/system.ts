@@ -304,10 +304,8 @@ export class BaseSystem implements System {
    * each start, and misses nothing that is written since the channel started.
    */
   async subscribeChannel(name: ChannelId, callback: Callback<ChannelMessage["content"]>, options?: { readonly from?: From }): Promise<void> {
-    // A channel that is known by name hands out messages of open content.
-    const called = callback as Callback<object>
-    if (this.#session === undefined) this.#atStart.push(() => this.client.subscribe(name, called, { from: "run", ...options }))
-    else await this.client.subscribe(name, called, options)
+    if (this.#session === undefined) this.#atStart.push(() => this.client.subscribe(name, callback, { from: "run", ...options }))
+    else await this.client.subscribe(name, callback, options)
   }
 
   unsubscribeChannel(name: ChannelId): void {

@@ -1,5 +1,5 @@
 // A client: the channels that one system may use, by name, with one API for those in this process and those elsewhere.
-import type { ChannelMessage } from "../../protocol/message.ts"
+import type { ChannelMessage, MessageContent } from "../../protocol/message.ts"
 import { canTake, channelOf } from "../../protocol/channel.ts"
 import { ChannelNotFound } from "../../protocol/errors.ts"
 import { draftOf } from "../../protocol/message.ts"
@@ -125,11 +125,12 @@ export class ChannelClient implements System {
     return "system" in place ? place.nack(messageIds, options) : place.nack(messageIds)
   }
 
-  async subscribe(channelId: ChannelId, callback: Callback<object>, options: { readonly from?: From } = {}): Promise<void> {
+  async subscribe(channelId: ChannelId, callback: Callback<MessageContent>, options: { readonly from?: From } = {}): Promise<void> {
     const place = this.#at(channelId)
     if (!("system" in place)) throw new TypeError(`${channelId} is elsewhere: read it, or follow it with aaax/client`)
     const { from = "now" } = options
-    await place.subscribe(callback, from === "run" ? this.#local.get(channelId)?.[table].since() ?? "now" : from)
+    // Content is open: what a channel keeps has members that its schema, or its author, knows.
+    await place.subscribe(callback as Callback<object>, from === "run" ? this.#local.get(channelId)?.[table].since() ?? "now" : from)
   }
 
   unsubscribe(channelId: ChannelId): void {
