@@ -262,8 +262,9 @@ export const feedChannelsMax = 10_000
 /** Events that a subscription may send ahead when it does not say how many, and at most. */
 export const feedCreditDefault = 1_000
 export const feedCreditMax = 1_000_000
-/** A subscription that is busy sends again after this pause, so that events which come one by one go out together. */
-export const feedPauseMillis = 3
+/** A subscription that is busy sends again after a pause for each that follows with it, and at most so long: what comes one by one then goes out together. */
+export const feedPauseMillis = 0.1
+export const feedPauseMillisMax = 10
 /** Calls of one session that have no answer yet, and answers that are kept until they have arrived. */
 export const socketCallsMax = 256
 export const socketAnswersMax = 1_024

@@ -2,7 +2,7 @@
 // `frame` that says what they are, binary ones carry the bytes of artifacts.
 //
 //   client                                             kernel
-//   hello { versions, token?, resume? }           -->
+//   hello { versions, token?, resume?, open? }    -->
 //                                                 <--  welcome { version, system, resume, resumed, limits }
 //   call { id, port?, op, args, got? }            -->  the method `op` of the port, with its parameters in order
 //                                                 <--  result { id, value }  or  failure { id, failure }
@@ -91,7 +91,9 @@ export const Hello = Schema.Struct({
   /** May be left out when the upgrade request had an `Authorization`. */
   token: Text,
   /** The secret of the last welcome, to go on with its session. */
-  resume: Text
+  resume: Text,
+  /** Then: the calls that were sent and have no answer yet. The kernel stops and forgets all others. */
+  open: Schema.optionalKey(Schema.Array(Id).check(Schema.isMaxLength(4_096)))
 })
 export interface Hello extends Schema.Schema.Type<typeof Hello> {}
 
@@ -105,6 +107,7 @@ export const Call = Schema.Struct({
 })
 export interface Call extends Schema.Schema.Type<typeof Call> {}
 
+/** A subscription sees the full log: also what others have taken or settled. */
 export const Subscribe = Schema.Struct({
   frame: Schema.Literal("subscribe"),
   id: Id,

@@ -193,10 +193,11 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
     const before = welcome
     welcome = frame
     attempts = 0
+    // The kernel was told what is open still; all else has arrived.
+    got = []
     if (!frame.resumed) {
       readyPorts.clear()
       readyPorts.add(0)
-      got = []
     }
     unsent = [...pending.values()]
     for (const listener of listeners) listener.opened(frame, frame.resumed && before !== undefined)
@@ -271,7 +272,8 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
       }
       made.onopen = () => {
         const resume = welcome?.resume
-        made.send(JSON.stringify({ frame: "hello", versions: frameVersions, token, ...(resume === undefined ? {} : { resume }) }))
+        const open = [...pending.values()].filter(({ known }) => known).map(({ id }) => id)
+        made.send(JSON.stringify({ frame: "hello", versions: frameVersions, token, ...(resume === undefined ? {} : { resume, open }) }))
       }
       made.onmessage = ({ data }) => {
         if (ended !== undefined) return made.close()

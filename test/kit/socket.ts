@@ -61,9 +61,9 @@ export const dial = (url: string, options: ClientOptions = {}): Promise<Client> 
   })
 
 /** Opens a socket and says who it is. */
-export const enter = async (url: string, token: string, resume?: string): Promise<Client & { readonly welcome: Frame }> => {
+export const enter = async (url: string, token: string, resume: object = {}): Promise<Client & { readonly welcome: Frame }> => {
   const client = await dial(url)
-  client.send({ frame: "hello", versions: [1], token, ...(resume === undefined ? {} : { resume }) })
+  client.send({ frame: "hello", versions: [1], token, ...resume })
   const welcome = await client.next(({ frame }) => frame === "welcome")
   return { ...client, welcome }
 }

@@ -296,6 +296,22 @@ describe("a connection that breaks", () => {
       await Effect.runPromise(port.settle("jobs", [{ cursor: item!.cursor, epoch: item!.epoch, outcome: "ack" }]))
     }))
 
+  it("stops what was given up while there was none, so that nothing piles up", () =>
+    withWire({}, async ({ kernel, open, remote, run, wire }) => {
+      await open({ name: "notes" })
+      const { port } = await remote.dock({ manifest: { ...emptyManifest("worker"), reads: ["notes"], writes: ["notes"] }, run: () => Effect.never })
+      for (let round = 0; round < 12; round++) {
+        const controller = new AbortController()
+        const waiting = Array.from({ length: 50 }, () => Effect.runPromiseExit(port.awaitBeyond("notes", 1_000), { signal: controller.signal }))
+        await Effect.runPromise(port.read("notes"))
+        wire.cut()
+        controller.abort()
+        await Promise.all(waiting)
+      }
+      expect(await outcome(port.append("notes", [{ payload: "still" }]))).toMatchObject({ value: [{ cursor: 1 }] })
+      expect((await run(kernel.channels.read("test", "notes"))).events).toHaveLength(1)
+    }))
+
   it("that is not made again in time gives its leases back, and the old holder is told so", () =>
     withWire({ times: { graceMillis: 50, lookMillis: 10 } }, async (world) => {
       const { kernel, open, remote, run, sockets, wire } = world

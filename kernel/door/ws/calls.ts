@@ -18,6 +18,8 @@ export interface Calls {
   readonly cancel: (id: number) => void
   /** Goes on after the outbox was full. */
   readonly drained: () => void
+  /** On a new connection: stops and forgets what its client does not wait for any more. */
+  readonly keepOnly: (ids: ReadonlyArray<number>) => void
   /** Ends those that wait, and forgets what was answered: leases of answers that never arrived are given back elsewhere. */
   readonly lapse: () => void
 }
@@ -168,7 +170,8 @@ export const makeCalls = (options: CallsOptions): Calls => {
       if (kept !== undefined) return send(kept)
       // Sent again on a new connection: what is under way will be answered there.
       if (running.has(id) || waiting.some((one) => one.id === id)) return
-      if (running.size + waiting.length >= socketCallsMax || answered.size >= socketAnswersMax) {
+      // What a client has given up is still being stopped here.
+      if (running.size + waiting.length >= socketCallsMax * 2 || answered.size >= socketAnswersMax) {
         return fail(id, new Overloaded({ what: "Calls without an answer", limit: socketCallsMax, unit: "calls", retryAfterMillis: 10 }))
       }
       if (op === "putArtifact") return upload(frame)
@@ -197,6 +200,17 @@ export const makeCalls = (options: CallsOptions): Calls => {
       fiber.interruptUnsafe()
     },
     drained: next,
+    keepOnly: (ids) => {
+      const kept = new Set(ids)
+      for (const id of answered.keys()) if (!kept.has(id)) answered.delete(id)
+      for (const id of uploads.keys()) if (!kept.has(id)) uploads.delete(id)
+      for (let at = waiting.length - 1; at >= 0; at--) if (!kept.has(waiting[at]!.id)) waiting.splice(at, 1)
+      for (const [id, fiber] of running) {
+        if (kept.has(id)) continue
+        cancelled.add(id)
+        fiber.interruptUnsafe()
+      }
+    },
     lapse: () => {
       for (const fiber of running.values()) fiber.interruptUnsafe()
       running.clear()

@@ -84,12 +84,13 @@ export const openSocket = (options: SocketOptions): OpenSocket => {
   }
   const hello = setTimeout(() => connection.close(closeCodes.unauthenticated, "nobody said who it is"), options.helloMillis)
 
-  const admit = (guest: Guest, { resume, versions }: Hello): void => {
+  const admit = (guest: Guest, { open = [], resume, versions }: Hello): void => {
     const version = frameVersions.find((known) => versions.includes(known))
     if (version === undefined) return connection.close(closeCodes.version, `spoken here: ${frameVersions.join(", ")}`)
     const found = options.sessionFor(guest, resume)
     if (typeof found === "string") return connection.close(closeCodes.tooMany, found)
     session = found.session
+    if (found.resumed) session.calls.keepOnly(open)
     outbox.send(options.welcome(session, found.resumed, version))
     session.attach(connection)
   }

@@ -9,7 +9,7 @@ import type { Subscribe } from "../../../protocol/frame.ts"
 import type { ChannelId, Cursor } from "../../../protocol/names.ts"
 import type { Port } from "../../../protocol/port.ts"
 import { patternOf } from "../../../protocol/routes.ts"
-import { feedChannelsMax, feedCreditDefault, feedCreditMax, feedPauseMillis, feedsMax } from "../../limits.ts"
+import { feedChannelsMax, feedCreditDefault, feedCreditMax, feedPauseMillis, feedPauseMillisMax, feedsMax } from "../../limits.ts"
 import type { StoreService } from "../../store/store.ts"
 import { fault, toldOf } from "./failure.ts"
 import type { Outbox } from "./outbox.ts"
@@ -59,8 +59,6 @@ export interface FeedsOptions {
   readonly isGood: () => boolean
 }
 
-/** Feeds of one channel from which on they are paced. */
-const feedsTogether = 8
 /** Events that are read at once for one feed. */
 const pageEvents = 256
 
@@ -115,7 +113,7 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
     source.dirty = false
     const { filter } = feed.options
     const read = feed.port.read(source.channel, {
-      after: source.after, limit: Math.min(feed.credit, pageEvents), ...(filter === undefined ? {} : { filter })
+      after: source.after, limit: Math.min(feed.credit, pageEvents), fullLog: true, ...(filter === undefined ? {} : { filter })
     })
     fork(read).addObserver((exit) => {
       feed.busy = false
@@ -140,7 +138,8 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
   }
   /** Few are served at once. Where many follow, what comes one by one goes out together. */
   const wake = (feed: Feed, together: number): void => {
-    if (together >= feedsTogether && performance.now() - feed.sentAt < feedPauseMillis) wakes.later(feed, () => pump(feed))
+    const pause = Math.min(feedPauseMillisMax, together * feedPauseMillis)
+    if (pause >= 1 && performance.now() - feed.sentAt < pause) wakes.later(feed, () => pump(feed), pause)
     else again(feed)
   }
 

@@ -1,7 +1,6 @@
 // What wakes the feeds of a door: one listener to the commits of the store, and turns in which woken feeds read. Commits that
 // follow closely wake a feed once.
 import type { ChannelId } from "../../../protocol/names.ts"
-import { feedPauseMillis } from "../../limits.ts"
 import type { StoreService } from "../../store/store.ts"
 
 export interface Wakes {
@@ -12,7 +11,7 @@ export interface Wakes {
   /** Runs it once in the next turn, however often it is asked for under one owner. */
   readonly soon: (owner: object, run: () => void) => void
   /** Runs it after a pause, with everything else that waits for it. */
-  readonly later: (owner: object, run: () => void) => void
+  readonly later: (owner: object, run: () => void, millis: number) => void
   readonly close: () => void
 }
 
@@ -50,14 +49,14 @@ export const makeWakes = (store: StoreService): Wakes => {
       if (next.size === 0) setImmediate(turn)
       next.set(owner, run)
     },
-    later: (owner, run) => {
+    later: (owner, run, millis) => {
       paused.set(owner, run)
       timer ??= setTimeout(() => {
         timer = undefined
         const runs = paused
         paused = new Map()
         for (const each of runs.values()) each()
-      }, feedPauseMillis)
+      }, millis)
     },
     close: () => {
       stop()

@@ -114,6 +114,58 @@ describe("a call over the socket", () => {
     }))
 })
 
+describe("a session", () => {
+  it("answers again what was lost with its connection, and forgets what has arrived", () =>
+    withNetwork({}, async (network) => {
+      const { kernel, mint, open, run, url } = network
+      await open({ name: "jobs", form: "queue", visibility: "public" })
+      await append(network, "jobs", ["one", "two", "three"])
+      const token = await mint({ name: "worker", role: "write" })
+      const first = await enter(url, token)
+      const taken = await first.call("take", "jobs")
+      first.ws.terminate()
+      const { resume } = first.welcome
+      const again = await enter(url, token, { resume, open: [1] })
+      expect(again.welcome).toMatchObject({ resumed: true, resume })
+      // The same call under its number: the same item, not another one.
+      expect((await again.call("take", "jobs")).value).toEqual(taken.value)
+      again.ws.terminate()
+      const third = await enter(url, token, { resume, open: [] })
+      expect((await third.call("take", "jobs")).value[0].event.payload).toBe("two")
+      // It says that the answer has come; then its number is free.
+      third.send({ frame: "call", id: 7, op: "channels", args: [], got: [1] })
+      third.send({ frame: "call", id: 1, op: "take", args: ["jobs"] })
+      expect((await third.next(({ id, value }) => id === 1 && value[0]?.event.payload === "three")).frame).toBe("result")
+      expect(await run(kernel.channels.take("other", "jobs"))).toEqual([])
+    }))
+
+  it("is nobody's but its guest's, and taken up by one connection at a time", () =>
+    withNetwork({}, async ({ mint, url }) => {
+      const alice = await enter(url, await mint({ name: "alice", role: "read" }))
+      const { resume } = alice.welcome
+      const mallory = await enter(url, await mint({ name: "mallory", role: "admin" }), { resume })
+      expect(mallory.welcome).toMatchObject({ resumed: false, system: "mallory" })
+      expect(mallory.welcome.resume).not.toBe(resume)
+      const newer = await enter(url, await mint({ name: "alice", role: "read" }), { resume })
+      expect(newer.welcome.resumed).toBe(true)
+      expect(await alice.closed).toMatchObject({ code: closeCodes.replaced })
+      expect((await enter(url, await mint({ name: "alice", role: "read" }), { resume: "guess" })).welcome.resumed).toBe(false)
+    }))
+
+  it("whose connection is gone gives back what its guest took", () =>
+    withNetwork({ times: { graceMillis: 30, lookMillis: 10 } }, async (network) => {
+      const { kernel, mint, open, run, url } = network
+      await open({ name: "jobs", form: "queue", visibility: "public" })
+      await append(network, "jobs", ["one", "two"])
+      const client = await enter(url, await mint({ name: "worker", role: "write" }))
+      const { value } = await client.call("take", "jobs", { limit: 2 })
+      await client.call("settle", "jobs", [{ cursor: value[0].cursor, epoch: value[0].epoch, outcome: "ack" }])
+      client.ws.terminate()
+      const [again] = await run(kernel.channels.take("other", "jobs", { wait: true }))
+      expect(again).toMatchObject({ attempt: 2, event: { payload: "two" } })
+    }))
+})
+
 describe("a subscription", () => {
   it("gives what is behind its cursor and what comes, in order, and never more than its credit", () =>
     withNetwork({}, async (network) => {
