@@ -6,7 +6,7 @@
 import type { Draft, Event } from "../../protocol/event.ts"
 import { jsonOf, type EventDraft, type JsonObject, type KeptEvent } from "../../protocol/portable.ts"
 
-export const cursorKey = "sssn.cursor"
+const cursorKey = "sssn.cursor"
 const senderKey = "aaax.sender"
 const fields = { recipient: "aaax.recipient", subject: "aaax.subject", labels: "aaax.labels", traceparent: "aaax.traceparent" } as const
 
