@@ -59,10 +59,36 @@ export interface SnapshotRow {
 
 const eventColumns = "rowid AS cursor, id, channel, timestamp, source, kind, payload, schema_ref, metadata, correlation_id, parent_ids"
 
-export type Statements = ReturnType<typeof prepareStatements>
+/** Prepared once, for as long as the database is open. */
+export interface Statements {
+  readonly insertChannel: Database.Statement<[ChannelRow]>
+  readonly channels: Database.Statement<[], ChannelRow>
+  readonly channel: Database.Statement<[string], ChannelRow>
+  readonly insertEvent: Database.Statement<[Omit<EventRow, "cursor">]>
+  readonly event: Database.Statement<[string], EventRow>
+  readonly missingEvent: Database.Statement<[string], { readonly id: string }>
+  readonly events: Database.Statement<[string, number, number], EventRow>
+  readonly eventsOfKind: Database.Statement<[string, string, number, number], EventRow>
+  readonly everyEvent: Database.Statement<[number, number], EventRow>
+  readonly newestUpTo: Database.Statement<[string, number], EventRow>
+  readonly countUpTo: Database.Statement<[number], { readonly count: number }>
+  readonly head: Database.Statement<[string], { readonly head: number | null }>
+  readonly countBehind: Database.Statement<[string, number], { readonly count: number }>
+  readonly countOfKindBehind: Database.Statement<[string, string, number], { readonly count: number }>
+  readonly insertSubscription: Database.Statement<[SubscriptionRow]>
+  readonly subscription: Database.Statement<[string], SubscriptionRow>
+  readonly subscriptions: Database.Statement<[], SubscriptionRow>
+  readonly advance: Database.Statement<[number, string, number]>
+  readonly insertArtifact: Database.Statement<[ArtifactRow]>
+  readonly artifact: Database.Statement<[string], ArtifactRow>
+  readonly artifacts: Database.Statement<[string, number], ArtifactRow>
+  readonly putSnapshot: Database.Statement<[SnapshotRow]>
+  readonly snapshot: Database.Statement<[string], SnapshotRow>
+  readonly snapshots: Database.Statement<[], SnapshotRow>
+}
 
-/** Prepared once, for as long as the database is open. Throws SQLite's error when a table is not as it must be. */
-export const prepareStatements = (db: Database.Database) => ({
+/** Throws SQLite's error when a table is not as it must be. */
+export const prepareStatements = (db: Database.Database): Statements => ({
   insertChannel: db.prepare<ChannelRow>(
     "INSERT INTO channels (name, schema_ref, form, description, metadata) VALUES (@name, @schema_ref, @form, @description, @metadata)"),
   channels: db.prepare<[], ChannelRow>("SELECT * FROM channels ORDER BY name"),
