@@ -1,6 +1,6 @@
 // The portable API as an HTTP server: whole flows, refusals in one envelope, who sees what, and what hostile clients send.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { Agent, get } from "node:http"
+import { Agent, get, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { makeClock } from "../../../kernel/clock.ts"
 import { sssn } from "../../../kernel/door/sssn.ts"
-import { artifactJsonBytesMax, artifactStreamBytesMax, resourceMetadataTextMax } from "../../../kernel/limits.ts"
+import { artifactJsonBytesMax, artifactJsonTotalBytesMax, artifactStreamBytesMax, resourceMetadataTextMax } from "../../../kernel/limits.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
 import * as Sqlite from "../../../kernel/store/sqlite.ts"
 import type { StoreService } from "../../../kernel/store/store.ts"
@@ -399,6 +399,31 @@ describe("what hostile clients send", () => {
     expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404, 405]))
     expect((await world.call("GET", "/health")).body).toEqual({ ok: true })
   }, 30_000)
+
+  it("[X12] holds a bounded number of bytes of artifacts inside JSON, whoever sends how many at once", async () => {
+    const { port } = new URL(world.base)
+    const headers = { authorization: `Bearer ${world.network.operatorToken}`, "transfer-encoding": "chunked" }
+    const mebibyte = Buffer.alloc(1_048_576, 0x20)
+    const each = artifactJsonBytesMax / mebibyte.length - 1
+    /** Sends nearly as much as one may, and waits. */
+    const sending = Array.from({ length: Math.ceil(artifactJsonTotalBytesMax / mebibyte.length / each) + 1 }, () => {
+      const sent = request({ port, path: "/sssn/artifacts", method: "POST", headers })
+      const status = new Promise<number | undefined>((resolve) => {
+        sent.on("response", (response) => {
+          resolve(response.statusCode)
+          response.resume()
+        }).on("error", () => resolve(undefined))
+      })
+      for (let at = 0; at < each; at++) sent.write(mebibyte)
+      return { status, end: () => void sent.end() }
+    })
+    expect(await Promise.race(sending.map(({ status }) => status))).toBe(429)
+    for (const { end } of sending) end()
+    const statuses = await Promise.all(sending.map(({ status }) => status))
+    expect(statuses).toContain(400)
+    expect(statuses.every((status) => status === 400 || status === 429)).toBe(true)
+    expect((await world.writeArtifact({ data: "there is room again" })).status).toBe(200)
+  })
 
   it("[X10] is looked up by an index: a query reads nothing of other channels, and of its own what it answers", async () => {
     const memory = await Effect.runPromise(Memory.make({ clock: makeClock(testTime()) }).pipe(Effect.scoped))
