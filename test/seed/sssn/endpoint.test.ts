@@ -70,6 +70,7 @@ describe("an endpoint", () => {
         if (params["how"] === "known") throw ArtifactNotFoundError.of("x")
         throw new TypeError("the inside")
       }),
+      endpoint.get("/bytes/{id}", { name: "bytes" })(async ({ params, store }) => (await store.readArtifact(params["id"] ?? "")).length),
       endpoint.get("/whole", { name: "whole" })(async ({ store }) => {
         const channel = await store.createChannel({ name: "whole" })
         const { id } = await store.appendEvent({ channel: "whole", payload: 1 })
@@ -100,6 +101,10 @@ describe("an endpoint", () => {
       expect(await world.refused(world.call("GET", "/fails/known"))).toEqual([404, "ArtifactNotFoundError", "Artifact not found: x"])
       expect(await world.call("GET", "/fails/other")).toMatchObject({ status: 500, body: { detail: { error: { type: "InternalError", message: expect.not.stringContaining("inside") } } } })
       expect((await world.call("POST", "/jobs/j")).status).toBe(405)
+      const { channels } = world.network.kernel
+      const huge = { id: "huge", channel: "j", path: "", mediaType: "text/plain", sizeBytes: 64 * 1_048_576 + 1, sha256: "0".repeat(64), metadata: {}, eventIds: [], creator: "x", createdAt: 0 }
+      await world.network.run(channels.append("aaax", "aaax.internal.artifacts", [{ kind: "artifact", subject: "huge", recipient: "x", payload: huge }]))
+      expect(await world.refused(world.call("GET", "/bytes/huge"))).toEqual([413, "TooLargeError", expect.any(String)])
       const channel = { name: "whole", schema: null, form: "log", description: "", metadata: {} }
       expect((await world.call("GET", "/whole")).body).toEqual([channel, channel, 2, true, 1, 1, 1, "bytes", true, 7])
     })
