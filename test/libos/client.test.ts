@@ -2,6 +2,7 @@
 import { build } from "rolldown"
 import { describe, expect, it } from "vitest"
 import { createClient, KernelUnreachable, type Client } from "aaax/client"
+import { main as remoteExample } from "../../examples/remote.ts"
 import { defineModule } from "../../libos/module.ts"
 import { until, withNetwork, type Network, type NetworkOptions } from "../kit/network.ts"
 import { wireTo, type Wire } from "../kit/proxy.ts"
@@ -187,6 +188,12 @@ describe("events over HTTP", () => {
       controller.abort()
       expect(await next).toEqual({ done: true, value: undefined })
     }))
+})
+
+describe("the example of a client and a remote module", () => {
+  it("hears what the module made of what the client wrote, each under its name", async () => {
+    expect(await remoteExample()).toEqual([["shouter", "HELLO"], ["shouter", "OVER THERE"]])
+  })
 })
 
 describe("the entry for clients", () => {

@@ -257,6 +257,21 @@ describe("a token for remote systems", () => {
     }))
 })
 
+describe("a token that is revoked", () => {
+  it("ends what was docked with it at the very next call", () =>
+    withNetwork({ times: { lookMillis: 60_000 } }, async (network) => {
+      const { kernel, mint, open, run, url } = network
+      await open({ name: "repo.notes" })
+      const remote = await connect({ url, token: await mint({ name: "builder", role: "write", channels: ["repo.*"], docks: true }) })
+      const { port } = await remote.dock({ manifest: { ...emptyManifest("builder"), writes: ["repo.notes"], reads: ["repo.notes"] }, run: () => Effect.never })
+      expect(await outcome(port.append("repo.notes", [{ payload: 1 }]))).toMatchObject({ value: [{ cursor: 1 }] })
+      await run(kernel.tokens.revoke("builder"))
+      expect(await outcome(port.append("repo.notes", [{ payload: 2 }]))).toMatchObject({ failure: { _tag: "Undocked" } })
+      expect((await run(kernel.channels.read("test", "repo.notes"))).events).toHaveLength(1)
+      await until("it is undocked", () => statusOf(network, "builder") === undefined)
+    }))
+})
+
 describe("a connection that breaks", () => {
   it("is made again: calls that were under way are answered, appends are kept once, and leases stay", () =>
     withWire({}, async ({ kernel, open, remote, run, wire }) => {
