@@ -1,8 +1,6 @@
 // Systems as classes, for those who know them from the Python generations: a subclass with channels, subsystems and a step that
 // is repeated, docked as it is.
 import * as Effect from "effect/Effect"
-import type { Access, Risk } from "../protocol/authority.ts"
-import type { Appended } from "../protocol/event.ts"
 import type { Executor } from "../protocol/executor.ts"
 import type { Converter, Manifest, System } from "../protocol/manifest.ts"
 import type { ChannelInfo, ChannelMessage } from "../protocol/message.ts"
@@ -10,30 +8,20 @@ import type { ChannelId, SystemId } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
 import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
-import type { Acted, ActOptions, Capability, CapabilityOptions } from "./authority.ts"
-import { makeReader, type WriteOptions } from "./channel.ts"
-import { makeLog, makeReads, makeRequest, makeTakes } from "./context.ts"
 import { BaseChannel, table } from "./kind/base-channel.ts"
 import { ChannelClient, seating } from "./kind/channel-client.ts"
 import { makeDirectory, type Directory } from "./kind/directory.ts"
 import { DiscoveryChannel } from "./kind/discovery.ts"
-import type { MessageOptions } from "./kind/draft.ts"
 import { registrationTtlDefault } from "./kind/options.ts"
 import { makePresence, type Presence } from "./kind/presence.ts"
 import type { ServiceDescriptor } from "./kind/registration.ts"
-import { requestReply } from "./kind/request.ts"
 import { makeGate, restAfter, within } from "./kind/rest.ts"
-import type { Callback, From, NackOptions } from "./kind/seat.ts"
+import type { Callback, From } from "./kind/seat.ts"
 import { servicesOf } from "./kind/service.ts"
 import { runAsync, type ProvideSpec } from "./module.ts"
-import type { Log, Reads, Session, Takes } from "./surface.ts"
+import type { Session } from "./surface.ts"
 import { makeTopology, type OwnChannel, type Topology, type Wishes } from "./topology.ts"
-
-/** The ancestor's action request, in its words. */
-export interface ActionOptions extends Omit<ActOptions, "risk"> {
-  readonly executor: string
-  readonly riskLevel?: Risk
-}
+import { SystemVerbs } from "./verbs.ts"
 
 export interface BaseSystemOptions {
   readonly id: SystemId
@@ -55,8 +43,6 @@ export interface SubsystemOptions {
   readonly channels?: ReadonlyArray<ChannelId>
 }
 
-export interface ChannelWrite extends Omit<WriteOptions<unknown>, "subject" | "metadata">, Pick<MessageOptions, "direct" | "replyTo" | "recipientId" | "subject" | "metadata"> {}
-
 /** Seconds that channels have, when their system ends, to make messages of what waits. */
 const drainSeconds = 5
 
@@ -65,7 +51,7 @@ const drainSeconds = 5
  * `step` to work; `kernel.dock(system)` does the rest. Subsystems are docked behind it, at any depth, each under its own id
  * and wired to what it was given.
  */
-export class BaseSystem implements System {
+export class BaseSystem extends SystemVerbs implements System {
   readonly id: SystemId
   readonly name: string
   readonly description: string
@@ -97,6 +83,7 @@ export class BaseSystem implements System {
   #living: Promise<void> | undefined
 
   constructor(options: BaseSystemOptions) {
+    super()
     this.id = options.id
     this.name = options.name ?? options.id
     this.description = options.description ?? ""
@@ -250,55 +237,6 @@ export class BaseSystem implements System {
     for (const system of this.#subsystems) system.resume()
   }
 
-  /** Aborted when the system is to end. */
-  get signal(): AbortSignal {
-    return this.#running().signal
-  }
-
-  get log(): Log {
-    return makeLog(this.#running())
-  }
-
-  channel(name: ChannelId): Reads<unknown, string> {
-    return makeReads(this.#running(), makeReader(this.#running().port, name), name)
-  }
-
-  queue(name: ChannelId): Takes<unknown, string> {
-    return makeTakes(this.#running(), makeReader(this.#running().port, name), name)
-  }
-
-  /**
-   * Writes to a channel. One of a channel class makes its message of it; of one that is known by name alone, what is given is
-   * what is kept. Cursor 0 says that it waits to be converted, an empty id that it was discarded.
-   */
-  async writeChannel(name: ChannelId, payload: unknown, options: ChannelWrite = {}): Promise<Appended> {
-    this.#running()
-    const { recipient, ...rest } = options
-    return this.client.append(name, payload, { ...rest, ...(recipient === undefined ? {} : { recipientId: recipient }) })
-  }
-
-  /** The next messages of its own cursor; `exclusive` claims them. */
-  async readChannel(name: ChannelId, limit = 10, exclusive = false, after?: string): Promise<ReadonlyArray<ChannelMessage>> {
-    this.#running()
-    return this.client.read(name, limit, exclusive, after)
-  }
-
-  /** Claims the next messages: nobody else gets them until they are acknowledged, given back, or the claim ends. */
-  async claimChannel(name: ChannelId, limit = 10): Promise<ReadonlyArray<ChannelMessage>> {
-    this.#running()
-    return this.client.read(name, limit, true)
-  }
-
-  async acknowledgeChannel(name: ChannelId, messageIds: ReadonlyArray<string>): Promise<number> {
-    this.#running()
-    return this.client.acknowledge(name, messageIds)
-  }
-
-  async nackChannel(name: ChannelId, messageIds: ReadonlyArray<string>, options?: NackOptions): Promise<number> {
-    this.#running()
-    return this.client.nack(name, messageIds, options)
-  }
-
   /**
    * Calls back with every message that comes, in order and one at a time. In `setup` it says what is to be subscribed to at
    * each start, and misses nothing that is written since the channel started.
@@ -308,18 +246,9 @@ export class BaseSystem implements System {
     else await this.client.subscribe(name, callback, options)
   }
 
-  unsubscribeChannel(name: ChannelId): void {
-    this.client.unsubscribe(name)
-  }
-
-  /** Writes a request and answers with the reply that has its id as correlation, or null after `timeoutSeconds` (default 30). */
-  requestViaChannel(requestChannel: ChannelId, responseChannel: ChannelId, data: unknown, timeoutSeconds?: number): Promise<ChannelMessage | null> {
-    return requestReply(this.#running(), this.client, requestChannel, responseChannel, data, timeoutSeconds)
-  }
-
   /** A discovery channel, as this system sees it. */
   directory(discovery: ChannelId): Directory {
-    return makeDirectory(this.#running(), discovery, this.#ttlIn(discovery))
+    return makeDirectory(this.running(), discovery, this.#ttlIn(discovery))
   }
 
   /** Registers itself in a discovery channel, says so again before it expires, and takes it back when it ends. In `setup`: at each start. */
@@ -327,17 +256,6 @@ export class BaseSystem implements System {
     if (this.#session === undefined) return void this.#atStart.push(() => this.announce(discovery, ttlSeconds))
     const directory = this.directory(discovery)
     await this.#presence?.keep(discovery, ttlSeconds, () => directory.registerSystem(this.descriptor, ttlSeconds), () => directory.deregister(this.id))
-  }
-
-  requestCapability(resource: string, access: Access, options?: CapabilityOptions): Promise<Capability> {
-    return makeRequest(this.#running())(resource, access, options)
-  }
-
-  /** Acts through the gate; answers the outcome, throws `Refused` or `EffectFailed`. */
-  requestAction(request: ActionOptions): Promise<Acted> {
-    const { executor, riskLevel, ...options } = request
-    const session = this.#running()
-    return session.bridge.run(session.authority.act(executor, { risk: riskLevel ?? "medium", ...options }))
   }
 
   /** What it does while it is docked: steps, or nothing when it has none. */
@@ -358,7 +276,7 @@ export class BaseSystem implements System {
     await within(undefined, undefined, signal)
   }
 
-  #running(): Session {
+  protected running(): Session {
     if (this.#session === undefined) throw new TypeError(`${this.id} is not running: dock it first`)
     return this.#session
   }

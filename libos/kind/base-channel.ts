@@ -11,12 +11,12 @@ import type { ChannelSecurity } from "../../protocol/security.ts"
 import { headOf } from "../channel.ts"
 import type { ProvideSpec } from "../module.ts"
 import type { Session } from "../surface.ts"
+import { makeCycle, type Cycle, type Phase } from "./cycle.ts"
 import { appendingOf, dressed, keptAs, type MessageOptions } from "./draft.ts"
 import { makeIntake, type Intake } from "./intake.ts"
 import type { Evict, Kept } from "./kept.ts"
 import { isChannelMessage } from "./message.ts"
 import { maintenanceSecondsDefault, provided, rawBufferDefault, workersDefault, type ChannelOptions, type Shape } from "./options.ts"
-import { within } from "./rest.ts"
 import { seatAt, type Callback, type From, type NackOptions, type Seat } from "./seat.ts"
 
 /** The channel takes no writes through its object: it has not started, or it is ending. */
@@ -31,8 +31,6 @@ export type Written = Appended
 
 /** What `convertFn` may answer; nothing discards the item. */
 export type Converted = MessageDraft | null | undefined
-
-export type Phase = "start" | "pull" | "process" | "message" | "maintain" | "stop"
 
 /** For systems and clients: how they get a place at a channel object. Not part of what authors call. */
 export const table: unique symbol = Symbol("aaax.libos.table")
@@ -58,6 +56,18 @@ interface Raw<Content extends object> {
   readonly options: MessageOptions
 }
 
+/** Where a write is that was kept nowhere. */
+const nowhere = { cursor: 0, recordedAt: 0 } as const
+
+/** What is thrown before there is a promise, as its rejection. */
+const attempted = <A>(work: () => Promise<A>): Promise<A> => {
+  try {
+    return work()
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
 /**
  * Override `pullFn` to fetch from outside and `convertFn` to make messages of what was written. Written items wait in a
  * bounded buffer until the next cycle: pull, process, rest for `period` seconds.
@@ -81,14 +91,8 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   readonly #raw: Intake<Raw<Content>>
   #session: Session | undefined
   #resting: () => Promise<void> | undefined = () => undefined
-  #halt: AbortController | undefined
   #since: Cursor = 0
-  #isAccepting = false
-  #whyNot = "it has not started; add it to a system, and dock that"
-  #loop: Promise<unknown> = Promise.resolve()
-  #wake = new AbortController()
-  #processing: Promise<void> = Promise.resolve()
-  #whenStarted: Array<() => void> = []
+  readonly #cycle: Cycle
 
   constructor(options: ChannelOptions, shape: Shape = {}) {
     this.id = options.id
@@ -113,10 +117,23 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
         const message = await this.convertFn(sender, raw)
         return message === null || message === undefined ? null : draftOf(message)
       },
-      write: (seat, data, given) => this.#write(seat, data, given),
+      write: (seat, data, given) => attempted(() => this.#write(seat, data, given)),
       since: () => this.#since,
-      started: (signal) => this.#started(signal)
+      started: (signal) => this.#cycle.started(signal)
     }
+    this.#cycle = makeCycle({
+      isBuffered: () => this.isBuffered,
+      periodSeconds: this.period,
+      maintenanceSeconds: this.maintenanceIntervalSeconds,
+      resting: () => this.#resting(),
+      does: {
+        start: () => this.onStart(), pull: () => this.onPull(), process: () => this.onProcess(), maintain: () => this.onMaintain(),
+        stop: () => this.onStop()
+      },
+      failed: (phase, error) => this.#fail(phase, error),
+      waiting: this.#raw.size,
+      abandon: this.#raw.abandon
+    })
   }
 
   get info(): ChannelInfo {
@@ -125,11 +142,11 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
 
   /** Between `start` and `stop`. */
   get isRunning(): boolean {
-    return this.#halt !== undefined
+    return this.#cycle.isRunning()
   }
 
   get acceptsWrites(): boolean {
-    return this.#isAccepting
+    return this.#cycle.closed() === undefined
   }
 
   /** The system that provides it, which is who speaks when its methods are called. */
@@ -146,11 +163,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   protected onStart(): Promise<void> | void {}
 
   protected async onPull(): Promise<void> {
-    try {
-      await this.pullFn()
-    } catch (error) {
-      await this.#fail("pull", error)
-    }
+    await this.pullFn()
   }
 
   protected async onProcess(): Promise<void> {
@@ -190,19 +203,7 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   /** Done by the system that provides it; a second call changes nothing. */
   async start(): Promise<void> {
     this.#place()
-    if (this.#halt !== undefined) return
-    const halt = (this.#halt = new AbortController())
-    try {
-      await this.onStart()
-    } catch (error) {
-      await this.#fail("start", error)
-    }
-    if (halt.signal.aborted) return
-    this.#isAccepting = true
-    const waiting = this.#whenStarted
-    this.#whenStarted = []
-    for (const go of waiting) go()
-    this.#loop = Promise.all([this.isBuffered ? this.#cycles(halt.signal) : undefined, this.#maintenance(halt.signal)])
+    await this.#cycle.start()
   }
 
   /** Ends it now: what waits to be converted is given up. */
@@ -215,23 +216,8 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
    * up; answers how many items that were.
    */
   async drain(timeoutSeconds?: number): Promise<number> {
-    const halt = this.#halt
-    if (halt === undefined) return 0
-    this.#isAccepting = false
-    this.#whyNot = "it is stopped"
-    const emptied = timeoutSeconds === 0 ? Promise.resolve() : within(this.#empty(), timeoutSeconds)
-    await emptied
-    const abandoned = this.#raw.abandon()
+    const abandoned = await this.#cycle.drain(timeoutSeconds)
     if (abandoned > 0) this.#log(`${this.id}: ${abandoned} items were given up before they became messages`)
-    this.#halt = undefined
-    halt.abort()
-    this.#wake.abort()
-    await within(this.#loop, 1)
-    try {
-      await this.onStop()
-    } catch (error) {
-      await this.#fail("stop", error)
-    }
     return abandoned
   }
 
@@ -241,10 +227,12 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   }
 
   /** Answers the id of the message; of one that waits for a cycle, an id of its own; of one that was discarded, nothing. */
-  async write(senderId: SystemId, data: unknown, options: boolean | MessageOptions = false): Promise<string> {
-    this.#accept()
+  write(senderId: SystemId, data: unknown, options: boolean | MessageOptions = false): Promise<string> {
     const given = typeof options === "boolean" ? { direct: options } : options
-    return this.#as(senderId, "write to", async (seat) => (await this.#write(seat, data, given)).id)
+    return attempted(() => {
+      this.#accept()
+      return this.#write(this.#seatOf(senderId, "write to"), data, given).then(({ id }) => id)
+    })
   }
 
   /** Calls back with each message, one after the other, at the subscriber's pace. A second call replaces the first. */
@@ -281,7 +269,8 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   }
 
   #accept(): void {
-    if (!this.#isAccepting) throw new NotAccepting({ channel: this.id, reason: this.#whyNot })
+    const reason = this.#cycle.closed()
+    if (reason !== undefined) throw new NotAccepting({ channel: this.id, reason })
   }
 
   #place(): Seat<Content> {
@@ -289,29 +278,35 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
   }
 
   /** Whoever is named must be who speaks: an object is no licence to speak for others. */
-  async #as<A>(id: SystemId, operation: string, use: (seat: Seat<Content>) => Promise<A>): Promise<A> {
+  #seatOf(id: SystemId, operation: string): Seat<Content> {
     const seat = this.#place()
-    if (id !== seat.system) {
-      throw new Denied({
-        system: seat.system, operation, target: `${this.id} as ${id}`, reason: "this object speaks for the system that provides it",
-        allowed: seat.system, how: "Another system reads and writes through its own client, or is a subsystem."
-      })
-    }
-    return use(seat)
+    if (id === seat.system) return seat
+    throw new Denied({
+      system: seat.system, operation, target: `${this.id} as ${id}`, reason: "this object speaks for the system that provides it",
+      allowed: seat.system, how: "Another system reads and writes through its own client, or is a subsystem."
+    })
   }
 
-  async #write(seat: Seat<Content>, data: unknown, options: MessageOptions): Promise<Written> {
+  #as<A>(id: SystemId, operation: string, use: (seat: Seat<Content>) => Promise<A>): Promise<A> {
+    return attempted(() => use(this.#seatOf(id, operation)))
+  }
+
+  /* hot */
+  #write(seat: Seat<Content>, data: unknown, options: MessageOptions): Promise<Written> {
     this.#accept()
     if (options.direct === true) {
       if (!isChannelMessage(data)) throw new TypeError(`${this.id}: a direct write takes a ChannelMessage, made by channelMessage({ content })`)
       return this.#keep(seat, data, options)
     }
-    if (this.isBuffered) return { id: this.#raw.put({ seat, data, options }), cursor: 0, recordedAt: 0 }
-    const message = await this.convertFn(seat.system, data)
-    return message === null || message === undefined ? { id: "", cursor: 0, recordedAt: 0 } : this.#keep(seat, message, options)
+    if (this.isBuffered) return Promise.resolve({ id: this.#raw.put({ seat, data, options }), ...nowhere })
+    const keep = (message: Converted): Promise<Written> =>
+      message === null || message === undefined ? Promise.resolve({ id: "", ...nowhere }) : this.#keep(seat, message, options)
+    const converted = this.convertFn(seat.system, data)
+    return converted instanceof Promise ? converted.then(keep) : keep(converted)
   }
 
-  async #keep(seat: Seat<Content>, message: MessageDraft, options: MessageOptions): Promise<Appended> {
+  /* hot */
+  #keep(seat: Seat<Content>, message: MessageDraft, options: MessageOptions): Promise<Appended> {
     const said = "senderId" in message ? message.senderId : ""
     if (said !== "" && said !== seat.system) {
       throw new Denied({
@@ -320,14 +315,18 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
       })
     }
     const draft = dressed(draftOf(message), options)
-    const appended = await seat.append(draft, appendingOf(draft, options))
-    if (this.onMessage !== BaseChannel.prototype.onMessage) {
-      try {
-        // Its content is what the schema, or the author, says.
-        await this.onMessage(keptAs(message, options, appended, seat.system) as unknown as ChannelMessage<Content>)
-      } catch (error) {
-        await this.#fail("message", error)
-      }
+    const appended = seat.append(draft, appendingOf(draft, options))
+    return this.onMessage === BaseChannel.prototype.onMessage
+      ? appended
+      : appended.then((kept) => this.#told(keptAs(message, options, kept, seat.system), kept))
+  }
+
+  async #told(message: ChannelMessage<object>, appended: Appended): Promise<Appended> {
+    try {
+      // Its content is what the schema, or the author, says.
+      await this.onMessage(message as unknown as ChannelMessage<Content>)
+    } catch (error) {
+      await this.#fail("message", error)
     }
     return appended
   }
@@ -345,61 +344,6 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
     const seat = this.#place()
     this.#session = undefined
     await seat.close()
-  }
-
-  #started(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#isAccepting || signal.aborted) return resolve()
-      const go = (): void => {
-        signal.removeEventListener("abort", go)
-        resolve()
-      }
-      this.#whenStarted.push(go)
-      signal.addEventListener("abort", go, { once: true })
-    })
-  }
-
-  async #cycles(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#resting()
-      if (signal.aborted) return
-      await this.onPull()
-      await this.#processed()
-      this.#wake = new AbortController()
-      if (this.#isAccepting) await within(undefined, this.period, AbortSignal.any([signal, this.#wake.signal]))
-      // A drain processes by itself; the source is not pulled any more.
-      if (!this.#isAccepting) return
-    }
-  }
-
-  async #maintenance(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await within(undefined, this.maintenanceIntervalSeconds, signal)
-      if (signal.aborted) return
-      try {
-        await this.onMaintain()
-      } catch (error) {
-        await this.#fail("maintain", error)
-      }
-    }
-  }
-
-  /** One after the other, so that a drain does not overtake a cycle. */
-  #processed(): Promise<void> {
-    this.#processing = this.#processing.then(async () => {
-      try {
-        await this.onProcess()
-      } catch (error) {
-        await this.#fail("process", error)
-      }
-    })
-    return this.#processing
-  }
-
-  async #empty(): Promise<void> {
-    this.#wake.abort()
-    await this.#processed()
-    while (this.#raw.size() > 0 && this.#halt !== undefined) await this.#processed()
   }
 
   async #fail(phase: Phase, error: unknown): Promise<void> {

@@ -9,9 +9,9 @@ export interface MessageOptions extends Omit<WriteOptions, "recipient" | "subjec
   /** The data is a `ChannelMessage`, kept as it is; `convertFn` does not see it. */
   readonly direct?: boolean
   /** The channel that an answer is awaited in. */
-  readonly replyTo?: ChannelId
+  readonly replyTo?: ChannelId | null
   /** For whom, in a mailbox. */
-  readonly recipientId?: SystemId
+  readonly recipientId?: SystemId | null
   readonly subject?: string
   readonly metadata?: NonNullable<MessageDraft["metadata"]>
 }
@@ -25,9 +25,9 @@ export const dressed = (draft: Draft, options: MessageOptions): Draft => {
     ...(kind === undefined ? {} : { kind }),
     ...(labels === undefined ? {} : { labels }),
     ...(subject === undefined ? {} : { subject }),
-    ...(metadata === undefined && replyTo === undefined
+    ...(metadata === undefined && typeof replyTo !== "string"
       ? {}
-      : { metadata: { ...draft.metadata, ...metadata, ...(replyTo === undefined ? {} : { [replyToKey]: replyTo }) } }),
+      : { metadata: { ...draft.metadata, ...metadata, ...(typeof replyTo === "string" ? { [replyToKey]: replyTo } : {}) } }),
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(recipientId === undefined ? {} : { recipient: recipientId }),
     ...(parents === undefined ? {} : { parentIds: parents }),

@@ -50,8 +50,13 @@ const claimsMax = 16_384
 const settlementsMax = 1_000
 /** Messages of one read. */
 const readMax = 1_000
+/** A reader's place is remembered at most so often while it reads. */
+const keepMillis = 250
 /** The name of the cursor that is kept for a system's shared reads. */
 const readsName = "messages"
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && "then" in value
 
 interface Claim {
   readonly cursor: Cursor
@@ -81,6 +86,7 @@ const makeSeat = <Content extends object>(
   let spec: Channel | undefined
   let position: Position | undefined
   let kept: Cursor = 0
+  let keptAt = performance.now()
   let subscriber: AbortController | undefined
 
   /** What the channel's schema let in is what its class says; without one the author says it. */
@@ -109,11 +115,12 @@ const makeSeat = <Content extends object>(
         })
       : Effect.succeed(position))
 
-  /** Whatever earlier reads returned was handled, or the next one would not be asked for. */
-  const keep = Effect.suspend(() => {
-    if (position === undefined) return Effect.void
+  /** Whatever earlier reads returned was handled, or the next one would not be asked for. Quick readers are noted now and then. */
+  const keep = (isLast: boolean) => Effect.suspend(() => {
+    if (position === undefined || (!isLast && performance.now() - keptAt < keepMillis)) return Effect.void
     const done = doneUpTo(position, position.after)
     if (done <= kept) return Effect.void
+    keptAt = performance.now()
     // Not kept now means that it comes again after a crash, not that it is lost.
     return port.advance(readsName, name, done).pipe(
       Effect.map(() => void (kept = done)),
@@ -135,7 +142,7 @@ const makeSeat = <Content extends object>(
         return yield* new WrongDelivery({ channel: name, delivery, operation: "a shared read", instead: "an exclusive read" })
       }
       const at = yield* here
-      yield* keep
+      yield* keep(false)
       if (after !== undefined) {
         at.after = yield* cursorOf(after)
         at.held.clear()
@@ -193,11 +200,14 @@ const makeSeat = <Content extends object>(
     const follower = makeReader<Content>(port, name).follow({ after, gap: "continue", fullLog: true })
     while (!signal.aborted) {
       for (const event of await bridge.run(follower.pull, signal)) {
-        await resting()
+        const rest = resting()
+        // Waited for only when there is something to wait for: a turn of the event loop costs more than most messages.
+        if (rest !== undefined) await rest
         if (signal.aborted) return
         try {
           // A reader without a schema hands out events as they are.
-          await callback(asContent(messageOf(event as Parameters<typeof messageOf>[0])))
+          const called = callback(asContent(messageOf(event as Parameters<typeof messageOf>[0])))
+          if (isThenable(called)) await called
         } catch (thrown) {
           bridge.start(Effect.logError(`a subscriber of ${name} failed at ${event.id}: ${String(thrown)}`))
         }
@@ -236,7 +246,7 @@ const makeSeat = <Content extends object>(
     close: async () => {
       unsubscribe()
       // Who is stopped for good may not write any more: then it comes again.
-      await bridge.run(serial.withPermit(keep)).catch(() => undefined)
+      await bridge.run(serial.withPermit(keep(true))).catch(() => undefined)
     },
     ...makeKept<Content>(session, name, asContent)
   }

@@ -228,7 +228,9 @@ describe("a passthrough channel", () => {
 describe("every channel class", () => {
   const classes = { BroadcastChannel, DiscoveryChannel, MailboxChannel, PassthroughChannel, WorkQueueChannel }
 
-  it.each(Object.keys(classes) as Array<keyof typeof classes>)("[51] [W12] keeps no more than its retention allows: %s", async (name) => {
+  const names = Object.keys(classes) as Array<keyof typeof classes>
+
+  it.each(names)("[51] [W12] keeps no more than its retention allows: %s", async (name) => {
     const channel = new classes[name]({ id: "kept", retentionMaxCount: 5 })
     await withChannels([channel], async ({ as, kernel }) => {
       for (let n = 0; n < 40; n++) {

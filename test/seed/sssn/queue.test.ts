@@ -110,6 +110,51 @@ describe("a log that is also claimed from", () => {
     })
   })
 
+  it("[15] [W3] remembers a reader's place below what it was passed by: after a restart that comes, and what lay behind it again", async () => {
+    const log = new PassthroughChannel({ id: "log" })
+    await withChannels([log], async ({ as, dock, owner, undock }) => {
+      const worker = await as("worker")
+      for (let n = 0; n < 4; n++) await log.write("owner", n)
+      const [zero, one] = await worker.read("log", 2, true)
+      const reader = await as("reader")
+      expect(contents(await reader.read("log"))).toEqual([2, 3])
+      expect(await reader.read("log")).toEqual([])
+      const seen: Array<unknown> = []
+      const numberOf = ({ value }: IteratorResult<{ readonly payload: unknown }, void>) => (value?.payload as { readonly data: number } | undefined)?.data
+      const typed = owner.channel("log").subscribe({ from: "typed" })
+      for (let n = 0; n < 2; n++) seen.push(numberOf(await typed.next()))
+      await typed.return()
+      expect(seen).toEqual([2, 3])
+      await undock("reader")
+      await worker.nack("log", [zero!.id])
+      await worker.acknowledge("log", [one!.id])
+      await dock(reader)
+      expect(contents(await reader.read("log"))).toEqual([0, 2, 3])
+      expect(await reader.read("log")).toEqual([])
+      const again = owner.channel("log").subscribe({ from: "typed" })
+      expect(numberOf(await again.next())).toBe(0)
+      await again.return()
+    })
+  })
+
+  it("[10] [29] moves a reader that names a message past what was held before it, and pushes claimed messages to subscribers, too", async () => {
+    const log = new PassthroughChannel({ id: "log" })
+    await withChannels([log], async ({ as }) => {
+      const [worker, reader] = [await as("worker"), await as("reader")]
+      const ids: Array<string> = []
+      for (let n = 0; n < 3; n++) ids.push(await log.write("owner", n))
+      const [zero] = await worker.read("log", 1, true)
+      expect(contents(await reader.read("log"))).toEqual([1, 2])
+      const pushed: Array<unknown> = []
+      await reader.subscribe("log", (message) => void pushed.push(...contents([message])), { from: "start" })
+      await until(() => pushed.length === 3)
+      expect(pushed).toEqual([0, 1, 2])
+      expect(await reader.read("log", 10, false, ids[2])).toEqual([])
+      await worker.nack("log", [zero!.id])
+      expect(await reader.read("log")).toEqual([])
+    })
+  })
+
   it("[10] [11] [W6] reads on behind a message that is named, and refuses a name that is none of its messages", async () => {
     const [log, other] = [new PassthroughChannel({ id: "log" }), new PassthroughChannel({ id: "other" })]
     await withChannels([log, other], async ({ as }) => {
