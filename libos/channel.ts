@@ -21,8 +21,9 @@ export interface WriteOptions<T = unknown> {
   readonly kind?: string
   /** Events that caused this one. */
   readonly parents?: ReadonlyArray<string>
-  readonly correlationId?: string
-  readonly recipient?: SystemId
+  /** Of an answer: that of what it answers, none included. */
+  readonly correlationId?: string | null
+  readonly recipient?: SystemId | null
   /** What it is about, or how to tell it from each payload of a batch. */
   readonly subject?: string | ((payload: T) => string)
   readonly labels?: ReadonlyArray<string>
