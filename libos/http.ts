@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Denied, Overloaded, StoreUnavailable } from "../protocol/errors.ts"
+import { Denied, Overloaded, StoreUnavailable, Unauthenticated } from "../protocol/errors.ts"
 import { Event } from "../protocol/event.ts"
 import { Failure, Problem } from "../protocol/problem.ts"
 import type { Row } from "../protocol/route/row.ts"
@@ -64,6 +64,7 @@ export const failureOf = (url: string, text: string): Failure | KernelFault => {
   return Option.getOrElse(decodeFailure({ ...problem.fields, _tag: problem.code }), (): Failure | KernelFault => {
     switch (problem.status) {
       case 401:
+        return new Unauthenticated({ reason: problem.detail })
       case 403:
         return new Denied({ system: "operator", operation: "use", target: url, reason: problem.detail.replace(/\.$/u, "") })
       case 429:

@@ -87,7 +87,7 @@ describe("a client", () => {
       expect((await reader.channels.list()).map(({ name }) => name)).toEqual(["echo.said"])
       await expect(reader.channels.append("echo.said", { payload: 1 })).rejects.toMatchObject({ _tag: "Denied" })
       await client.tokens.revoke("reader")
-      await expect(reader.channels.list()).rejects.toMatchObject({ _tag: "Denied" })
+      await expect(reader.channels.list()).rejects.toMatchObject({ _tag: "Unauthenticated" })
       expect(await client.gate.list()).toEqual([])
       await expect(client.gate.approve("nothing")).rejects.toMatchObject({ _tag: "WarrantNotFound" })
       expect((await client.audit.verify()).ok).toBe(true)

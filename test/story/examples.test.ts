@@ -5,7 +5,21 @@ import { launch } from "../../kernel/index.ts"
 import { main as ancestorNames } from "../../examples/ancestor-names.ts"
 import { main as roundTrip } from "../../examples/capability-round-trip.ts"
 import { main as dockFromCode } from "../../examples/dock-from-code.ts"
+import { main as broadcast } from "../../examples/kinds/broadcast.ts"
+import { main as discoveryKind } from "../../examples/kinds/discovery.ts"
+import { main as mailbox } from "../../examples/kinds/mailbox.ts"
+import { main as passthrough } from "../../examples/kinds/passthrough.ts"
+import { main as periodic } from "../../examples/kinds/periodic.ts"
+import { main as workQueue } from "../../examples/kinds/work-queue.ts"
+import { main as dataPipeline } from "../../examples/programs/data-pipeline.ts"
+import { main as discoveryProgram } from "../../examples/programs/discovery.ts"
+import { main as requestResponse } from "../../examples/programs/request-response.ts"
 import { main as quickStart } from "../../examples/quick-start.ts"
+import { main as firstSystem } from "../../examples/tutorials/1-first-system.ts"
+import { main as sharedWork } from "../../examples/tutorials/2-shared-work.ts"
+import { main as lettersAndReplies } from "../../examples/tutorials/3-letters-and-replies.ts"
+import { main as composite } from "../../examples/tutorials/4-composite.ts"
+import { main as publish } from "../../examples/tutorials/5-publish.ts"
 import wordCounter from "../../examples/first-module.ts"
 
 describe("the examples", () => {
@@ -39,6 +53,127 @@ describe("the examples", () => {
   it("[113] [W9] the quick start of the first generation delivers every message, here and over HTTP", async () => {
     expect(await quickStart()).toEqual({
       seen: [20, 21, 22], remote: [["sensor", { celsius: 20 }], ["sensor", { celsius: 21 }], ["sensor", { celsius: 22 }]], found: ["monitor"]
+    })
+  })
+})
+
+describe("the example of a channel kind", () => {
+  it("passthrough: readers have cursors of their own, pass over what is held, and get what is given back", async () => {
+    expect(await passthrough()).toEqual({
+      first: [["ada", "milk"]], claimed: ["milk", "bread"], whileHeld: ["salt"], givenBack: ["bread"], kept: ["salt", "bread", "milk"]
+    })
+  })
+
+  it("broadcast: everybody hears everything, and who comes late misses nothing", async () => {
+    expect(await broadcast()).toEqual({
+      history: ["rain"], heard: { early: ["rain", "sun"], late: ["sun"] },
+      refused: "news is shared: an exclusive read is not offered, use a shared read."
+    })
+  })
+
+  it("work queue: no job is with two, what fails comes again, and what fails always is a dead letter", async () => {
+    expect(await workQueue()).toMatchObject({
+      ada: ["wash", "dry"], ben: ["iron"], again: ["dry"], acknowledged: 1, notMine: 0,
+      dead: { reason: "still broken", attempts: 2, sender: "office", payload: { data: "dry" } },
+      refused: "jobs is exclusive: a shared read is not offered, use an exclusive read."
+    })
+  })
+
+  it("mailbox: everybody sees their own mail and what is for all", async () => {
+    expect(await mailbox()).toEqual({
+      ada: [["office", "The heating is off on Friday."], ["ben", "At noon."]],
+      ben: [["ada", "Lunch?"], ["office", "The heating is off on Friday."]],
+      refused: "post is addressed: an exclusive read is not offered, use a shared read."
+    })
+  })
+
+  it("periodic: a pull that fails and an item that is discarded stop nothing", async () => {
+    expect(await periodic()).toEqual({ seen: [{ celsius: 21 }, { celsius: 24 }, { celsius: 25 }], failures: ["pull: no answer"] })
+  })
+
+  it("discovery: finds systems by what they offer, shows PUBLIC channels, and forgets what is taken back", async () => {
+    expect(await discoveryKind()).toEqual({
+      planner: {
+        systemId: "planner", systemName: "Planner", description: "",
+        services: [{ name: "plan", description: "makes a plan", parameters: { goal: { type: "string" } } }],
+        // The cellar is not for the visitor.
+        channelsRead: ["directory"], channelsWrite: ["directory"]
+      },
+      channels: ["square", "directory"], stall: "A stall", gone: null
+    })
+  })
+})
+
+describe("the tutorial", () => {
+  it("1: a system writes, another reads, and nobody writes where nobody wired it", async () => {
+    expect(await firstSystem()).toEqual({
+      heard: [["greeter", "hello 1"], ["greeter", "hello 2"], ["greeter", "hello 3"]],
+      refused: expect.stringMatching(/^listener may not append to greetings: it is not wired/u),
+      systems: [["greeter", "running"], ["listener", "running"]]
+    })
+  })
+
+  it("2: each job has one result, also the one that failed at first; the one that fails always is set aside", async () => {
+    const { dead, open, results } = await sharedWork()
+    const paths = (results as ReadonlyArray<{ readonly payload: { readonly data: { readonly path: string } } }>).map(({ payload }) => payload.data.path)
+    expect([...paths].sort()).toEqual(["flaky.txt", ...Array.from({ length: 16 }, (_, n) => `page-${n}.txt`)].sort())
+    expect(new Set((results as ReadonlyArray<{ readonly parentIds: ReadonlyArray<string> }>).flatMap(({ parentIds }) => parentIds)).size).toBe(17)
+    expect(dead).toMatchObject([{ reason: "empty.txt has no text", attempts: 3, payload: { data: { path: "empty.txt" } } }])
+    expect(open).toBe(0)
+  })
+
+  it("3: ten calls at once get ten answers, and letters reach whom they name", async () => {
+    expect(await lettersAndReplies()).toEqual({
+      answers: [0, 2, 4, 6, 8, 10, 12, 14, 16, 18],
+      letters: { ada: [["shop", "The shop closes at six."]], ben: [["shop", "The shop closes at six."], ["shop", "Your order is here."]] }
+    })
+  })
+
+  it("4: subsystems at any depth start, find each other, work, and end with their owner", async () => {
+    expect(await composite()).toEqual({
+      cooks: ["cook-1", "cook-2"], served: ["cake, hot", "fish, hot", "soup, hot"],
+      docked: ["restaurant", "kitchen", "cook-1", "cook-2", "waiter", "guest"].map((id) => [id, "running"]),
+      refused: expect.stringMatching(/^guest may not append to orders/u), left: 0, waiter: "STOPPED"
+    })
+  })
+
+  it("5: outsiders do what their tokens and the channel's lists say, and nothing else", async () => {
+    expect(await publish()).toEqual({
+      shown: ["jobs", "jobs.dead", "readings"],
+      read: [["robot", { done: "sweep" }], ["robot", { done: "mow" }]],
+      refused: [
+        "dashboard may not write to jobs: its token has the role 'read'. Ask its owner for the role 'write'.",
+        "Channel not found: readings.", "Channel not found: diary.",
+        "The credential is not good here. Mint a token with: aaax token mint NAME --role read"
+      ]
+    })
+  })
+})
+
+describe("the program", () => {
+  it("of a data pipeline makes a mean for each place, sets aside what it cannot read, and knows where everything comes from", async () => {
+    const { correlated, means, origins, rejects } = await dataPipeline()
+    expect(means).toEqual([{ place: "attic", celsius: 29, count: 3 }, { place: "cellar", celsius: 13, count: 2 }])
+    expect(rejects).toHaveLength(2)
+    expect(rejects).toEqual(expect.arrayContaining(["not a reading: cellar", "not a reading: attic, warm"].map((reason) => ({ data: { reason } }))))
+    expect(origins).toEqual(Array.from({ length: 5 }, () => ["readings", "lines"]))
+    expect(correlated).toBe(true)
+  })
+
+  it("of requests and responses gives every call its own answer, a refusal, or nothing in time", async () => {
+    const { answers, letters, matched, unanswered, unknown } = await requestResponse()
+    expect(answers.map((answer) => (answer !== null && "value" in answer ? answer.value : answer))).toEqual(
+      Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? `TEXT ${n}` : [...`text ${n}`].reverse().join("")))
+    )
+    expect(new Set(answers.map((answer) => answer !== null && "by" in answer ? answer.by : "")).size).toBeGreaterThan(1)
+    expect({ unanswered, unknown, letters, matched }).toEqual({
+      unanswered: null, unknown: { refused: "unknown operation translate" }, letters: { ada: 11, ben: 10 }, matched: true
+    })
+  })
+
+  it("of discovery finds who does what, and finds nobody when they are gone", async () => {
+    expect(await discoveryProgram()).toEqual({
+      offered: ["count", "shout"], counted: 6, shouted: "HELLO!", left: ["shout"], afterwards: "nobody offers count"
     })
   })
 })

@@ -257,8 +257,8 @@ describe("the client", () => {
       expect(error._tag).toBe("KernelUnreachable")
     })))
 
-  it("is denied with another token", () =>
+  it("is told that another token is not good", () =>
     around(Effect.fnUntraced(function*({ url }) {
-      expect((yield* Effect.flip(makeClient({ url, token: "x" }).call("status")))._tag).toBe("Denied")
+      expect((yield* Effect.flip(makeClient({ url, token: "x" }).call("status")))._tag).toBe("Unauthenticated")
     })))
 })
