@@ -3,7 +3,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { DockRefused, Undocked } from "../../protocol/errors.ts"
 import type { Call, Executor } from "../../protocol/executor.ts"
 import type { Dock, KernelFrame, ServedExecutor } from "../../protocol/frame.ts"
@@ -65,6 +65,8 @@ const words = (thrown: unknown): string => (thrown instanceof Error ? `${thrown.
 
 /** Pause before a name that seems to be taken is tried again: the kernel may not know yet that its connection is gone. */
 const claimMillis = 100
+/** How long code that is undocked may take to end. */
+const endMillis = 5_000
 /** Answers that are remembered: an ask that is repeated is not done again. */
 const answersMax = 1_000
 
@@ -212,6 +214,12 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
     here.leave(reason)
   }
 
+  /** Asks its code to end, and waits for it, but not for ever. */
+  const ending = async ({ run }: Here): Promise<void> => {
+    const fiber = run?.fiber
+    if (fiber !== undefined) await Effect.runPromise(Effect.timeoutOption(Fiber.interrupt(fiber), endMillis))
+  }
+
   /** Docks it on the connection that there is. A name that one of its own lost connections holds still comes free soon. */
   const dockNow = (here: Here, isAgain: boolean, done: (error?: unknown) => void): void => {
     here.docking = done
@@ -257,14 +265,13 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
           }
           resolve({
             id, port: here.port, undocked,
-            undock: () =>
-              new Promise<void>((done) => {
-                if (systems.get(number) !== here) return done()
-                link.request(link.number(), { frame: "undock", port: number }, () => {
-                  remove(here, "it was undocked")
-                  done()
-                })
-              })
+            undock: async () => {
+              // Its code ends before its port is taken away, so that it can give back what it holds.
+              await ending(here)
+              if (systems.get(number) !== here) return
+              await new Promise<void>((done) => link.request(link.number(), { frame: "undock", port: number }, () => done()))
+              remove(here, "it was undocked")
+            }
           })
         })
       }),

@@ -322,14 +322,17 @@ describe("a client that does not read", () => {
 
 describe("a client that is gone without a word", () => {
   it("is found silent and let go", () =>
-    withNetwork({ times: { pingMillis: 30, silenceMillis: 90, lookMillis: 10 } }, async ({ listener, operatorToken, sockets }) => {
+    withNetwork({ times: { helloMillis: 60_000, pingMillis: 30, silenceMillis: 90, lookMillis: 10 } }, async ({ listener, operatorToken, sockets }) => {
       const socket = connect(listener.port, "127.0.0.1")
       // An upgrade by hand: nothing behind it answers a ping.
       socket.write(
         `GET /v1/ws HTTP/1.1\r\nhost: 127.0.0.1:${listener.port}\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n` +
         `sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nauthorization: Bearer ${operatorToken}\r\n\r\n`
       )
-      await until("it is there", () => sockets.connections() === 1)
+      const hello = Buffer.from(JSON.stringify({ frame: "hello", versions: [1] }))
+      // A short text frame, masked with nothing.
+      socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | hello.length, 0, 0, 0, 0]), hello]))
+      await until("it is there", () => sockets.sessions() === 1)
       await until("it is let go", () => sockets.connections() === 0)
       socket.destroy()
     }))
