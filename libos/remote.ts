@@ -8,6 +8,7 @@ import { follow, subjectOf, type FeedOptions } from "./client/feed.ts"
 import { openLink, type LinkOptions } from "./client/link.ts"
 import { remotePort } from "./client/remote-port.ts"
 import { makeRemoteSystems, type DockedRemotely, type DockOptions } from "./client/remote-system.ts"
+import { dockWhole } from "./client/remote-whole.ts"
 
 export type { DockedRemotely, DockOptions, FeedOptions, LinkOptions as ConnectOptions }
 
@@ -58,7 +59,7 @@ export const connect = async (options: LinkOptions): Promise<RemoteKernel> => {
     system: guest,
     port: remotePort(link, 0, guest),
     dock: async (system, dockOptions) => {
-      const one = await systems.dock(system, dockOptions)
+      const one = await dockWhole(systems.dock, system, dockOptions)
       docked.add(one)
       void one.undocked.then(() => docked.delete(one))
       return one

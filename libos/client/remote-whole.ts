@@ -2,12 +2,16 @@
 // and all of them or none.
 import * as Effect from "effect/Effect"
 import type { System } from "../../protocol/manifest.ts"
+import { heartbeat } from "../../protocol/well-known.ts"
 import type { DockedRemotely, DockOptions, RemoteSystems } from "./remote-system.ts"
 
 /** What it owns goes before it, the youngest first, so that its channels take what they have to say at their end. */
 const undockAll = async (docked: ReadonlyArray<DockedRemotely>): Promise<void> => {
   for (const one of [...docked].reverse()) await one.undock()
 }
+
+/** Completes when the owner's port is nobody's any more: the kernel or an operator took it away. No heartbeat is ever so far. */
+const takenBack = ({ port }: DockedRemotely): Effect.Effect<unknown> => Effect.exit(port.awaitBeyond(heartbeat, Number.MAX_SAFE_INTEGER))
 
 /** Docks it, and behind it what it owns, at any depth. What cannot be docked leaves nothing behind. */
 export const dockWhole = async (dock: RemoteSystems["dock"], system: System, options?: DockOptions): Promise<DockedRemotely> => {
@@ -21,7 +25,6 @@ export const dockWhole = async (dock: RemoteSystems["dock"], system: System, opt
     throw error
   }
   if (parts.length === 0) return whole
-  // The kernel, or an operator, took the owner away.
-  void whole.undocked.then(() => undockAll(parts))
+  void Effect.runPromise(takenBack(whole)).then(() => undockAll(parts))
   return { ...whole, undock: () => undockAll([whole, ...parts]) }
 }
