@@ -3,7 +3,9 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ArtifactRecord } from "../../protocol/artifact.ts"
-import type { ChannelExists, StoreUnavailable } from "../../protocol/errors.ts"
+import type { Channel } from "../../protocol/channel.ts"
+import { ChannelNotFound, type ChannelExists, type Denied, type StoreUnavailable } from "../../protocol/errors.ts"
+import type { ChannelId } from "../../protocol/names.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { artifactSweepMillis } from "../limits.ts"
@@ -12,8 +14,11 @@ import { makeEvents, type Events } from "./events.ts"
 import { makeRecords } from "./records.ts"
 import { makeSnapshots, type Snapshots } from "./snapshots.ts"
 import { makeSubscriptions, type KeptSubscription, type Subscriptions } from "./subscriptions.ts"
+import type { Visitor } from "./visitor.ts"
 
 export interface Resources {
+  /** A channel that the visitor may read; a copy. */
+  readonly channel: (visitor: Visitor, name: ChannelId) => Effect.Effect<Channel, ChannelNotFound | Denied>
   readonly events: Events
   readonly subscriptions: Subscriptions
   readonly artifacts: Artifacts
@@ -34,5 +39,12 @@ export const make = Effect.fnUntraced(function*(
     collect.pipe(Effect.catch((failure) => Effect.logWarning(`unrecorded artifacts could not be removed: ${failure.message}`))),
     Effect.sleep(artifactSweepMillis)
   )))
-  return { events, artifacts, subscriptions: makeSubscriptions(channels, events, subscriptions), snapshots: makeSnapshots(channels) }
+  const channel: Resources["channel"] = (visitor, name) =>
+    Effect.suspend((): Effect.Effect<Channel, ChannelNotFound | Denied> => {
+      const refused = visitor.refusal(name, "read")
+      if (refused !== undefined) return Effect.fail(refused)
+      const found = channels.get(name)
+      return found === undefined ? Effect.fail(new ChannelNotFound({ channel: name })) : Effect.succeed(structuredClone(found))
+    })
+  return { channel, events, artifacts, subscriptions: makeSubscriptions(channels, events, subscriptions), snapshots: makeSnapshots(channels) }
 })

@@ -56,14 +56,11 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefi
   yield bytes
 }
 
-export const storeOf = ({ artifacts, events, snapshots, subscriptions }: Resources, guest: Guest): PortableStore => ({
+export const storeOf = ({ artifacts, channel, events, snapshots, subscriptions }: Resources, guest: Guest): PortableStore => ({
   createChannel: (draft) => promised(() => Effect.map(guest.create(Portable.checkChannel(draft, options)), Wire.channelOnWire)),
   listChannels: async () => guest.channels().map(Wire.channelOnWire),
   getChannel: (name) =>
-    promised(() => {
-      const found = guest.channels().find((channel) => channel.name === Portable.checkSegment("name", name))
-      return found === undefined ? Effect.fail(Portable.ChannelNotFoundError.of(name)) : Effect.succeed(Wire.channelOnWire(found))
-    }),
+    promised(() => Effect.map(channel(guest, Portable.checkSegment("name", name)), Wire.channelOnWire)),
   appendEvent: (draft) =>
     promised(() => {
       const event = Portable.checkEvent(draft, options)

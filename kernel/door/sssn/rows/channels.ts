@@ -52,7 +52,7 @@ const isWhole = (page: Page, limit: number): boolean => page.events.length >= li
 
 const isGiven = (body: unknown, field: string): boolean => (body as Readonly<Record<string, unknown>>)[field] !== undefined // only asked of objects
 
-export const channelRows = ({ events }: Resources): ReadonlyArray<Row> => {
+export const channelRows = ({ channel, events }: Resources): ReadonlyArray<Row> => {
   /** The pages behind the first one. */
   async function* further(visitor: Visitor, channel: string, filter: Filter | undefined, first: Page, limit: number): AsyncGenerator<ReadonlyArray<Event>, void, undefined> {
     let page = first
@@ -110,12 +110,7 @@ export const channelRows = ({ events }: Resources): ReadonlyArray<Row> => {
     },
     {
       name: "get_channel", method: "GET", path: "/channels/{name}", success: Portable.Channel,
-      run: Effect.fnUntraced(function*({ asked, id }) {
-        const refused = asked.guest.refusal(id, "read")
-        if (refused !== undefined) return yield* refused
-        const found = (yield* asked.guest.port.channels).find(({ name }) => name === id)
-        return found === undefined ? yield* Effect.fail(Portable.ChannelNotFoundError.of(id)) : answer(Wire.channelOnWire(found))
-      })
+      run: ({ asked, id }) => Effect.map(channel(asked.guest, id), (found) => answer(Wire.channelOnWire(found)))
     },
     {
       name: "append_event", method: "POST", path: "/events", success: Portable.Event,
