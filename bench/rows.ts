@@ -5,6 +5,7 @@ import { relaxed, strict } from "./append.ts"
 import { command } from "./command.ts"
 import { decision } from "./decision.ts"
 import { fanOut } from "./fan-out.ts"
+import { flatCosts } from "./flat.ts"
 import { neighbour } from "./flood.ts"
 import { http } from "./http.ts"
 import { portable } from "./portable.ts"
@@ -19,5 +20,5 @@ import { steady } from "./steady.ts"
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, "fan-out": fanOut, queue, request, decision, restart, command, neighbour, http, portable, socket
+  relaxed, strict, steady, "fan-out": fanOut, queue, flat: flatCosts, request, decision, restart, command, neighbour, http, portable, socket
 }

@@ -23,6 +23,14 @@ const wanted: Readonly<Record<string, { readonly floor: boolean; readonly aim?: 
   "fan-out/16 readers": { floor: true, aim: true, baselines: ["append"] },
   "queue/backlog 1000": { floor: true, aim: true, baselines: ["journalled"] },
   "queue/backlog 100000": { floor: true, aim: true, baselines: ["journalled"] },
+  "queue/looked at": { floor: false, baselines: ["journalled"] },
+  "queue/two calls": { floor: false, baselines: ["journalled"] },
+  "flat/pages": { floor: true, baselines: ["parse"] },
+  "flat/systems": { floor: true },
+  "flat/foreign": { floor: true },
+  "flat/index": { floor: true },
+  "flat/backlog": { floor: true },
+  "flat/channels": { floor: true },
   "request/relaxed": { floor: true, aim: true, baselines: ["twoCommits"] },
   "request/strict": { floor: false, baselines: ["twoCommits"] },
   "decision/1 grants": { floor: true },
@@ -31,6 +39,11 @@ const wanted: Readonly<Record<string, { readonly floor: boolean; readonly aim?: 
   "restart/commits of 100": { floor: true },
   "restart/memory, commits of 100": { floor: true },
   "restart/commits of 1": { floor: true },
+  "portable/query": { floor: true, baselines: ["bare"] },
+  "portable/rare": { floor: true, baselines: ["alone"] },
+  "portable/pull": { floor: true, baselines: ["small"] },
+  "portable/up": { floor: true },
+  "portable/down": { floor: true },
   "neighbour/flooded": { floor: false, baselines: ["alone"] }
 }
 
