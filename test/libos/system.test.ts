@@ -53,6 +53,27 @@ describe("a BaseSystem", () => {
     })
   })
 
+  it("that is run twice lives once: the second run joins the first, and ends with it", async () => {
+    const world = makeWorld()
+    let lives = 0
+    class Once extends Counter {
+      protected override life(): Promise<void> {
+        lives += 1
+        return super.life()
+      }
+    }
+    const once = new Once({ id: "once", stepMillis: 1 })
+    const port = world.dock(once)
+    const [first, second] = [start(once, port), start(once, port)]
+    await until(() => once.count >= 3)
+    const joined = once.run()
+    await first.stop()
+    await Promise.all([joined, second.ended])
+    expect(lives).toBe(1)
+    expect(once.state).toBe("STOPPED")
+    await expect(once.run()).rejects.toThrow(/dock it first/u)
+  })
+
   it("says that it is not running when it is asked for what only a docked system has", () => {
     expect(() => new Counter({ id: "c" }).signal).toThrow(/dock it first/u)
   })
