@@ -1,5 +1,5 @@
 // Moving a `.sssn` directory into a kernel and out of one: everything under its own id, as often as one likes.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import Database from "better-sqlite3"
@@ -7,10 +7,11 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import * as Effect from "effect/Effect"
 import { LocalStore } from "../../kernel/store/local.ts"
 import { aaax, type Told } from "../kit/command.ts"
-import { runIn } from "../kit/running.ts"
+import { runIn, type Running } from "../kit/running.ts"
 
 let folder = ""
 let directory = ""
+let running: Running | undefined
 const here = process.cwd()
 beforeEach(() => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), "aaax-import-")))
@@ -19,10 +20,15 @@ beforeEach(() => {
   // A constellation without modules, kept on disk.
   writeFileSync(join(folder, "aaax.config.json"), JSON.stringify({ id: "main", store: ".aaax/kernel.db", modules: [] }))
 })
-afterEach(() => {
+afterEach(async () => {
+  await running?.stop()
+  running = undefined
   process.chdir(here)
   rmSync(folder, { recursive: true, force: true })
 })
+
+/** From now on a kernel runs in the folder; what comes before goes to the store of the config. */
+const launch = async (): Promise<Running> => (running = await runIn(folder))
 
 /** A directory with something of everything. */
 const fillDirectory = (root = directory): void => {
@@ -72,13 +78,11 @@ describe("an import into the store of a folder where no kernel runs", () => {
 
   it("changes nothing the second time, and adds what is new the third", async () => {
     fillDirectory()
+    await launch()
     await importIt()
-    const database = join(folder, ".aaax/kernel.db")
-    const first = statSync(database).size
     const again = await importIt("--verify")
     expect(made(again.report)).toEqual({ channels: [0, 3], events: [0, 60], artifacts: [0, 2], snapshots: [0, 1], subscriptions: [0, 2] })
     expect(again.report.verified?.filter(({ isSame }) => !isSame)).toEqual([])
-    expect(statSync(database).size).toBeGreaterThanOrEqual(first)
     const store = new LocalStore(directory)
     store.appendEvent({ channel: "raw", id: "r-new", parent_ids: ["j-29"], payload: "new" })
     store.close()
@@ -89,6 +93,7 @@ describe("an import into the store of a folder where no kernel runs", () => {
 
   it("finds its place in a copy, also when nobody wrote down where it was, and says where a copy went another way", async () => {
     fillDirectory()
+    await launch()
     await importIt()
     const copy = join(folder, "copy.sssn")
     cpSync(directory, copy, { recursive: true })
@@ -110,45 +115,38 @@ describe("an import into the store of a folder where no kernel runs", () => {
 describe("an import into the kernel that runs here", () => {
   it("is the same, and its cursors are where they were", async () => {
     fillDirectory()
-    const running = await runIn(folder)
-    try {
-      const { code, report } = await importIt("--verify")
-      expect([code, made(report)]).toEqual([0, { channels: [3, 0], events: [60, 0], artifacts: [2, 0], snapshots: [1, 0], subscriptions: [2, 0] }])
-      expect(report.into).toMatch(/^the kernel at http:\/\/127\.0\.0\.1:\d+$/u)
-      const page = await Effect.runPromise(running.kernel.channels.store.read("raw", { after: 0, limit: 100 }))
-      expect(page.events.map(({ id }) => id)).toEqual(Array.from({ length: 30 }, (_, n) => `r-${n}`))
-      expect(page.events[3]).toMatchObject({ kind: "odd", source: "sensor", timestamp: 3.5, payload: { n: 3 }, metadata: { "sssn.cursor": 7 }, sender: "operator" })
-      // Four even ones were pulled: the last of them is the seventh raw event.
-      expect(JSON.parse((await aaax("get-subscription", "worker")).stdout)).toMatchObject({ cursor: page.events[6]?.cursor, batch_size: 4, filters: { kind: "even" } })
-      expect(JSON.parse((await aaax("pull-subscription", "worker", "--limit", "1")).stdout)).toMatchObject({ id: "r-8" })
-      expect((await aaax("read-artifact", "a-1")).stdout).toBe("report\n")
-      // What went on in the kernel stays as it is.
-      await aaax("put-snapshot", "latest", '"newer"')
-      const again = await importIt()
-      expect(again.report.newer).toEqual(["latest"])
-      expect(JSON.parse((await aaax("get-subscription", "worker")).stdout)).toMatchObject({ cursor: page.events[8]?.cursor })
-    } finally {
-      await running.stop()
-    }
+    const { kernel } = await launch()
+    const { code, report } = await importIt("--verify")
+    expect([code, made(report)]).toEqual([0, { channels: [3, 0], events: [60, 0], artifacts: [2, 0], snapshots: [1, 0], subscriptions: [2, 0] }])
+    expect(report.into).toMatch(/^the kernel at http:\/\/127\.0\.0\.1:\d+$/u)
+    const page = await Effect.runPromise(kernel.channels.store.read("raw", { after: 0, limit: 100 }))
+    expect(page.events.map(({ id }) => id)).toEqual(Array.from({ length: 30 }, (_, n) => `r-${n}`))
+    expect(page.events[3]).toMatchObject({ kind: "odd", source: "sensor", timestamp: 3.5, payload: { n: 3 }, metadata: { "sssn.cursor": 7 }, sender: "operator" })
+    // Four even ones were pulled: the last of them is the seventh raw event.
+    expect(JSON.parse((await aaax("get-subscription", "worker")).stdout)).toMatchObject({ cursor: page.events[6]?.cursor, batch_size: 4, filters: { kind: "even" } })
+    expect(JSON.parse((await aaax("pull-subscription", "worker", "--limit", "1")).stdout)).toMatchObject({ id: "r-8" })
+    expect((await aaax("read-artifact", "a-1")).stdout).toBe("report\n")
+    // What went on in the kernel stays as it is.
+    await aaax("put-snapshot", "latest", '"newer"')
+    const again = await importIt()
+    expect(again.report.newer).toEqual(["latest"])
+    expect(JSON.parse((await aaax("get-subscription", "worker")).stdout)).toMatchObject({ cursor: page.events[8]?.cursor })
   })
 })
 
 describe("an import that cannot be", () => {
   it("of something that is there and not the same ends with 5 and changes nothing of it", async () => {
     fillDirectory()
-    const running = await runIn(folder)
-    try {
-      await aaax("create-channel", "raw", "--form", "topic")
-      const conflict = await importIt()
-      expect(conflict).toMatchObject({ code: 5, stdout: "", stderr: expect.stringContaining("Channel raw is there already, and is not the same") })
-      expect(running.kernel.channels.get("jobs")).toBeUndefined()
-    } finally {
-      await running.stop()
-    }
+    const { kernel } = await launch()
+    await aaax("create-channel", "raw", "--form", "topic")
+    const conflict = await importIt()
+    expect(conflict).toMatchObject({ code: 5, stdout: "", stderr: expect.stringContaining("Channel raw is there already, and is not the same") })
+    expect(kernel.channels.get("jobs")).toBeUndefined()
   })
 
   it("of an event that has other content there ends with 5 and names it", async () => {
     fillDirectory()
+    await launch()
     await importIt()
     const db = new Database(join(directory, "sssn.sqlite"))
     db.exec("UPDATE events SET payload = '\"forged\"' WHERE id = 'r-0'")
@@ -181,6 +179,7 @@ describe("an import that cannot be", () => {
 describe("an export", () => {
   it("of what was imported is the directory again, and again when it is repeated", async () => {
     fillDirectory()
+    await launch()
     await importIt()
     const target = join(folder, "new.sssn")
     const told = await aaax("export", "--out", target, "--json")
@@ -204,14 +203,15 @@ describe("an export", () => {
   })
 
   it("tells what the portable model has no field for, and an import of it takes that back", async () => {
-    const running = await runIn(folder)
+    const { kernel, stop } = await launch()
     await aaax("create-channel", "inbox")
-    await Effect.runPromise(running.kernel.channels.append("bob", "inbox", [
+    await Effect.runPromise(kernel.channels.append("bob", "inbox", [
       { id: "m-1", payload: "hi", recipient: "ann", subject: "greeting", labels: ["x"], source: "bob's phone" }
     ]))
     const target = join(folder, "out.sssn")
     expect((await aaax("export", "--out", target, "--channel", "in*")).code).toBe(0)
-    await running.stop()
+    await stop()
+    running = undefined
     const store = new LocalStore(target)
     expect(store.getEvent("m-1")).toMatchObject({
       source: "bob's phone", metadata: { "aaax.sender": "bob", "aaax.recipient": "ann", "aaax.subject": "greeting", "aaax.labels": ["x"] }
@@ -225,6 +225,7 @@ describe("an export", () => {
 
   it("as lines goes to standard output or to a file, one object each", async () => {
     fillDirectory()
+    await launch()
     await importIt()
     const { code, stderr, stdout } = await aaax("export", "--ndjson", "--channel", "raw")
     expect([code, stderr]).toEqual([0, ""])
