@@ -91,7 +91,9 @@ const common = ({ aaax, name }: Project): Files => ({
     name, version: "0.0.0", private: true, type: "module",
     scripts: { start: "aaax launch", test: "vitest run" },
     dependencies: { aaax },
-    devDependencies: { vitest: "^4.1.12" }
+    devDependencies: { vitest: "^4.1.12" },
+    // The native part of the store: newer versions of npm build nothing that is not named here.
+    allowScripts: { "better-sqlite3": true }
   }, null, 2)}\n`,
   "tsconfig.json": `${JSON.stringify({
     compilerOptions: {
