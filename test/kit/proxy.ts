@@ -5,57 +5,71 @@ export interface Wire {
   readonly url: string
   /** Ends every connection at once, as a network that fails does: nobody says goodbye. */
   readonly cut: () => void
-  /** Nothing goes through any more, and nobody is told. */
+  /** What the listener says over the connections that there are is lost; what it is told arrives. */
+  readonly deafen: () => void
+  /** Nothing goes through the connections that there are any more, and nobody is told, whatever the other end does. */
   readonly stall: () => void
-  /** From now on connections go through again. */
-  readonly mend: () => void
-  /** Refuses new connections. */
+  /** Refuses new connections, … */
   readonly refuse: () => void
-  readonly connections: () => number
+  /** … and takes them again. */
+  readonly mend: () => void
   readonly close: () => Promise<void>
+}
+
+interface Pair {
+  readonly near: Socket
+  readonly far: Socket
+  state: "open" | "deaf" | "stalled"
 }
 
 export const wireTo = async (url: string): Promise<Wire> => {
   const { host, port } = new URL(url)
-  const pairs = new Set<readonly [Socket, Socket]>()
-  let state: "open" | "stalled" | "refusing" = "open"
+  const pairs = new Set<Pair>()
+  let refusing = false
   const server = createServer((near) => {
-    if (state === "refusing") return void near.resetAndDestroy()
+    if (refusing) return void near.resetAndDestroy()
     const far = dial(Number(port), "127.0.0.1")
-    const pair = [near, far] as const
+    const pair: Pair = { near, far, state: "open" }
     pairs.add(pair)
     near.on("data", (chunk) => {
-      if (state === "stalled") return
+      if (pair.state === "stalled") return
       // The listener answers to its own name only. Ports of both have five digits, so that lengths stay.
       const at = chunk.indexOf(name)
       if (at >= 0) chunk.write(host, at, "latin1")
       far.write(chunk)
     })
     far.on("data", (chunk) => {
-      if (state !== "stalled") near.write(chunk)
+      if (pair.state === "open") near.write(chunk)
     })
     const over = (): void => {
+      if (pair.state === "stalled") return
       pairs.delete(pair)
-      if (state === "stalled") return
       near.destroy()
       far.destroy()
     }
-    for (const socket of pair) socket.on("error", () => {}).on("close", over)
+    for (const socket of [near, far]) socket.on("error", () => {}).on("close", over)
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const name = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const become = (state: Pair["state"]): void => {
+    for (const pair of pairs) pair.state = state
+  }
   const cut = (): void => {
-    for (const pair of pairs) for (const socket of pair) socket.resetAndDestroy()
+    become("open")
+    for (const { far, near } of pairs) {
+      near.resetAndDestroy()
+      far.resetAndDestroy()
+    }
+    pairs.clear()
   }
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${name}`,
     cut,
-    stall: () => (state = "stalled"),
-    mend: () => (state = "open"),
-    refuse: () => (state = "refusing"),
-    connections: () => pairs.size,
+    deafen: () => become("deaf"),
+    stall: () => become("stalled"),
+    refuse: () => (refusing = true),
+    mend: () => (refusing = false),
     close: async () => {
-      state = "open"
       cut()
       await new Promise((resolve) => server.close(resolve))
     }
