@@ -18,10 +18,7 @@ class Monitor extends BaseSystem {
 
   override async setup(): Promise<void> {
     await this.announce("directory")
-    await this.subscribeChannel("readings", ({ content }) => {
-      const { celsius } = content["data"] as { readonly celsius: number }
-      this.seen.push(celsius)
-    })
+    await this.subscribeChannel<{ readonly data: { readonly celsius: number } }>("readings", ({ content }) => this.seen.push(content.data.celsius))
   }
 }
 

@@ -3,7 +3,7 @@
 import * as Effect from "effect/Effect"
 import type { Executor } from "../protocol/executor.ts"
 import type { Converter, Manifest, System } from "../protocol/manifest.ts"
-import type { ChannelInfo, ChannelMessage } from "../protocol/message.ts"
+import type { ChannelInfo, MessageContent } from "../protocol/message.ts"
 import type { ChannelId, SystemId } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
@@ -241,7 +241,9 @@ export class BaseSystem extends SystemVerbs implements System {
    * Calls back with every message that comes, in order and one at a time. In `setup` it says what is to be subscribed to at
    * each start, and misses nothing that is written since the channel started.
    */
-  async subscribeChannel(name: ChannelId, callback: Callback<ChannelMessage["content"]>, options?: { readonly from?: From }): Promise<void> {
+  async subscribeChannel<Content extends object = MessageContent>(
+    name: ChannelId, callback: Callback<Content>, options?: { readonly from?: From }
+  ): Promise<void> {
     if (this.#session === undefined) this.#atStart.push(() => this.client.subscribe(name, callback, { from: "run", ...options }))
     else await this.client.subscribe(name, callback, options)
   }

@@ -2,7 +2,7 @@
 // channels and executors.
 import type { Access, Risk } from "../protocol/authority.ts"
 import type { Appended } from "../protocol/event.ts"
-import type { ChannelMessage } from "../protocol/message.ts"
+import type { ChannelMessage, MessageContent } from "../protocol/message.ts"
 import type { ChannelId } from "../protocol/names.ts"
 import type { Acted, ActOptions, Capability, CapabilityOptions } from "./authority.ts"
 import { makeReader, type WriteOptions } from "./channel.ts"
@@ -56,16 +56,18 @@ export abstract class SystemVerbs {
     return this.client.append(name, payload, { ...rest, ...(recipient === undefined ? {} : { recipientId: recipient }) })
   }
 
-  /** The next messages of its own cursor; `exclusive` claims them. */
-  async readChannel(name: ChannelId, limit = 10, exclusive = false, after?: string): Promise<ReadonlyArray<ChannelMessage>> {
+  /** The next messages of its own cursor; `exclusive` claims them. `Content` is the caller's word for what the channel keeps. */
+  async readChannel<Content extends object = MessageContent>(
+    name: ChannelId, limit = 10, exclusive = false, after?: string
+  ): Promise<ReadonlyArray<ChannelMessage<Content>>> {
     this.running()
-    return this.client.read(name, limit, exclusive, after)
+    return this.client.read<Content>(name, limit, exclusive, after)
   }
 
   /** Claims the next messages: nobody else gets them until they are acknowledged, given back, or the claim ends. */
-  async claimChannel(name: ChannelId, limit = 10): Promise<ReadonlyArray<ChannelMessage>> {
+  async claimChannel<Content extends object = MessageContent>(name: ChannelId, limit = 10): Promise<ReadonlyArray<ChannelMessage<Content>>> {
     this.running()
-    return this.client.read(name, limit, true)
+    return this.client.read<Content>(name, limit, true)
   }
 
   async acknowledgeChannel(name: ChannelId, messageIds: ReadonlyArray<string>): Promise<number> {

@@ -103,9 +103,12 @@ export class ChannelClient implements System {
     }
   }
 
-  async read(channelId: ChannelId, limit = 10, exclusive = false, after?: string): Promise<ReadonlyArray<ChannelMessage>> {
+  /** The next messages of its own cursor, or claimed for it alone. `Content` is the caller's word for what the channel keeps. */
+  async read<Content extends object = MessageContent>(
+    channelId: ChannelId, limit = 10, exclusive = false, after?: string
+  ): Promise<ReadonlyArray<ChannelMessage<Content>>> {
     const place = this.#at(channelId)
-    if (!("system" in place)) return place.read(limit, exclusive, after)
+    if (!("system" in place)) return asMessages(await place.read(limit, exclusive, after))
     return asMessages(await (exclusive ? place.claim(limit) : place.read(limit, after)))
   }
 
@@ -125,7 +128,9 @@ export class ChannelClient implements System {
     return "system" in place ? place.nack(messageIds, options) : place.nack(messageIds)
   }
 
-  async subscribe(channelId: ChannelId, callback: Callback<MessageContent>, options: { readonly from?: From } = {}): Promise<void> {
+  async subscribe<Content extends object = MessageContent>(
+    channelId: ChannelId, callback: Callback<Content>, options: { readonly from?: From } = {}
+  ): Promise<void> {
     const place = this.#at(channelId)
     if (!("system" in place)) throw new TypeError(`${channelId} is elsewhere: read it, or follow it with aaax/client`)
     const { from = "now" } = options
@@ -182,5 +187,6 @@ export class ChannelClient implements System {
   }
 }
 
-/** A seat of unknown content hands out messages as every channel does. */
-const asMessages = (messages: ReadonlyArray<ChannelMessage<object>>): ReadonlyArray<ChannelMessage> => messages as ReadonlyArray<ChannelMessage>
+/** What a channel keeps is known to its schema, or to its author, who says it here. */
+const asMessages = <Content extends object>(messages: ReadonlyArray<ChannelMessage<object>>): ReadonlyArray<ChannelMessage<Content>> =>
+  messages as ReadonlyArray<ChannelMessage<Content>>
