@@ -99,7 +99,7 @@ export const storeContract = (name: string, maker: StoreMaker): void => {
       const draft = {
         id: "mine", kind: "note", payload: { text: "grüße 🌍\u2028 \ud800", list: [1, null, true] }, source: "elsewhere", timestamp: 12.5,
         schema: "a/b", metadata: { k: 1 }, correlationId: "c-1", parentIds: [parent!.id], recipient: "a/b", subject: "s", labels: ["x"],
-        traceparent: "00-1"
+        traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
       }
       const [kept] = yield* surely(store, log, prepared(log, draft))
       const [given] = yield* surely(store, log, prepared(log, {}))
@@ -313,6 +313,19 @@ export const storeContract = (name: string, maker: StoreMaker): void => {
       const head = appended[1]!.cursor
       expect(yield* store.read("log", { after: head, limit: 10 })).toEqual({ events: [], next: head, head })
       expect(store.statisticsOf("log")).toEqual({ head, floor: 0, events: 2 })
+    }), log))
+
+    effect("of items gives the same, parsed when it is looked at", () => session((store) => Effect.gen(function*() {
+      const [third] = (yield* surely(store, log, numbered(log, 0, 30))).slice(2)
+      const page = yield* store.read("log", { after: third!.cursor, limit: 9 })
+      const found = yield* store.items("log", { after: third!.cursor, limit: 9 })
+      expect({ ...found, items: found.items.map((item) => item.cursor) }).toEqual({ next: page.next, head: page.head, items: page.events.map(({ cursor }) => cursor) })
+      expect(found.items.map((item) => item.event())).toEqual(page.events)
+      expect(Object.isFrozen(found.items[0]!.event())).toBe(true)
+      yield* store.evict("log", page.next)
+      expect(yield* outcome(store.items("log", { after: third!.cursor, limit: 1 }))).toBe("Gap")
+      expect((yield* store.items("log", { after: 0, limit: 1 })).items[0]?.cursor).toBeGreaterThan(page.next)
+      expect(yield* outcome(store.items("nowhere", { after: 0, limit: 1 }))).toBe("ChannelNotFound")
     }), log))
 
     effect("of a channel that is not there is refused", () => session((store) => Effect.gen(function*() {

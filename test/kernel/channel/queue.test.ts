@@ -1,7 +1,8 @@
 // What a queue does when the store does not do as it is told, and how little it asks of it.
 import { Effect, Exit, Fiber, Scope } from "effect"
-import { describe, expect } from "vitest"
+import { describe, expect, test } from "vitest"
 import { make, type ChannelsService } from "../../../kernel/channel/channels.ts"
+import { makeLine } from "../../../kernel/channel/line.ts"
 import { openItemsMax, queuePageEvents } from "../../../kernel/limits.ts"
 import { make as makeMemory } from "../../../kernel/store/memory.ts"
 import type { StoreService } from "../../../kernel/store/store.ts"
@@ -10,6 +11,7 @@ import type { Taken } from "../../../protocol/subscription.ts"
 import { settlementOf } from "../../../protocol/well-known.ts"
 import { queue, spec } from "../../contract/delivery.ts"
 import { effect } from "../../kit/it.ts"
+import { makeRandom } from "../../kit/random.ts"
 import { makeManualTime, type ManualTime } from "../../kit/time.ts"
 
 interface Written {
@@ -123,6 +125,32 @@ describe("a queue on a store that takes no writes", () => {
     yield* channels.settle("a", "jobs", [ack(item!)])
     time.advance(1_000)
     expect(yield* channels.take("b", "jobs")).toEqual([])
+  }))
+
+  it("fails a take that ends leases as well, and leaves both as they were", ({ channels, failing }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    yield* channels.append("w", "jobs", jobs(2))
+    const [first] = yield* channels.take("a", "jobs")
+    failing.set(companion, stopped)
+    expect(yield* Effect.flip(channels.take("a", "jobs", { settle: [ack(first!)] }))).toBe(stopped)
+    expect(yield* Effect.flip(channels.take("a", "jobs", { settle: [ack(first!)], wait: true, limit: 5 }))).toBe(stopped)
+    failing.clear()
+    expect(yield* channels.backlog("jobs")).toBe(2)
+    expect((yield* channels.take("a", "jobs", { settle: [ack(first!)] })).map((item) => [item.event.payload, item.attempt])).toEqual([[1, 1]])
+    expect(yield* channels.backlog("jobs")).toBe(1)
+  }))
+
+  it("tells of no removal that is not kept, and leaves what was held to its holder", ({ channels, failing }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    const appended = yield* channels.append("w", "jobs", jobs(3))
+    const [first] = yield* channels.take("a", "jobs")
+    yield* channels.settle("a", "jobs", (yield* channels.take("a", "jobs")).map(nack))
+    failing.set(companion, stopped)
+    expect(yield* Effect.flip(channels.remove("jobs", appended.map(({ id }) => id)))).toBe(stopped)
+    failing.clear()
+    yield* channels.settle("a", "jobs", [ack(first!)])
+    expect((yield* channels.take("b", "jobs", { limit: 9 })).map((item) => item.event.payload)).toEqual([1, 2])
+    expect((yield* channels.read("r", "jobs")).events.length).toBe(3)
   }))
 
   it("hands an item out again when its lease has ended meanwhile", ({ channels, failing, time }) => Effect.gen(function*() {
@@ -353,4 +381,89 @@ describe("an append whose outcome is unknown", () => {
     failing.clear()
     expect(yield* Fiber.join(appending)).toHaveLength(1)
   }))
+})
+
+describe("a take that ends leases first", () => {
+  it("is one record with what it takes", ({ channels, written }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    yield* channels.append("w", "jobs", jobs(2))
+    const [first] = yield* channels.take("a", "jobs")
+    written.length = 0
+    const [second] = yield* channels.take("a", "jobs", { settle: [ack(first!)] })
+    expect(second?.event.payload).toBe(1)
+    expect(written.map(({ text }) => JSON.parse(`{${text}}`) as unknown)).toMatchObject([{ payload: { settled: [[0, 1]], taken: [2] } }])
+  }))
+
+  it("answers when the ends are kept, also when there is nothing to take", ({ channels, written }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    yield* channels.append("w", "jobs", jobs(1))
+    const [first] = yield* channels.take("a", "jobs")
+    written.length = 0
+    expect(yield* channels.take("a", "jobs", { settle: [ack(first!)] })).toEqual([])
+    expect(written.map(({ channel }) => channel)).toEqual([companion])
+    expect(yield* channels.backlog("jobs")).toBe(0)
+  }))
+
+  it("takes nothing when a lease is lost, and settles the others", ({ channels }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    yield* channels.append("w", "jobs", jobs(3))
+    const [first, second] = yield* channels.take("a", "jobs", { limit: 2 })
+    const failure = yield* Effect.flip(channels.take("a", "jobs", { settle: [{ ...ack(first!), epoch: 1 }, ack(second!)] }))
+    expect(failure).toMatchObject({ _tag: "LeaseLost", cursor: first!.cursor })
+    expect(yield* channels.backlog("jobs")).toBe(2)
+    // The refusal of one call is not held against the next.
+    expect((yield* channels.take("b", "jobs", { settle: [] })).map((item) => item.event.payload)).toEqual([2])
+  }))
+
+  it("gives items that can be copied and printed with their events", ({ channels }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    yield* channels.append("w", "jobs", jobs(1))
+    const [item] = yield* channels.take("a", "jobs")
+    expect(JSON.parse(JSON.stringify(item))).toMatchObject({ event: { payload: 0 }, cursor: item!.event.cursor, epoch: item!.epoch, attempt: 1, expiresAt: item!.expiresAt })
+    expect(item!.event).toBe(item!.event)
+  }))
+})
+
+describe("the line of those who take", () => {
+  interface Place {
+    isInLine: boolean
+    readonly number: number
+  }
+  const places = (count: number): ReadonlyArray<Place> => Array.from({ length: count }, (_, number) => ({ isInLine: false, number }))
+  const numbersOf = (line: ReturnType<typeof makeLine<Place>>): ReadonlyArray<number> => {
+    const numbers: Array<number> = []
+    line.along(({ number }) => numbers.push(number) > 0)
+    return numbers
+  }
+
+  test("keeps its order whoever leaves from wherever, and takes no more room than those who wait need", () => {
+    const line = makeLine<Place>()
+    const random = makeRandom(5)
+    let waiting: Array<Place> = []
+    for (const place of places(20_000)) {
+      line.add(place)
+      waiting.push(place)
+      for (let times = random.int(3); times > 0 && waiting.length > 0; times--) {
+        const [gone] = waiting.splice(random.chance(0.5) ? 0 : random.int(waiting.length), 1)
+        expect(line.leave(gone!)).toBe(true)
+        expect(line.leave(gone!)).toBe(false)
+      }
+      if (random.chance(0.02)) expect(numbersOf(line)).toEqual(waiting.map(({ number }) => number))
+    }
+    expect([line.size(), numbersOf(line)]).toEqual([waiting.length, waiting.map(({ number }) => number)])
+    line.along((place) => line.leave(place))
+    expect([line.size(), numbersOf(line)]).toEqual([0, []])
+  })
+
+  test("is gone along as far as its visitor likes", () => {
+    const line = makeLine<Place>()
+    for (const place of places(5)) line.add(place)
+    const seen: Array<number> = []
+    line.along((place) => {
+      seen.push(place.number)
+      line.leave(place)
+      return place.number < 2
+    })
+    expect([seen, numbersOf(line)]).toEqual([[0, 1, 2], [3, 4]])
+  })
 })

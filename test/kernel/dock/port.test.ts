@@ -59,4 +59,34 @@ describe("the port of a paused system", () => {
       expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "Undocked", reason: "it was revoked" })
       expect(kernel.channels.store.statisticsOf("out")!.head).toBe(0)
     }))
+
+  effect("keeps what a waiting take got until it is resumed", () =>
+    Effect.gen(function*() {
+      const kernel = yield* makeKernel()
+      const port = yield* probe(kernel, "a", { provides: [{ name: "work", form: "queue" }] })
+      const other = yield* probe(kernel, "b", { writes: ["work"] })
+      const fiber = yield* Effect.forkChild(port.take("work", { wait: true }), { startImmediately: true })
+      yield* kernel.pause("a")
+      yield* other.append("work", [{ payload: 1 }])
+      yield* settle
+      expect(fiber.pollUnsafe()).toBeUndefined()
+      yield* kernel.resume("a")
+      expect(yield* Fiber.join(fiber)).toMatchObject([{ event: { payload: 1 } }])
+    }))
+
+  effect("fails whatever it waits for when it is taken back, and gets nothing of it", () =>
+    Effect.gen(function*() {
+      const kernel = yield* makeKernel()
+      const port = yield* probe(kernel, "a", { provides: [{ name: "out" }, { name: "work", form: "queue" }, { name: "mail", delivery: "addressed" }] })
+      const other = yield* probe(kernel, "b", { writes: ["work"], takes: ["work"] })
+      const waiting: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        port.take("work", { wait: true }), port.take("out", { wait: true }), port.awaitBeyond("out", 0), port.awaitBeyond("mail", 0)
+      ]
+      const fibers = yield* Effect.forEach(waiting, (call) => Effect.forkChild(Effect.flip(call), { startImmediately: true }))
+      yield* settle
+      yield* kernel.revoke("a")
+      for (const fiber of fibers) expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "Undocked", reason: "it was revoked" })
+      yield* other.append("work", [{ payload: 1 }])
+      expect(yield* other.take("work")).toMatchObject([{ event: { payload: 1 }, attempt: 1 }])
+    }))
 })

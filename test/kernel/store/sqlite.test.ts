@@ -49,6 +49,17 @@ const payloads = (store: StoreService, from: Channel = log) =>
   Effect.map(everything(store, from), (events) => events.map((event) => event.payload))
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at)
 
+describe("an item that nobody has looked at yet", () => {
+  effect("is there when somebody does, though its row has long left the memory, and its channel", () => session((store) => Effect.gen(function*() {
+    yield* surely(store, log, numbered(log, 0, 3))
+    const { items } = yield* store.items("log", { after: 0, limit: 3 })
+    const bulk = prepared(log, ...upTo(100).map(() => ({ payload: "x".repeat(9_000) })))
+    for (let text = 0; text < tailTextMax + 1_000_000; text += 900_000) yield* surely(store, log, bulk)
+    yield* store.evict("log", 3)
+    expect(items.map((item) => item.event().payload)).toEqual([0, 1, 2])
+  })))
+})
+
 describe("a store on disk", () => {
   effect("is readable for its user alone", () => Effect.gen(function*() {
     yield* session((store) => Effect.gen(function*() {
