@@ -439,7 +439,7 @@ describe("the line of those who take", () => {
   test("keeps its order whoever leaves from wherever, and takes no more room than those who wait need", () => {
     const line = makeLine<Place>()
     const random = makeRandom(5)
-    let waiting: Array<Place> = []
+    const waiting: Array<Place> = []
     for (const place of places(20_000)) {
       line.add(place)
       waiting.push(place)
