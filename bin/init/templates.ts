@@ -88,7 +88,7 @@ it("has a channel for notes", async () => {
 
 const common = ({ aaax, name }: Project): Files => ({
   "package.json": `${JSON.stringify({
-    name, version: "0.0.0", private: true, type: "module",
+    name, private: true, type: "module",
     scripts: { start: "aaax launch", test: "vitest run" },
     dependencies: { aaax },
     devDependencies: { vitest: "^4.1.12" },
