@@ -21,7 +21,7 @@ import { journal } from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { appendRepeatMillisMax, batchTextMax, journalBatchMax, journalBatchTextMax, journalSnapshotEvery, pageEventsMax } from "../limits.ts"
 import { isSurelyKept, prepareOwn, toText } from "../store/codec.ts"
-import type { Prepared, StoreAppendError } from "../store/store.ts"
+import type { Follower, Prepared, StoreAppendError } from "../store/store.ts"
 import type { Decision } from "./decide.ts"
 import { correlationOf, entryOf, payloadOf } from "./entry.ts"
 import { freeze, foldVersion, initial, step, thaw, type AuthorityState, type FrozenState, type Placed } from "./state.ts"
@@ -54,6 +54,11 @@ export interface Journal {
   readonly submit: <A>(decision: Decision<A>) => Effect.Effect<Submitted<A>>
   /** As `submit`, for plain code. */
   readonly decide: <A>(decision: Decision<A>, done: (exit: Exit.Exit<Submitted<A>>) => void) => void
+  /**
+   * Where a record holds several channels: asked for what goes with a batch that is about to be appended behind this
+   * head, its entries where they will lie. What is answered is kept with the batch or not at all.
+   */
+  readonly onAppending: (follow: (entries: ReadonlyArray<Placed>, after: Cursor) => ReadonlyArray<Follower>) => void
   /** Called after each commit with what was committed, in order, and the head that it follows; synchronously. */
   readonly onCommitted: (listener: (entries: ReadonlyArray<Placed>, after: Cursor) => void) => void
   /** Writes a snapshot of the fold now. */
@@ -153,6 +158,7 @@ export const make = Effect.fnUntraced(function*(
   const listeners: Array<(entries: ReadonlyArray<Placed>, after: Cursor) => void> = []
   /** Commands in the order of their arrival; the first ones are being kept while a batch is under way. */
   let commands: Array<Command> = []
+  let follow: Parameters<Journal["onAppending"]>[0] | undefined
   let isScheduled = false
   /** What the decider waits for; nothing is decided meanwhile. */
   let underWay: Fiber.Fiber<unknown> | undefined
@@ -241,8 +247,8 @@ export const make = Effect.fnUntraced(function*(
       Effect.orDie
     )
 
-  const append = (batch: Batch): Effect.Effect<ReadonlyArray<Cursor>, StoreAppendError> =>
-    Effect.map(store.append(journal, batch.prepared, { sender: kernelSystem, expectedHead: state.cursor }), (appended) =>
+  const append = (batch: Batch, followers?: ReadonlyArray<Follower>): Effect.Effect<ReadonlyArray<Cursor>, StoreAppendError> =>
+    Effect.map(store.append(journal, batch.prepared, { sender: kernelSystem, expectedHead: state.cursor, followers }), (appended) =>
       appended.map(({ cursor }) => cursor))
 
   /**
@@ -308,7 +314,8 @@ export const make = Effect.fnUntraced(function*(
   const commit = (): void => {
     const batch = decideBatch()
     if (batch.placed.length === 0) return answer(batch, [])
-    occupy(Effect.catch(append(batch), (failure) => persist(batch, failure)), (cursors) => {
+    const followers = store.takesFollowers === true ? follow?.(batch.placed, state.cursor) : undefined
+    occupy(Effect.catch(append(batch, followers), (failure) => persist(batch, failure)), (cursors) => {
       if (cursors === "moved") {
         return occupy(Effect.orDie(foldTail(state)), (folded) => {
           state = folded
@@ -371,6 +378,9 @@ export const make = Effect.fnUntraced(function*(
     state: () => state,
     decide,
     submit,
+    onAppending: (made) => {
+      follow = made
+    },
     onCommitted: (listener) => void listeners.push(listener),
     snapshot: Effect.suspend(() => {
       // It is taken, and written down, before the next command is decided; an empty one says when.

@@ -8,7 +8,7 @@ import type { Event } from "../../protocol/event.ts"
 import { kernelSystem, type Cursor } from "../../protocol/names.ts"
 import { appendRepeatMillisMax, batchEventsMax, batchTextMax, pageEventsMax } from "../limits.ts"
 import { isSurelyKept, prepareOwn, toText } from "../store/codec.ts"
-import type { Prepared, StoreAppendError, StoreService } from "../store/store.ts"
+import type { Follower, Prepared, StoreAppendError, StoreService } from "../store/store.ts"
 import type { Projected } from "./projected.ts"
 
 export interface Lane {
@@ -17,6 +17,8 @@ export interface Lane {
   /** Adds what an entry at this position became, to be kept by the next `flush`; nothing when it is kept already. */
   readonly add: (at: Cursor, projected: Projected) => void
   readonly isEmpty: () => boolean
+  /** What was added, to go with another append; it is forgotten then, and has to be added again when it was not kept. */
+  readonly ride: (kept: () => void) => Follower
   /** Keeps what was added, however often that takes. */
   readonly flush: Effect.Effect<void>
 }
@@ -134,6 +136,24 @@ export const makeLane = ({ channel, dropped, store }: LaneOptions): Lane => {
       lines.push({ at, prepared })
     },
     isEmpty: () => lines.length === 0,
+    ride: (kept) => {
+      const batch = lines
+      lines = []
+      text = 0
+      full.length = 0
+      return {
+        channel: name,
+        batch: batch.map(({ prepared }) => prepared),
+        sender: kernelSystem,
+        expectedHead: head,
+        kept: (appended) => {
+          if (appended === undefined) return
+          head = appended[appended.length - 1]!.cursor
+          reach = Math.max(reach, batch[batch.length - 1]!.at)
+          kept()
+        }
+      }
+    },
     flush: Effect.suspend(() => {
       if (lines.length === 0) return Effect.void
       const last = lines

@@ -40,11 +40,16 @@ const targets: ReadonlyArray<ChannelId> = [
   wellKnown.kernelReplies, wellKnown.capabilityRegistry, wellKnown.moduleRegistry, wellKnown.policyStore, wellKnown.approvals
 ]
 
+/** Entries of one batch that are told with it: their lines fit into one batch of each channel. */
+const rideEntriesMax = 200
+
 /** An entry at its position. */
 interface Told {
   readonly cursor: Cursor
   readonly entry: Entry
 }
+
+const isOfWarrant = ({ kind }: Entry): boolean => kind === "action.decided" || kind.startsWith("warrant.")
 
 const warrantIn = (entry: Entry): string | undefined =>
   (entry.kind === "action.decided" && entry.warrant.state !== "denied") || (entry.kind === "warrant.answered" && entry.outcome === "approved")
@@ -178,7 +183,30 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
     take(entries)
   }
 
+  /** Told with the batch that is being appended: up to which entry, and how many lanes have still to say so. */
+  let riding: { readonly upTo: Cursor; lanes: number } | undefined
+
+  journal.onAppending((entries, after) => {
+    riding = undefined
+    // One after another: what is not told yet comes first. What an executor is about to do, or did, is told when that is kept.
+    if (isBusy || isBehind || hasEnded || ahead.length > 0 || after !== cursor || after !== heard || entries.length > rideEntriesMax) return []
+    if (entries.some(({ entry }) => isOfWarrant(entry))) return []
+    for (const { cursor: at, entry } of entries) {
+      for (const told of projected(entry, undefined)) lanes.get(told.channel)?.add(at, told)
+    }
+    const filled = Array.from(lanes.values()).filter((lane) => !lane.isEmpty())
+    const ride = { upTo: entries[entries.length - 1]!.cursor, lanes: filled.length }
+    riding = ride
+    return filled.map((lane) => lane.ride(() => void ride.lanes--))
+  })
+
   journal.onCommitted((entries, after) => {
+    const ridden = riding
+    riding = undefined
+    if (ridden !== undefined && ridden.lanes === 0 && ridden.upTo === entries[entries.length - 1]!.cursor && after === heard && !isBusy && !isBehind) {
+      heard = ridden.upTo
+      return advance(heard)
+    }
     if (!isBehind) {
       for (const one of entries) ahead.push(one)
       // What somebody else has written between was not told.

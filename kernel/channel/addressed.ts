@@ -3,7 +3,8 @@
 import * as Effect from "effect/Effect"
 import type { Event, Filter, Page } from "../../protocol/event.ts"
 import { forEveryone } from "../../protocol/event.ts"
-import { kernelSystem, type Cursor } from "../../protocol/names.ts"
+import { kernelSystem, type Cursor, type SystemId } from "../../protocol/names.ts"
+import { scanNewestMax } from "../limits.ts"
 import type { DeliveryRow } from "./delivery.ts"
 
 /** Two pages of different events as one, in order. It reaches as far as both of them do. */
@@ -25,6 +26,14 @@ const merge = (mine: Page, everyones: Page, limit: number): Page => {
   }
 }
 
+/** What a reader sees of a page. */
+const seenBy = (reader: SystemId, page: Page, limit: number): Page => {
+  const events = page.events.filter(({ recipient }) => recipient === null || recipient === reader || recipient === forEveryone)
+  if (events.length <= limit) return { events, next: page.next, head: page.head }
+  const first = events.slice(0, limit)
+  return { events: first, next: first[limit - 1]!.cursor, head: page.head }
+}
+
 const nothing = (after: Cursor): ((page: Page) => Page) => (page) => ({ events: [], next: Math.max(after, page.head), head: page.head })
 
 export const delivery: DeliveryRow = {
@@ -35,6 +44,12 @@ export const delivery: DeliveryRow = {
     if (wanted === reader || wanted === forEveryone) return store.read(channel, options)
     // Somebody else's mail: nothing to see, and the reader may go on behind the head.
     if (wanted !== undefined) return Effect.map(store.read(channel, { after: options.after, limit: 1 }), nothing(options.after))
+    // What is new is in memory: looked at once, for both.
+    const head = store.statisticsOf(channel)?.head ?? 0
+    if (head - options.after <= scanNewestMax) {
+      const { after, filter, limit } = options
+      return Effect.map(store.read(channel, { after, limit: scanNewestMax, filter }), (page) => seenBy(reader, page, limit))
+    }
     return Effect.flatMap(store.read(channel, { ...options, filter: narrowed(reader) }), (mine) =>
       Effect.map(store.read(channel, { ...options, filter: narrowed(forEveryone) }), (everyones) =>
         merge(mine, everyones, options.limit)))

@@ -25,7 +25,8 @@ import { deliveries } from "./delivery.ts"
 import { check, isLater, refusalOf } from "./drafts.ts"
 import * as Host from "./host.ts"
 import { passing } from "./passing.ts"
-import { makeQueue, type Queue, type Timer } from "./queue.ts"
+import { makeQueue } from "./queue.ts"
+import type { Queue, Timer } from "./queue-calls.ts"
 import { awaitBeyond, dismiss, isConcerned, makeRoom, retain, serve, type Room } from "./room.ts"
 
 export type TakeFailure = ChannelNotFound | WrongDelivery | LeaseLost | Gap | StoreCorrupt | StoreUnavailable | AppendUnknown
@@ -87,7 +88,7 @@ export interface ChannelsService {
   ) => Effect.Effect<void, SettleFailure>
   /** `take` in plain calls: one for each item is what a queue has to be quick at. Answers how to call it off. */
   readonly beginTake: (
-    holder: SystemId, channel: ChannelId, options: TakeOptions, resume: (effect: Effect.Effect<ReadonlyArray<Taken>, TakeFailure>) => void
+    holder: SystemId, channel: ChannelId, options: TakeOptions & { readonly unrecorded?: boolean }, resume: (effect: Effect.Effect<ReadonlyArray<Taken>, TakeFailure>) => void
   ) => (() => void) | undefined
   /** The same for `settle`, of settlements that nobody changes any more. */
   readonly beginSettle: (

@@ -18,7 +18,7 @@ import type { RequestReference } from "../authority/entry.ts"
 import type { Journal } from "../authority/journal.ts"
 import type { Projections } from "../authority/projections.ts"
 import { lookup } from "../authority/state.ts"
-import type { ChannelsService } from "../channel/channels.ts"
+import type { ChannelsService, TakeFailure } from "../channel/channels.ts"
 import type { PendingRequests } from "../guard/admission.ts"
 
 export interface ServiceRoom {
@@ -109,7 +109,7 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
   const settle = (batch: ReadonlyArray<Answered>): void => {
     const settlements = batch.map(({ item: { epoch, event: { cursor } } }) => ({ cursor, epoch, outcome: "ack" }) as const)
     // One whose lease was lost is handed out again, and its verdict is known then.
-    Effect.runFork(channels.settle(kernelSystem, channel, settlements)).addObserver(() => {
+    channels.beginSettle(kernelSystem, channel, settlements, () => {
       for (const { done, item } of batch) {
         pending.answered(item.event.sender)
         ended(done)
@@ -173,11 +173,9 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
 
   const nothing = (): void => undefined
 
-  const take = (wait: boolean) =>
-    channels.take(kernelSystem, channel, { limit: pageItems, wait, unrecorded: true }).pipe(
-      // A stopped or damaged store is the kernel's to mend; meanwhile nothing is taken.
-      Effect.catch((error) => Effect.as(Effect.andThen(Effect.logWarning(`${channel}: ${error.message}`), Effect.sleep(1_000)), []))
-    )
+  /** A stopped or damaged store is the kernel's to mend; meanwhile nothing is taken. */
+  const patient = (taking: Effect.Effect<ReadonlyArray<Taken>, TakeFailure>): Effect.Effect<ReadonlyArray<Taken>> =>
+    Effect.catch(taking, (error) => Effect.as(Effect.andThen(Effect.logWarning(`${channel}: ${error.message}`), Effect.sleep(1_000)), []))
 
   const begin = (taken: ReadonlyArray<Taken>, done: () => void): void => {
     open += taken.length
@@ -188,7 +186,7 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
     step: Effect.gen(function*() {
       let handled = 0
       for (;;) {
-        const taken = yield* take(false)
+        const taken = yield* patient(channels.take(kernelSystem, channel, { limit: pageItems, unrecorded: true }))
         if (taken.length === 0) return handled
         handled += taken.length
         let left = taken.length
@@ -197,14 +195,31 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
         }))
       }
     }),
-    run: Effect.gen(function*() {
-      for (;;) {
+    run: Effect.callback<never>(() => {
+      let isOver = false
+      let cancel: (() => void) | undefined
+      const takeMore = (): void => {
+        if (isOver) return
         if (open >= openMax) {
-          yield* Effect.callback<void>((resume) => {
-            whenFewer = () => resume(Effect.void)
-          })
-        } else begin(yield* take(true), nothing)
+          whenFewer = takeMore
+          return
+        }
+        cancel = channels.beginTake(kernelSystem, channel, { limit: pageItems, wait: true, unrecorded: true }, (taken) => {
+          const go = (exit: Exit.Exit<unknown, unknown>): void => {
+            if (Exit.isSuccess(exit)) begin(exit.value as ReadonlyArray<Taken>, nothing) // what the take succeeded with
+            takeMore()
+          }
+          // What was taken is there already; only a failure has to be waited out.
+          if (Exit.isExit(taken) && Exit.isSuccess(taken)) go(taken)
+          else start(patient(taken), go)
+        })
       }
-    }).pipe(Effect.ensuring(Effect.suspend(() => Fiber.interruptAll(working))))
+      takeMore()
+      return Effect.suspend(() => {
+        isOver = true
+        cancel?.()
+        return Fiber.interruptAll(working)
+      })
+    })
   }
 }

@@ -156,6 +156,7 @@ const makeService = (
       return
     }
     for (const state of committed.touched) tell(state.channel.name, state.head)
+    for (const { append, kept } of committed.followers) kept(append.failure === undefined ? append.appended : undefined)
     for (const append of flushed.appends) append.resume(answerOf(append))
     for (const job of flushed.jobs) {
       const refusal = committed.refusedJobs.get(job)
@@ -413,6 +414,7 @@ const makeService = (
     backend: "sqlite",
     durabilities,
     keysAreFree: false,
+    takesFollowers: true,
     putChannel: (channel) => attempt(() => putChannel(channel)),
     channels: () => [...Array.from(disk.durable.values(), (state) => state.channel), ...log.channels()],
     statisticsOf: (name) => {

@@ -43,6 +43,21 @@ export interface StoreAppendOptions {
   readonly expectedHead?: Cursor | undefined
   /** Less than the channel's class, for records whose loss in a power cut is harmless. */
   readonly durability?: Durability | undefined
+  /** Only where the store takes them. */
+  readonly followers?: ReadonlyArray<Follower> | undefined
+}
+
+/**
+ * An append to another channel that goes into the same record as one, behind it, and is kept only when that one is. A
+ * saving of commits where a record can hold both; nothing may rest on it that a second append would not give.
+ */
+export interface Follower {
+  readonly channel: ChannelId
+  readonly batch: ReadonlyArray<Prepared>
+  readonly sender: SystemId
+  readonly expectedHead: Cursor
+  /** Called before the first one is answered, and only when it was kept: where the events lie, or nothing when these were refused. */
+  readonly kept: (appended: ReadonlyArray<Appended> | undefined) => void
 }
 
 export type StoreAppendError =
@@ -117,6 +132,8 @@ export interface StoreService {
   readonly durabilities: ReadonlySet<Durability>
   /** A key costs nothing here (a replicated log deduplicates anyway), so ports add one to every append. */
   readonly keysAreFree: boolean
+  /** One record holds events of several channels, so appends may have followers; absent: it does not. */
+  readonly takesFollowers?: boolean
 
   /** Creates or redefines a channel; its events stay. Fails when the class cannot be promised. */
   readonly putChannel: (channel: Channel) => Effect.Effect<void, StoreUnavailable>

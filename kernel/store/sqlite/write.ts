@@ -2,7 +2,7 @@
 // log for its events, and all callers are answered from one loop. The first failure of a commit stops all writes: what
 // was under way is unknown from then on, and only the store opened anew knows.
 import type * as Effect from "effect/Effect"
-import type { StoreAppendError, StoreAppendOptions } from "../store.ts"
+import type { Follower, StoreAppendError, StoreAppendOptions } from "../store.ts"
 import { AppendUnknown, EventExists, EventNotFound, HeadConflict, IdempotencyConflict } from "../../../protocol/errors.ts"
 import type { Appended } from "../../../protocol/event.ts"
 import type { Cursor } from "../../../protocol/names.ts"
@@ -50,9 +50,16 @@ export interface Flush {
 
 export interface Committed {
   readonly touched: ReadonlyArray<DurableChannel>
+  /** What went with the appends. */
+  readonly followers: ReadonlyArray<Following>
   readonly refusedJobs: ReadonlyMap<Job, unknown>
   /** Bytes of text that went to disk. */
   readonly size: number
+}
+
+interface Following {
+  readonly append: PendingAppend
+  readonly kept: Follower["kept"]
 }
 
 export interface Writer {
@@ -242,6 +249,26 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
     return refused
   }
 
+  /** Decides what goes with an append that was accepted. A channel that is not on this disk refuses. */
+  const follow = (disk: Disk, wanted: ReadonlyArray<Follower>, at: number, before: ReadonlyArray<Following>): ReadonlyArray<Following> => {
+    const all = [...before]
+    for (const { batch, channel, expectedHead, kept, sender } of wanted) {
+      const state = disk.durable.get(channel)
+      if (state === undefined) {
+        kept(undefined)
+        continue
+      }
+      const append: PendingAppend = {
+        state, batch, options: { sender, expectedHead }, strict: state.channel.durability === "strict", digest: "", first: 0, minted: undefined,
+        appended: undefined, failure: undefined, twin: undefined, definite: false, resume: () => undefined
+      }
+      decide(disk, append, at)
+      all.push({ append, kept })
+    }
+    return all
+  }
+
+  const noFollowers: ReadonlyArray<Following> = []
   const noJobs: ReadonlyMap<Job, unknown> = new Map()
   const forget = (): void => {
     if (keys.size > 0) keys = new Map()
@@ -286,10 +313,16 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
       let refusedJobs = noJobs
       try {
         let strict = false
+        let followers: ReadonlyArray<Following> = noFollowers
         mint.draw()
         for (const append of appends) {
           decide(disk, append, at)
-          if (append.strict && append.minted !== undefined) strict = true
+          if (append.minted === undefined) continue
+          if (append.strict) strict = true
+          const wanted = append.options.followers
+          if (wanted === undefined || wanted.length === 0) continue
+          followers = follow(disk, wanted, at, followers)
+          for (const { append: follower } of followers) if (follower.strict && follower.minted !== undefined) strict = true
         }
         for (const job of jobs) if (job.strict) strict = true
         if (touched.length > 0) rows = build(disk, at, placed)
@@ -305,7 +338,7 @@ export const makeWriter = (faults: FaultHook | undefined, hasInMemory: (id: stri
           faults?.("committed")
         }
         publish(disk, rows, placed, at)
-        const committed = { touched, refusedJobs, size: rows.reduce((sum, row) => sum + row.body.length, 0) }
+        const committed = { touched, followers, refusedJobs, size: rows.reduce((sum, row) => sum + row.body.length, 0) }
         forget()
         return committed
       } catch (failure) {
