@@ -268,7 +268,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       return passing(
         (options) => delivery.read(store, channel.name, reader, options),
         skipsTo > given.after ? { ...given, after: skipsTo } : given,
-        passesSettled ? queue.statuses() : (cursor) => (queue.removed().has(cursor) ? "removed" : "open")
+        passesSettled ? queue.statuses() : (cursor) => (queue.removed().has(cursor) ? "settled" : "open")
       )
     }
 

@@ -7,7 +7,7 @@ import type { ChannelId, Cursor, EventId } from "../../protocol/names.ts"
 import type { EvictOptions } from "../../protocol/port.ts"
 import { pageEventsMax, removedEventsMax } from "../limits.ts"
 import type { ChannelStatistics, StoreService } from "../store/store.ts"
-import type { Queue } from "./queue.ts"
+import type { Queue } from "./queue-calls.ts"
 
 export type HostFailure = ChannelNotFound | Gap | StoreCorrupt | StoreUnavailable | AppendUnknown | TooLarge
 

@@ -5,7 +5,7 @@ import type { Event, Page } from "../../protocol/event.ts"
 import type { Cursor } from "../../protocol/names.ts"
 import { heldCursorsMax, pageEventsMax, scanEventsMax } from "../limits.ts"
 import type { StoreReadOptions } from "../store/store.ts"
-import type { ItemStatus } from "./queue.ts"
+import type { ItemStatus } from "./queue-calls.ts"
 
 /** As a page without what is passed over; filled up from what lies behind it, as far as one read may look. */
 export const passing = <E>(

@@ -9,7 +9,7 @@ import { pageEventsMax } from "../limits.ts"
 import type { StoreService } from "../store/store.ts"
 import { deliveries } from "./delivery.ts"
 import { run } from "./pending.ts"
-import type { Queue } from "./queue.ts"
+import type { Queue } from "./queue-calls.ts"
 import { decide, evictedBy, evictedTo, note, nothingRetained, slackOf, type Retained } from "./retention.ts"
 
 interface Waiter {
