@@ -341,6 +341,15 @@ describe("the host of a channel", () => {
     expect([yield* quick(), yield* slow(), yield* late()]).toEqual([[5, 7, 8, 9, 11], [5, 7, 8, 9, 11], [5, 7, 8, 9, 11]])
   }))
 
+  it("lets no reader pass what was evicted without a word, also where all of it was taken", ({ one, owner, two }) => Effect.gen(function*() {
+    yield* write(owner, "log", 6)
+    yield* two.settle("log", (yield* two.take("log", { limit: 5 })).map(ack))
+    yield* owner.evict("log", { maxCount: 2 })
+    expect(yield* Effect.flip(one.read("log", { after: 1 }))).toMatchObject({ _tag: "Gap", floor: 4 })
+    expect(payloads((yield* one.read("log", { after: 4 })).events)).toEqual([5])
+    expect(payloads((yield* one.read("log")).events)).toEqual([5])
+  }))
+
   it("is whoever provides the channel; to others it is refused", ({ kernel, one, owner }) => Effect.gen(function*() {
     const [appended] = yield* write(owner, "log", 1)
     for (const attempt of [one.clear("log"), one.evict("log", { maxCount: 0 }), one.remove("log", [appended!.id])]) {
