@@ -342,13 +342,14 @@ export class BaseSystem extends SystemVerbs implements System {
     const channels = this.#topology.own()
     this.#session = session
     this.#presence = makePresence(session)
-    this.#state = SystemState.RUNNING
     this.client[seating].take(session, this.#gate.passed)
     try {
       for (const channel of channels) await channel[table].own(session, this.#gate.passed)
       for (const channel of this.#topology.given()) await channel[table].started(signal)
       if (!signal.aborted) await this.#registerPublic()
       for (const start of this.#atStart) if (!signal.aborted) await start()
+      // Who sees it run can use it: its channels have started, and its subscriptions are made.
+      this.#state = SystemState.RUNNING
       await this.life()
     } catch (error) {
       this.#state = SystemState.ERROR
