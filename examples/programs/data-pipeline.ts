@@ -1,6 +1,6 @@
 // A data pipeline: lines of text become readings, readings become a mean for each place. Two cleaners share the work, what
-// cannot be read is set aside, and every result names what it was made of. It may be stopped anywhere and started again.
-import { BaseSystem, PassthroughChannel, type BaseSystemOptions, type ChannelMessage } from "aaax"
+// cannot be read is set aside, and every result names what it was made of. It is ended in the middle and started again.
+import { BaseSystem, EventExists, IdempotencyConflict, PassthroughChannel, type BaseSystemOptions, type ChannelMessage } from "aaax"
 import { launch, type HostKernel } from "aaax/kernel"
 
 export interface Reading {
@@ -24,46 +24,73 @@ abstract class Stage extends BaseSystem {
   }
 
   /** What becomes of one message. What it throws is told in `rejects`: it would be the same the next time. */
-  protected abstract make(message: ChannelMessage): unknown
+  protected abstract make(message: ChannelMessage): Promise<unknown> | unknown
 
   override async step(): Promise<void> {
-    for (const message of await this.claimChannel(this.#from, 10)) {
-      let made: unknown
+    for (const message of await this.claimChannel(this.#from, 2)) {
       try {
-        made = this.make(message)
+        await this.#writeOnce(this.#to, await this.make(message), message)
       } catch (error) {
-        await this.writeChannel("rejects", { reason: (error as Error).message }, { parents: [message.id], key: message.id })
-        await this.acknowledgeChannel(this.#from, [message.id])
-        continue
+        if (!(error instanceof Unreadable)) throw error
+        await this.#writeOnce("rejects", { reason: error.message }, message)
       }
-      // When the process ends between these two lines, the message comes again, and its key writes nothing twice.
-      await this.writeChannel(this.#to, made, {
-        parents: [message.id], correlationId: message.correlationId ?? message.id, key: message.id
-      })
       await this.acknowledgeChannel(this.#from, [message.id])
     }
   }
+
+  /** When it ends between the write and the acknowledgement, the message comes again, perhaps to another: its result has one id. */
+  async #writeOnce(channel: string, data: unknown, { correlationId, id }: ChannelMessage): Promise<void> {
+    try {
+      await this.writeChannel(channel, data, { id: `${channel}-of-${id}`, parents: [id], correlationId: correlationId ?? id })
+    } catch (error) {
+      // Somebody else's, or this system's own before it began anew.
+      if (!(error instanceof EventExists || error instanceof IdempotencyConflict)) throw error
+    }
+  }
 }
+
+class Unreadable extends Error {}
 
 class Cleaner extends Stage {
   protected make({ content }: ChannelMessage): Reading {
     const line = String(content["data"])
     const [place = "", text = ""] = line.split(",").map((part) => part.trim())
     const celsius = Number(text)
-    if (place === "" || text === "" || Number.isNaN(celsius)) throw new Error(`not a reading: ${line}`)
+    if (place === "" || text === "" || Number.isNaN(celsius)) throw new Unreadable(`not a reading: ${line}`)
     return { place, celsius }
   }
 }
 
+/** What it knows lies in what it wrote: it begins by reading that. */
 class Averager extends Stage {
-  readonly #sums = new Map<string, { readonly count: number; readonly sum: number }>()
+  #newest: Map<string, Mean> | undefined
 
-  protected make({ content }: ChannelMessage): Mean {
+  protected async make({ content, id }: ChannelMessage): Promise<Mean> {
+    this.#newest ??= await this.#known()
     const { celsius, place } = content["data"] as unknown as Reading
-    const before = this.#sums.get(place) ?? { count: 0, sum: 0 }
-    const now = { count: before.count + 1, sum: before.sum + celsius }
-    this.#sums.set(place, now)
-    return { place, celsius: now.sum / now.count, count: now.count }
+    const before = this.#newest.get(place) ?? { count: 0, celsius: 0 }
+    const count = before.count + 1
+    const mean = { place, celsius: (before.celsius * before.count + celsius) / count, count }
+    // One that is written already is counted already.
+    if (!this.#counted.has(id)) this.#newest.set(place, mean)
+    return mean
+  }
+
+  readonly #counted = new Set<string>()
+
+  async #known(): Promise<Map<string, Mean>> {
+    const newest = new Map<string, Mean>()
+    for (let after = 0, from = -1; from < after;) {
+      from = after
+      const { events, next } = await this.channel("means").read({ after, limit: 1_000, fullLog: true })
+      for (const { parentIds, payload } of events) {
+        const { data } = payload as { readonly data: Mean }
+        newest.set(data.place, data)
+        for (const id of parentIds) this.#counted.add(id)
+      }
+      after = Math.max(after, next)
+    }
+    return newest
   }
 }
 
@@ -97,10 +124,14 @@ export interface Outcome {
 }
 
 export const main = async (): Promise<Outcome> => {
-  const pipeline = new Pipeline({ id: "pipeline" })
-  const kernel = await launch({ store: ":memory:", modules: [pipeline] })
+  const kernel = await launch({ store: ":memory:" })
   try {
+    const pipeline = new Pipeline({ id: "pipeline" })
+    await kernel.dock(pipeline)
     for (const line of input) await pipeline.writeChannel("lines", line)
+    // Ended when the first mean is there, wherever its stages are, and started anew: what they held comes again.
+    for await (const _ of kernel.channels.subscribe("means", { limit: 1 })) await kernel.undock("pipeline")
+    await kernel.dock(new Pipeline({ id: "pipeline" }))
     const rejects = []
     for await (const { payload } of kernel.channels.subscribe("rejects", { limit: 2 })) rejects.push(payload)
     const made = []

@@ -16,11 +16,11 @@ const operations: Readonly<Record<string, (text: string) => string>> = {
 
 class Server extends BaseSystem {
   override async step(): Promise<void> {
-    for (const request of await this.claimChannel("requests", 3)) await this.#answer(request)
+    for (const request of await this.claimChannel<{ readonly data: Question }>("requests", 3)) await this.#answer(request)
   }
 
-  async #answer({ content, correlationId, id, replyTo, senderId }: ChannelMessage): Promise<void> {
-    const { operation, text } = content["data"] as unknown as Question
+  async #answer({ content, correlationId, id, replyTo, senderId }: ChannelMessage<{ readonly data: Question }>): Promise<void> {
+    const { operation, text } = content.data
     // Kept busy: this one is answered by nobody before its caller has given up.
     if (operation === "wait") return
     const run = operations[operation]

@@ -1,5 +1,5 @@
 // Work for several workers: each job is with one of them, a job that fails comes again, and one that fails always is set aside.
-import { BaseSystem, PassthroughChannel, WorkQueueChannel } from "aaax"
+import { BaseSystem, EventExists, PassthroughChannel, WorkQueueChannel } from "aaax"
 import { launch } from "aaax/kernel"
 
 interface Job {
@@ -21,16 +21,19 @@ const tried = new Set<string>()
 
 class Worker extends BaseSystem {
   override async step(): Promise<void> {
-    for (const { content, id } of await this.claimChannel("jobs", 2)) {
-      const job = content["data"] as unknown as Job
+    for (const { content, id } of await this.claimChannel<{ readonly data: Job }>("jobs", 2)) {
+      const job = content.data
       try {
         const words = count(id, job)
-        // The key makes it repeatable: a job that is done twice has one result all the same.
-        await this.writeChannel("results", { path: job.path, words, by: this.id }, { parents: [id], key: `result-of-${id}` })
-        await this.acknowledgeChannel("jobs", [id])
+        // An id that follows from the job: whoever does it again, there is one result.
+        await this.writeChannel("results", { path: job.path, words, by: this.id }, { parents: [id], id: `result-of-${id}` })
       } catch (error) {
-        await this.nackChannel("jobs", [id], { reason: (error as Error).message })
+        if (!(error instanceof EventExists)) {
+          await this.nackChannel("jobs", [id], { reason: (error as Error).message })
+          continue
+        }
       }
+      await this.acknowledgeChannel("jobs", [id])
     }
   }
 }

@@ -2,12 +2,15 @@
 import { BaseSystem, MailboxChannel, WorkQueueChannel } from "aaax"
 import { launch } from "aaax/kernel"
 
+interface Sum {
+  readonly data: ReadonlyArray<number>
+}
+
 class Calculator extends BaseSystem {
   override async step(): Promise<void> {
-    for (const { content, correlationId, id, replyTo, senderId } of await this.claimChannel("sums", 10)) {
-      const numbers = content["data"] as ReadonlyArray<number>
+    for (const { content, correlationId, id, replyTo, senderId } of await this.claimChannel<Sum>("sums", 10)) {
       // To whom, in answer to what: the mailbox shows it to that system alone.
-      await this.writeChannel(replyTo ?? "answers", numbers.reduce((sum, number) => sum + number, 0), {
+      await this.writeChannel(replyTo ?? "answers", content.data.reduce((sum, number) => sum + number, 0), {
         recipientId: senderId, correlationId, parents: [id], key: `answer-to-${id}`
       })
       await this.acknowledgeChannel("sums", [id])

@@ -10,7 +10,8 @@ import { codes } from "../../bin/exit-code.ts"
 import { commands } from "../../bin/program.ts"
 import { type ConfigInput, decodeConfig, type KernelConfig, type ModuleConfig } from "../../kernel/config.ts"
 import { policyFromTable } from "../../kernel/guard/policy.ts"
-import { ChannelSpec } from "../../protocol/channel.ts"
+import { BroadcastChannel, DiscoveryChannel, MailboxChannel, PassthroughChannel, WorkQueueChannel } from "../../libos/index.ts"
+import { canTake, channelOf, ChannelSpec, Form } from "../../protocol/channel.ts"
 import { Manifest } from "../../protocol/manifest.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -154,7 +155,9 @@ describe("the page of the config", () => {
   const nested: Readonly<Record<string, ReadonlyArray<string>>> = {
     store: keys<{ backend: string; path: string }>({ backend: true, path: true }),
     libos: keys<KernelConfig["libos"]>({ name: true, strictBoot: true, discoverSharedPackages: true }),
-    network: keys<KernelConfig["network"]>({ publish: true, host: true, port: true }),
+    network: keys<KernelConfig["network"]>({
+      publish: true, host: true, port: true, hosts: true, origins: true, tls: true, behindProxy: true, security: true, endpoints: true, otlp: true
+    }),
     survey: keys<KernelConfig["survey"]>({ workers: true }),
     approvals: keys<KernelConfig["approvals"]>({ expiryMillis: true }),
     retention: keys<KernelConfig["retention"]>({ requests: true })
@@ -175,6 +178,38 @@ describe("the page of the config", () => {
     const page = textOf("docs/configure.md")
     const wanted = [...top, ...inTables, ...Object.entries(nested).flatMap(([key, inner]) => inner.map((name) => `${key}.${name}`))]
     expect(wanted.filter((key) => !page.includes(`\`${key}\``))).toEqual([])
+  })
+})
+
+describe("the page of channel kinds", () => {
+  const rowsBelow = (heading: string): ReadonlyArray<ReadonlyArray<string>> => {
+    const [, below = ""] = textOf("docs/kinds/README.md").split(`## ${heading}\n`)
+    return (below.split("\n## ")[0] ?? "").split("\n").filter((line) => /^\| `/u.test(line)).map((line) => line.split("|").slice(1, -1).map((text) => text.trim()))
+  }
+
+  it("says of each of the thirteen forms what the kernel makes of it", () => {
+    const told = rowsBelow("The thirteen forms").map(([form = "", , delivery = "", indexed = "", taken = ""]) => ({
+      form: form.replaceAll("`", ""), delivery, indexes: indexed === "" ? [] : indexed.replaceAll("`", "").split(", "), exclusiveReads: taken === "yes"
+    }))
+    expect(told).toEqual(Form.literals.map((form) => {
+      const { delivery, exclusiveReads, indexes } = channelOf({ name: "x", form }, "somebody")
+      return { form, delivery, indexes, exclusiveReads }
+    }))
+    expect(told).toHaveLength(13)
+  })
+
+  it("says of each kind how it is read, as its class says it", () => {
+    const page = textOf("docs/kinds/README.md")
+    const kinds = {
+      passthrough: new PassthroughChannel({ id: "x" }), broadcast: new BroadcastChannel({ id: "x" }), "work-queue": new WorkQueueChannel({ id: "x" }),
+      mailbox: new MailboxChannel({ id: "x" }), discovery: new DiscoveryChannel({ id: "x" })
+    }
+    for (const [kind, { spec }] of Object.entries(kinds)) {
+      const row = page.split("\n").find((line) => line.includes(`](${kind}.md) |`)) ?? ""
+      const [shared = "", claim = ""] = row.split("|").slice(3, 5).map((text) => text.trim())
+      const channel = channelOf({ ...spec, schema: null }, "somebody")
+      expect([kind, shared !== "refused", claim !== "refused"]).toEqual([kind, channel.delivery !== "exclusive", canTake(channel)])
+    }
   })
 })
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest"
 import { launch } from "../../kernel/index.ts"
 import { main as ancestorNames } from "../../examples/ancestor-names.ts"
 import { main as roundTrip } from "../../examples/capability-round-trip.ts"
+import { main as client } from "../../examples/client.ts"
 import { main as dockFromCode } from "../../examples/dock-from-code.ts"
 import { main as broadcast } from "../../examples/kinds/broadcast.ts"
 import { main as discoveryKind } from "../../examples/kinds/discovery.ts"
@@ -54,6 +55,16 @@ describe("the examples", () => {
     expect(await quickStart()).toEqual({
       seen: [20, 21, 22], remote: [["sensor", { celsius: 20 }], ["sensor", { celsius: 21 }], ["sensor", { celsius: 22 }]], found: ["monitor"]
     })
+  })
+})
+
+describe("the client of the README", () => {
+  it("appends to a published kernel under the name of its token, and follows what comes", async () => {
+    const kernel = await launch({ store: ":memory:", channels: [{ name: "orders", visibility: "public" }] })
+    const { url } = await kernel.publish("127.0.0.1", 0)
+    const { token } = await kernel.tokens.mint({ name: "ada", role: "write" })
+    expect(await client(url, token)).toEqual({ sender: "ada", payload: { dish: "soup" } })
+    await kernel.close()
   })
 })
 
