@@ -10,7 +10,12 @@ import { codes } from "../../bin/exit-code.ts"
 import { commands } from "../../bin/program.ts"
 import { type ConfigInput, decodeConfig, type KernelConfig, type ModuleConfig } from "../../kernel/config.ts"
 import { policyFromTable } from "../../kernel/guard/policy.ts"
-import { BroadcastChannel, DiscoveryChannel, MailboxChannel, PassthroughChannel, WorkQueueChannel } from "../../libos/index.ts"
+import * as kernelEntry from "../../kernel/index.ts"
+import * as refEntry from "../../kernel/ref/index.ts"
+import * as securityEntry from "../../kernel/security.ts"
+import * as storeEntry from "../../kernel/store/local.ts"
+import * as clientEntry from "../../libos/client.ts"
+import * as libos from "../../libos/index.ts"
 import { canTake, channelOf, ChannelSpec, Form } from "../../protocol/channel.ts"
 import { Manifest } from "../../protocol/manifest.ts"
 
@@ -184,7 +189,7 @@ describe("the page of the config", () => {
 describe("the page of channel kinds", () => {
   const rowsBelow = (heading: string): ReadonlyArray<ReadonlyArray<string>> => {
     const [, below = ""] = textOf("docs/kinds/README.md").split(`## ${heading}\n`)
-    return (below.split("\n## ")[0] ?? "").split("\n").filter((line) => /^\| `/u.test(line)).map((line) => line.split("|").slice(1, -1).map((text) => text.trim()))
+    return (below.split("\n## ")[0] ?? "").split("\n").filter((line) => line.startsWith("| `")).map((line) => line.split("|").slice(1, -1).map((text) => text.trim()))
   }
 
   it("says of each of the thirteen forms what the kernel makes of it", () => {
@@ -201,8 +206,8 @@ describe("the page of channel kinds", () => {
   it("says of each kind how it is read, as its class says it", () => {
     const page = textOf("docs/kinds/README.md")
     const kinds = {
-      passthrough: new PassthroughChannel({ id: "x" }), broadcast: new BroadcastChannel({ id: "x" }), "work-queue": new WorkQueueChannel({ id: "x" }),
-      mailbox: new MailboxChannel({ id: "x" }), discovery: new DiscoveryChannel({ id: "x" })
+      passthrough: new libos.PassthroughChannel({ id: "x" }), broadcast: new libos.BroadcastChannel({ id: "x" }), "work-queue": new libos.WorkQueueChannel({ id: "x" }),
+      mailbox: new libos.MailboxChannel({ id: "x" }), discovery: new libos.DiscoveryChannel({ id: "x" })
     }
     for (const [kind, { spec }] of Object.entries(kinds)) {
       const row = page.split("\n").find((line) => line.includes(`](${kind}.md) |`)) ?? ""
@@ -210,6 +215,24 @@ describe("the page of channel kinds", () => {
       const channel = channelOf({ ...spec, schema: null }, "somebody")
       expect([kind, shared !== "refused", claim !== "refused"]).toEqual([kind, channel.delivery !== "exclusive", canTake(channel)])
     }
+  })
+})
+
+describe("the page of migration", () => {
+  it("names what there is: exports of the entries, and methods of what they export", () => {
+    const classes = [libos.BaseSystem, libos.BaseChannel, libos.DiscoveryChannel, storeEntry.LocalStore]
+    const known = new Set([
+      ...[libos, kernelEntry, securityEntry, refEntry, clientEntry, storeEntry].flatMap((entry) => Object.keys(entry)),
+      ...Object.keys(new libos.BaseSystem({ id: "x" })),
+      ...classes.flatMap(({ prototype }) => [prototype, Object.getPrototypeOf(prototype) as object].flatMap((level) => Object.getOwnPropertyNames(level)))
+    ])
+    // Types leave nothing behind when they run.
+    const types = ["protocol/message.ts", "protocol/channel.ts", "protocol/portable.ts", "libos/kind/registration.ts"].map(textOf).join("\n")
+    const cells = textOf("docs/migrate.md").split("## Commands")[0]?.split("\n").filter((line) => line.startsWith("| `")).map((line) => line.split(" | ")) ?? []
+    const names = cells.flatMap(([there = "", here = ""]) =>
+      [...(here.includes("the same") ? `${there} ${here}` : here).matchAll(/`([A-Za-z]\w*)(?:\([^`]*\))?`/gu)].map(([, name = ""]) => name)).filter((name) => name !== "aaax")
+    expect(names.filter((name) => !known.has(name) && !new RegExp(`export (?:const|interface|type) ${name}\\b`, "u").test(types))).toEqual([])
+    expect(names.length).toBeGreaterThan(60)
   })
 })
 
