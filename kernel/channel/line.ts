@@ -23,7 +23,7 @@ export const makeLine = <T extends Waiting>(): Line<T> => {
   let end = 0
   let size = 0
 
-  /** Closes the holes when there are more of them than of those who wait. */
+  /** Closes up when more have left than wait. */
   const close = (): void => {
     if (size === 0) {
       if (end > roomMax) places = []
@@ -32,12 +32,12 @@ export const makeLine = <T extends Waiting>(): Line<T> => {
       end = 0
       return
     }
-    while (places[start] === undefined) start++
+    while (places[start]?.isInLine !== true) start++
     if (end - start < 2 * size + 64 && start < roomMax) return
     let to = 0
     for (let at = start; at < end; at++) {
       const taker = places[at]
-      if (taker !== undefined) places[to++] = taker
+      if (taker?.isInLine === true) places[to++] = taker
     }
     places.length = to
     start = 0
@@ -60,10 +60,7 @@ export const makeLine = <T extends Waiting>(): Line<T> => {
     along: (visit) => {
       for (let at = start; at < end; at++) {
         const taker = places[at]
-        if (taker === undefined) continue
-        const goesOn = !taker.isInLine || visit(taker)
-        if (!taker.isInLine) places[at] = undefined
-        if (!goesOn) break
+        if (taker?.isInLine === true && !visit(taker)) break
       }
       close()
     }

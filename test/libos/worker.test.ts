@@ -1,6 +1,7 @@
 import { defineModule, Later, Poison, Schema, type Handling, type Takes } from "aaax"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
+import { StoreUnavailable } from "../../protocol/errors.ts"
 import { makeWorld, start, until, type FakeWorld } from "../kit/port-fake.ts"
 
 /** A world with a queue of `count` items, and a worker over it. */
@@ -46,6 +47,27 @@ describe("a worker", () => {
     await until(() => settled(world, "ack") === 20)
     expect(world.calls.filter((call) => call.startsWith("take tasks 1 with 1")).length).toBe(20)
     await running.stop()
+  })
+
+  it("settles again what a take could not settle", async () => {
+    const { port, running, world } = await working(() => undefined, { count: 0, batch: 1 })
+    await running.stop()
+    let refused = 0
+    const worker = defineModule({
+      id: "again", takes: { tasks: { channel: "tasks", schema: Schema.Number } },
+      run: ({ takes }) => takes.tasks.work(() => undefined, { batch: 1 })
+    })
+    const again = start(worker, {
+      ...world.port("again"),
+      take: (channel, options) => {
+        const isRefused = options?.settle !== undefined && options.settle.length > 0 && refused++ < 1
+        return isRefused ? Effect.fail(new StoreUnavailable({ reason: "disk full" })) : world.port("again").take(channel, options)
+      }
+    })
+    await Effect.runPromise(port.append("tasks", [{ payload: 1 }, { payload: 2 }]))
+    await until(() => settled(world, "ack") === 2)
+    expect([refused > 0, await backlog(world)]).toEqual([true, 0])
+    await again.stop()
   })
 
   it("settles by itself what could not go along with a take", async () => {

@@ -28,6 +28,8 @@ interface Fixture {
   readonly written: Array<Written>
   /** What an append to a channel fails with instead of being kept. */
   readonly failing: Map<string, StoreUnavailable | AppendUnknown>
+  /** What an append to a channel waits for. */
+  readonly gates: Map<string, Promise<void>>
   /** Cursors that cannot be read. */
   readonly damaged: Set<number>
 }
@@ -38,6 +40,7 @@ const fixture = (keysAreFree = false): Effect.Effect<Fixture, never, Scope.Scope
     const memory = yield* makeMemory({ clock: time.clock })
     const written: Array<Written> = []
     const failing = new Map<string, StoreUnavailable | AppendUnknown>()
+    const gates = new Map<string, Promise<void>>()
     const damaged = new Set<number>()
     const store: StoreService = {
       ...memory,
@@ -46,7 +49,9 @@ const fixture = (keysAreFree = false): Effect.Effect<Fixture, never, Scope.Scope
         Effect.suspend(() => {
           written.push({ channel, durability: options.durability, text: batch.map((one) => one.text).join(), key: options.key })
           const failure = failing.get(channel)
-          return failure === undefined ? memory.append(channel, batch, options) : Effect.fail(failure)
+          const gate = gates.get(channel)
+          const append = failure === undefined ? memory.append(channel, batch, options) : Effect.fail(failure)
+          return gate === undefined ? append : Effect.andThen(Effect.promise(() => gate), append)
         }),
       read: (channel, options) =>
         damaged.has(options.after + 1) && channel === "jobs"
@@ -58,7 +63,7 @@ const fixture = (keysAreFree = false): Effect.Effect<Fixture, never, Scope.Scope
           : memory.items(channel, options)
     }
     const channels = yield* make({ store, clock: time.clock, timer: time.timer, boot: () => 1 })
-    return { time, store, channels, written, failing, damaged }
+    return { time, store, channels, written, failing, gates, damaged }
   })
 
 const it = (name: string, body: (fixture: Fixture) => Effect.Effect<unknown, unknown, Scope.Scope>): void =>
@@ -401,6 +406,26 @@ describe("a take that ends leases first", () => {
     written.length = 0
     expect(yield* channels.take("a", "jobs", { settle: [ack(first!)] })).toEqual([])
     expect(written.map(({ channel }) => channel)).toEqual([companion])
+    expect(yield* channels.backlog("jobs")).toBe(0)
+  }))
+
+  it("answers no sooner than the ends are kept, and fails when they are not, though there was nothing to take", ({ channels, failing, gates }) => Effect.gen(function*() {
+    yield* channels.open(queue("jobs"))
+    yield* channels.append("w", "jobs", jobs(1))
+    const [first] = yield* channels.take("a", "jobs")
+    for (const wait of [false, true]) {
+      failing.set(companion, stopped)
+      let open = (): void => undefined
+      gates.set(companion, new Promise((resolve) => (open = resolve)))
+      const taking = yield* Effect.forkChild(Effect.flip(channels.take("a", "jobs", { settle: [ack(first!)], wait })), { startImmediately: true })
+      yield* turnEnds
+      expect(taking.pollUnsafe()).toBeUndefined()
+      open()
+      expect(yield* Fiber.join(taking)).toBe(stopped)
+    }
+    failing.clear()
+    gates.clear()
+    expect(yield* channels.take("a", "jobs", { settle: [ack(first!)] })).toEqual([])
     expect(yield* channels.backlog("jobs")).toBe(0)
   }))
 
