@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import { describe, expect } from "vitest"
 import { makeKernel, testTime, type TestKernel } from "../../../kernel/testing.ts"
 import { makeClock } from "../../../kernel/clock.ts"
+import { heldCursorsMax } from "../../../kernel/limits.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
 import type { StoreService } from "../../../kernel/store/store.ts"
 import type { ChannelSpec } from "../../../protocol/channel.ts"
@@ -111,6 +112,19 @@ describe("a shared read of a log", () => {
     kernel.time.advance(leaseMillis)
     yield* one.awaitBeyond("log", next, [held![0]!])
     expect(payloads((yield* one.read("log", { after: held![0]! - 1, limit: 1 })).events)).toEqual([0])
+  }))
+})
+
+describe("a page of a log of which very much is held", () => {
+  it("ends, and the next one goes on with what is held behind it", ({ one, owner, two }) => Effect.gen(function*() {
+    yield* write(owner, "log", 1_000)
+    yield* write(owner, "log", 300, 1_000)
+    const taken = [...yield* two.take("log", { limit: 1_000 }), ...yield* two.take("log", { limit: 200 })]
+    const first = yield* one.read("log", { limit: 500 })
+    expect([first.events.length, first.held?.length]).toEqual([0, heldCursorsMax])
+    const second = yield* one.read("log", { after: first.next, limit: 500 })
+    expect(payloads(second.events)).toEqual(Array.from({ length: 100 }, (_, at) => 1_200 + at))
+    expect([...first.held!, ...second.held!]).toEqual(holdersOf(taken))
   }))
 })
 
