@@ -10,5 +10,5 @@ await build({
   output: { dir: directory, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" },
   logLevel: "warn"
 })
-const { status } = spawnSync(process.execPath, [`${directory}cli.mjs`, "--world", `${directory}world.mjs`, "--party", `${directory}party.mjs`, ...process.argv.slice(2)], { stdio: "inherit" })
+const { status } = spawnSync(process.execPath, ["--expose-gc", `${directory}cli.mjs`, "--world", `${directory}world.mjs`, "--party", `${directory}party.mjs`, ...process.argv.slice(2)], { stdio: "inherit" })
 process.exit(status ?? 1)

@@ -11,7 +11,7 @@ import { createServer as createSecureServer } from "node:https"
 import type { Duplex } from "node:stream"
 import { ConfigInvalid, StoreUnavailable, type Unauthenticated } from "../../protocol/errors.ts"
 import {
-  httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpKeepAliveMillis, httpRequestMillis, httpStallMillis, httpUploadMillis
+  httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpKeepAliveMillis, httpLingerMillis, httpRequestMillis, httpStallMillis, httpUploadMillis
 } from "../limits.ts"
 import type { Guest, Reception } from "./guest.ts"
 import { Incoming } from "./incoming.ts"
@@ -232,6 +232,8 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
     }
     const unauthenticated = ({ message }: Unauthenticated): void => {
       const told = (isLast: boolean): void => refuse(401, "Unauthenticated", message, { "www-authenticate": "Bearer" }, isLast)
+      // Who brings none does not guess.
+      if (request.headers.authorization === undefined) return told(false)
       const millis = pace.wrong(request.socket.remoteAddress ?? "")
       if (millis === undefined) return told(true)
       if (millis === 0) {
@@ -297,7 +299,13 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
 
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const turnAway = (status: string): void => void socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-    socket.on("error", () => socket.destroy())
+    upgraded.add(socket)
+    socket.on("error", () => socket.destroy()).once("close", () => upgraded.delete(socket))
+    // The server has let go of it: nobody else reads its end, and ends it.
+    socket.once("finish", () => {
+      socket.resume()
+      setTimeout(() => socket.destroy(), httpLingerMillis).unref()
+    })
     const named = request.headers.host
     if (names?.isOurs(named) !== true) return turnAway("403 Forbidden")
     if (names.originOf(request.headers.origin, named ?? "") === "foreign") return turnAway("403 Forbidden")
@@ -305,8 +313,6 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
     const target = targetOf(request.url ?? "")
     const handler = target === undefined ? undefined : upgrades.get(`/${target.segments.join("/")}`)
     if (handler === undefined) return turnAway("404 Not Found")
-    upgraded.add(socket)
-    socket.once("close", () => upgraded.delete(socket))
     handler(request, socket, head)
   })
 

@@ -8,6 +8,7 @@ import { refusal } from "../../../kernel/door/problems.ts"
 import type { Answer, Asked, Surface } from "../../../kernel/door/surface.ts"
 import { httpBodyBytesMax, httpWrongCredentialsMax } from "../../../kernel/limits.ts"
 import { ConfigInvalid, Unauthenticated } from "../../../protocol/errors.ts"
+import { until } from "../../kit/network.ts"
 import { answerOf, askAt, type Ask } from "../../kit/published.ts"
 
 const guests = new Map<string, Guest>()
@@ -352,6 +353,10 @@ describe("an upgrade", () => {
       stop()
       expect(statusOf(await upgrade(world, "/s/ws", host))).toBe(404)
       expect(handed).toBe(2)
+      // Its client keeps its own end open, and says more than anybody reads: that is no reason to keep ours.
+      const kept = await world.socket()
+      kept.on("error", () => {}).write(`GET /s/other HTTP/1.1\r\n${host}\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n${"x".repeat(1_000)}`)
+      await until("the listener lets go of it", () => world.at.connections() === 0)
     }))
 })
 
