@@ -113,11 +113,13 @@ export abstract class BaseChannel<Content extends object = MessageContent> imple
       leave: (timeoutSeconds) => this.#leave(timeoutSeconds),
       seat: (session, resting) => seatAt<Content>(session, this.id, resting),
       convert: async (sender, raw) => {
+        await this.#cycle.soon()
         this.#accept()
         const message = await this.convertFn(sender, raw)
         return message === null || message === undefined ? null : draftOf(message)
       },
-      write: (seat, data, given) => attempted(() => this.#write(seat, data, given)),
+      // Who has just been docked beside it is not refused because it is a moment late.
+      write: (seat, data, given) => this.#cycle.soon()?.then(() => this.#write(seat, data, given)) ?? attempted(() => this.#write(seat, data, given)),
       since: () => this.#since,
       started: (signal) => this.#cycle.started(signal)
     }

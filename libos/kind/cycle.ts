@@ -28,8 +28,12 @@ export interface Cycle {
   readonly drain: (timeoutSeconds?: number) => Promise<number>
   /** Resolves when it takes writes, or when the signal is aborted. */
   readonly started: (signal: AbortSignal) => Promise<void>
+  /** Pending while it has yet to start for the first time, for some seconds at most; nothing afterwards. */
+  readonly soon: () => Promise<void> | undefined
 }
 
+/** How long a first start is waited for. */
+const startMillis = 5_000
 /** How long a loop that was asked to end is waited for. */
 const endSeconds = 1
 
@@ -37,6 +41,7 @@ export const makeCycle = (options: CycleOptions): Cycle => {
   const { does, failed } = options
   let halt: AbortController | undefined
   let closed: string | undefined = "it has not started; add it to a system, and dock that"
+  let isNew = true
   let loop: Promise<unknown> = Promise.resolve()
   let wake = new AbortController()
   let processing: Promise<void> = Promise.resolve()
@@ -78,6 +83,18 @@ export const makeCycle = (options: CycleOptions): Cycle => {
     while (options.waiting() > 0 && halt !== undefined)
   }
 
+  const started = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      if (closed === undefined || signal.aborted) return resolve()
+      const go = (): void => {
+        waitingForStart.delete(go)
+        signal.removeEventListener("abort", go)
+        resolve()
+      }
+      waitingForStart.add(go)
+      signal.addEventListener("abort", go, { once: true })
+    })
+
   return {
     isRunning: () => halt !== undefined,
     closed: () => closed,
@@ -87,6 +104,7 @@ export const makeCycle = (options: CycleOptions): Cycle => {
       await done("start")
       if (own.signal.aborted) return
       closed = undefined
+      isNew = false
       for (const go of waitingForStart) go()
       loop = Promise.all([options.isBuffered() ? cycles(own.signal) : undefined, maintenance(own.signal)])
     },
@@ -94,6 +112,7 @@ export const makeCycle = (options: CycleOptions): Cycle => {
       const own = halt
       if (own === undefined) return 0
       closed = "it is stopped"
+      isNew = false
       wake.abort()
       if (timeoutSeconds !== 0) await within(emptied(), timeoutSeconds)
       const abandoned = options.abandon()
@@ -103,16 +122,7 @@ export const makeCycle = (options: CycleOptions): Cycle => {
       await done("stop")
       return abandoned
     },
-    started: (signal) =>
-      new Promise((resolve) => {
-        if (closed === undefined || signal.aborted) return resolve()
-        const go = (): void => {
-          waitingForStart.delete(go)
-          signal.removeEventListener("abort", go)
-          resolve()
-        }
-        waitingForStart.add(go)
-        signal.addEventListener("abort", go, { once: true })
-      })
+    started,
+    soon: () => (isNew ? started(AbortSignal.timeout(startMillis)) : undefined)
   }
 }

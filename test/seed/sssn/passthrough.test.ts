@@ -1,6 +1,6 @@
 // Passthrough channels of the first generation: what is written is there at once, for every reader and subscriber.
 import {
-  BroadcastChannel, channelMessage, content, DiscoveryChannel, MailboxChannel, PassthroughChannel, register, WorkQueueChannel, type ChannelMessage, type MessageDraft
+  BaseSystem, BroadcastChannel, channelMessage, content, DiscoveryChannel, MailboxChannel, PassthroughChannel, register, WorkQueueChannel, type ChannelMessage, type MessageDraft
 } from "aaax"
 import { describe, expect, it } from "vitest"
 import { contents, gate, until, withChannels } from "../../kit/channels.ts"
@@ -135,6 +135,30 @@ describe("a passthrough channel", () => {
       await log.start()
       await other.write("log", 2)
       expect(contents(await other.read("log"))).toEqual([2])
+    })
+  })
+
+  it("waits for the first start of a channel that is docked, and then keeps what was written in its order", async () => {
+    const opened = gate()
+    class Slow extends PassthroughChannel {
+      protected override onStart(): Promise<void> {
+        return opened.opened
+      }
+    }
+    const log = new Slow({ id: "log" })
+    const owner = new BaseSystem({ id: "owner" })
+    owner.addChannel(log)
+    const other = register("other")
+    other.connect("log", log)
+    await withChannels([], async ({ dock }) => {
+      await dock(owner)
+      await dock(other)
+      const writes = [1, 2, 3].map((n) => other.write("log", n))
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(log.acceptsWrites).toBe(false)
+      opened.open()
+      await Promise.all(writes)
+      expect(contents(await other.read("log"))).toEqual([1, 2, 3])
     })
   })
 
