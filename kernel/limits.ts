@@ -245,7 +245,8 @@ export const lagCountMax = 10_000
 /** WebSockets of one kernel, and those of one guest. */
 export const socketsMax = 3_072
 export const socketsOfGuestMax = 2_048
-/** Time in which a WebSocket must say who it is. */
+/** WebSockets that have not said who they are; and the time in which they must. */
+export const socketStrangersMax = 256
 export const socketHelloMillis = 5_000
 /** Silence after which a WebSocket is asked whether it is there, and after which it is gone. */
 export const socketPingMillis = 10_000

@@ -18,6 +18,7 @@
 //   ended { port, run, failure? }                 -->
 //                                                 <--  ask { id, port, what, … }: perform, status, check, drain
 //   answer { id, value | refused | fault }        -->
+//                                                 <--  gone { port, reason }: somebody else undocked it
 //   undock { id, port }                           -->
 //   ping { at? }                                  -->  pong { at? }, and the same the other way round
 //   binary: id of the call (4 bytes, big endian), then bytes; so many as the call or its result said
@@ -217,6 +218,7 @@ export type KernelFrame =
   | { readonly frame: "events"; readonly id: number; readonly channel: string; readonly events: ReadonlyArray<unknown>; readonly next: number; readonly head: number }
   | { readonly frame: "over"; readonly id: number; readonly failure?: unknown }
   | { readonly frame: "start" | "stop"; readonly port: number; readonly run: number }
+  | { readonly frame: "gone"; readonly port: number; readonly reason: string }
   | ({ readonly frame: "ask"; readonly id: number; readonly port: number } & Ask)
   | { readonly frame: "ping" | "pong"; readonly at?: number }
 

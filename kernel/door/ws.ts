@@ -11,7 +11,7 @@ import type { SystemId } from "../../protocol/names.ts"
 import type { Kernel } from "../kernel.ts"
 import {
   outboxMillisMax, sessionGraceMillis, sessionMillisMax, sessionsLostMax, socketCallsMax, socketHelloMillis, socketPingMillis, socketSilenceMillis, socketsMax,
-  socketsOfGuestMax
+  socketsOfGuestMax, socketStrangersMax
 } from "../limits.ts"
 import type { Guest, Reception } from "./guest.ts"
 import { openSocket, type OpenSocket } from "./ws/connection.ts"
@@ -75,6 +75,8 @@ export const webSockets = Effect.fnUntraced(function*(options: WebSocketOptions)
   const wakes = makeWakes(kernel.channels.store)
   const pages = makePages()
   const sockets = new Set<OpenSocket>()
+  /** Those that have not said who they are. */
+  const strangers = new Set<OpenSocket>()
   const ofGuest = new Map<SystemId, number>()
   const sessions = new Map<string, Session>()
   const lost = new Map<string, Lost>()
@@ -108,8 +110,10 @@ export const webSockets = Effect.fnUntraced(function*(options: WebSocketOptions)
     ofGuest.set(session.guest.system, (ofGuest.get(session.guest.system) ?? 0) + 1)
     return JSON.stringify(frame)
   }
+  const onAdmit = (connection: OpenSocket): void => void strangers.delete(connection)
   const onClose = (connection: OpenSocket): void => {
     sockets.delete(connection)
+    strangers.delete(connection)
     const session = connection.session()
     if (session === undefined) return
     const left = (ofGuest.get(session.guest.system) ?? 1) - 1
@@ -118,16 +122,19 @@ export const webSockets = Effect.fnUntraced(function*(options: WebSocketOptions)
     // Another connection may go on with it already.
     if (session.connection() !== undefined || closing) return
     if (session.guest.ended() !== undefined) return end(session, "its credential is good no more")
+    if (session.isEmpty()) return end(session, "its connection was closed")
     lost.set(session.secret, { session, at: performance.now(), lapsed: false })
     if (lost.size > sessionsLostMax) for (const [, oldest] of lost) return end(oldest.session, "more sessions were lost than are kept")
   }
 
   const accept = (request: IncomingMessage, socket: Duplex, head: Buffer, guest: Guest | undefined): void => {
     server.handleUpgrade(request, socket, head, (ws) => {
-      sockets.add(openSocket({
-        ws, socket, guest, byToken: reception.byToken, helloMillis: times.helloMillis, sessionFor, welcome, fork, onClose,
+      const opened = openSocket({
+        ws, socket, guest, byToken: reception.byToken, helloMillis: times.helloMillis, sessionFor, welcome, fork, onAdmit, onClose,
         feeds: { store: kernel.channels.store, wakes, pages }
-      }))
+      })
+      sockets.add(opened)
+      strangers.add(opened)
     })
   }
   const refuse = (socket: Duplex, status: string): void => {
@@ -184,7 +191,7 @@ export const webSockets = Effect.fnUntraced(function*(options: WebSocketOptions)
 
   return {
     upgrade: (request, socket, head) => {
-      if (closing || sockets.size + opening >= socketsMax) return refuse(socket, "503 Service Unavailable")
+      if (closing || sockets.size + opening >= socketsMax || strangers.size + opening >= socketStrangersMax) return refuse(socket, "503 Service Unavailable")
       const { authorization } = request.headers
       // Without one, the first frame says who it is; browsers cannot send headers.
       if (authorization === undefined) return accept(request, socket, head, undefined)

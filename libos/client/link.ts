@@ -45,7 +45,9 @@ export interface Link {
   /** Sends a frame now, or never. */
   readonly tell: (frame: ClientFrame) => void
   readonly number: () => number
-  /** From now on calls of this port are sent; before, they wait. */
+  /** There will be such a port: its calls wait. */
+  readonly expect: (port: number) => void
+  /** From now on calls of this port are sent. */
   readonly ready: (port: number) => void
   /** Calls of this port fail from now on. */
   readonly gone: (port: number, reason: string) => void
@@ -86,7 +88,8 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
   const pending = new Map<number, Pending>()
   let unsent: Array<Pending> = []
   const requests = new Map<number, (outcome: Outcome) => void>()
-  const readyPorts = new Set<number>([0])
+  /** Ports that there are, and whether their calls are sent already. */
+  const ports = new Map<number, boolean>([[0, true]])
   let got: Array<number> = []
   let socket: Socket | undefined
   let welcome: Welcome | undefined
@@ -133,7 +136,7 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
     const rest: Array<Pending> = []
     for (const one of unsent) {
       if (pending.get(one.id) !== one || one.sent) continue
-      if (!readyPorts.has(one.port) || inFlight >= welcome.callsMax || socket.bufferedAmount > bufferedMax) rest.push(one)
+      if (ports.get(one.port) !== true || inFlight >= welcome.callsMax || socket.bufferedAmount > bufferedMax) rest.push(one)
       else sendCall(one)
     }
     unsent = rest
@@ -196,8 +199,7 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
     // The kernel was told what is open still; all else has arrived.
     got = []
     if (!frame.resumed) {
-      readyPorts.clear()
-      readyPorts.add(0)
+      for (const port of ports.keys()) ports.set(port, port === 0)
     }
     unsent = [...pending.values()]
     for (const listener of listeners) listener.opened(frame, frame.resumed && before !== undefined)
@@ -336,8 +338,9 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
     ended: () => ended,
     number: () => ++newest,
     call: (port, op, args, done, bytes) => {
-      if (ended !== undefined) {
-        done({ is: "gone", reason: ended })
+      const gone = ended ?? (ports.has(port) ? undefined : "it is docked no more")
+      if (gone !== undefined) {
+        done({ is: "gone", reason: gone })
         return () => {}
       }
       const id = ++newest
@@ -346,7 +349,7 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
         text: `{"frame":"call","id":${id}${port === 0 ? "" : `,"port":${port}`},"op":"${op}","args":${args}}`
       }
       pending.set(id, one)
-      if (socket !== undefined && welcome !== undefined && readyPorts.has(port) && unsent.length === 0 && inFlight < welcome.callsMax && socket.bufferedAmount <= bufferedMax) sendCall(one)
+      if (socket !== undefined && welcome !== undefined && ports.get(port) === true && unsent.length === 0 && inFlight < welcome.callsMax && socket.bufferedAmount <= bufferedMax) sendCall(one)
       else {
         unsent.push(one)
         flush()
@@ -365,12 +368,13 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
       send(JSON.stringify({ ...frame, id }))
     },
     tell: (frame) => send(JSON.stringify(frame)),
+    expect: (port) => void ports.set(port, false),
     ready: (port) => {
-      readyPorts.add(port)
+      ports.set(port, true)
       flush()
     },
     gone: (port, reason) => {
-      readyPorts.delete(port)
+      ports.delete(port)
       for (const one of pending.values()) if (one.port === port) settle(one, { is: "gone", reason })
     },
     listen: (listener) => {

@@ -258,6 +258,7 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
           isDocked: false, patience: performance.now() + waitMillis, docking: undefined, run: undefined, next: undefined
         }
         systems.set(number, here)
+        link.expect(number)
         dockNow(here, false, (error) => {
           if (error !== undefined) {
             remove(here, "it was not docked")
@@ -277,11 +278,17 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
       }),
     frame: (frame) => {
       if (frame.frame === "ask") return ask(frame)
-      if (frame.frame !== "start" && frame.frame !== "stop") return
+      if (frame.frame !== "start" && frame.frame !== "stop" && frame.frame !== "gone") return
       const here = systems.get(frame.port)
       if (here === undefined) return
-      if (frame.frame === "start") start(here, frame.run)
-      else stop(here, frame.run)
+      switch (frame.frame) {
+        case "start":
+          return start(here, frame.run)
+        case "stop":
+          return stop(here, frame.run)
+        case "gone":
+          return remove(here, frame.reason)
+      }
     },
     opened: (resumed) => {
       if (!resumed) {

@@ -204,7 +204,11 @@ describe("a module that runs elsewhere", () => {
       await run(kernel.undock("guest"))
       await until("its code has ended", () => stopped)
       expect(await outcome(docked.port.read("notes"))).toMatchObject({ failure: { _tag: "Undocked", system: "guest" } })
-      await remote.close()
+      expect(await docked.undocked).toBe("it was undocked")
+      // Its name is free, also for another connection.
+      const other = await connect({ url, token: operatorToken })
+      expect((await other.dock(defineModule({ id: "guest" }))).id).toBe("guest")
+      await Promise.all([remote.close(), other.close()])
     }))
 
   it("is refused what no manifest gets, and what it could only have in the kernel's process", () =>

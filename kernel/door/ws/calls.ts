@@ -16,6 +16,8 @@ export interface Calls {
   /** Bytes of an artifact that is being put. */
   readonly chunk: (id: number, bytes: Uint8Array) => void
   readonly cancel: (id: number) => void
+  /** Nothing is under way, and no answer is kept. */
+  readonly isIdle: () => boolean
   /** Goes on after the outbox was full. */
   readonly drained: () => void
   /** On a new connection: stops and forgets what its client does not wait for any more. */
@@ -199,6 +201,7 @@ export const makeCalls = (options: CallsOptions): Calls => {
       cancelled.add(id)
       fiber.interruptUnsafe()
     },
+    isIdle: () => running.size + waiting.length + answered.size + uploads.size === 0,
     drained: next,
     keepOnly: (ids) => {
       const kept = new Set(ids)

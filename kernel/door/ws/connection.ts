@@ -34,6 +34,8 @@ export interface SocketOptions {
   readonly welcome: (session: Session, resumed: boolean, version: number) => string
   readonly feeds: Omit<FeedsOptions, "outbox" | "isGood" | "fork">
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  /** Called when its credential was good. */
+  readonly onAdmit: (connection: OpenSocket) => void
   readonly onClose: (connection: OpenSocket) => void
 }
 
@@ -90,6 +92,7 @@ export const openSocket = (options: SocketOptions): OpenSocket => {
     const found = options.sessionFor(guest, resume)
     if (typeof found === "string") return connection.close(closeCodes.tooMany, found)
     session = found.session
+    options.onAdmit(connection)
     if (found.resumed) session.calls.keepOnly(open)
     outbox.send(options.welcome(session, found.resumed, version))
     session.attach(connection)

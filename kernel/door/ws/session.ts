@@ -9,8 +9,9 @@ import { closeCodes, type Call, type Dock } from "../../../protocol/frame.ts"
 import type { ChannelId, Cursor, SystemId } from "../../../protocol/names.ts"
 import type { Port } from "../../../protocol/port.ts"
 import type { Settlement, Taken } from "../../../protocol/subscription.ts"
+import * as wellKnown from "../../../protocol/well-known.ts"
 import type { DockError, Kernel } from "../../kernel.ts"
-import { sessionSystemsMax } from "../../limits.ts"
+import { remoteStopMillis, sessionSystemsMax } from "../../limits.ts"
 import type { Guest } from "../guest.ts"
 import { makeAsks, type Asks } from "./asks.ts"
 import { makeCalls, type Calls } from "./calls.ts"
@@ -30,6 +31,8 @@ export interface Session {
   readonly asks: Asks
   readonly portOf: (number: number) => Port | undefined
   readonly connection: () => Connection | undefined
+  /** There is nothing that another connection could go on with. */
+  readonly isEmpty: () => boolean
   /** Goes on with this connection; the one before is closed. */
   readonly attach: (connection: Connection) => void
   readonly detach: (connection: Connection) => void
@@ -69,6 +72,7 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
   const held = new Map<ChannelId, Map<Cursor, number>>()
   let connection: Connection | undefined
   let ended: string | undefined
+  let docking = 0
 
   const outbox = (): Outbox | undefined => connection?.outbox
   const send = (frame: string): boolean => {
@@ -106,6 +110,17 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
       })
       return isThere(remote) ? Effect.ensuring(kernel.undock(remote.id), forget) : forget
     })
+
+  /** Tells the other end when somebody else has undocked it; what is quarantined may come back. */
+  const watched = Effect.fnUntraced(function*(number: number, remote: Remote) {
+    yield* Effect.exit(remote.port.awaitBeyond(wellKnown.heartbeat, Number.MAX_SAFE_INTEGER))
+    if (remotes.get(number) !== remote || isThere(remote)) return
+    if (names.get(remote.id) === session) names.delete(remote.id)
+    send(JSON.stringify({ frame: "gone", port: number, reason: "it was undocked" }))
+    // Its code still has to say that it has ended.
+    yield* Effect.sleep(remoteStopMillis)
+    if (remotes.get(number) === remote) remotes.delete(number)
+  })
 
   /** Whether a name may be taken: from somebody who is gone, by the same guest. */
   const claim = (id: SystemId): Effect.Effect<void, SystemExists> =>
@@ -145,6 +160,7 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
     names.set(id, session)
     // The session may have ended while this went on.
     if (ended !== undefined) yield* dropped(number, remote)
+    else fork(watched(number, remote))
     return { system: id }
   })
 
@@ -166,6 +182,7 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
     asks,
     portOf,
     connection: () => connection,
+    isEmpty: () => remotes.size + docking + held.size === 0 && calls.isIdle(),
     attach: (next) => {
       const before = connection
       connection = next
@@ -176,7 +193,11 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
     detach: (gone) => {
       if (connection === gone) connection = undefined
     },
-    dock: (frame) => dock(frame),
+    dock: (frame) =>
+      Effect.suspend(() => {
+        docking++
+        return Effect.ensuring(dock(frame), Effect.sync(() => void docking--))
+      }),
     undock: (number) =>
       Effect.suspend(() => {
         const remote = remotes.get(number)

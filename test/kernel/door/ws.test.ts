@@ -43,6 +43,18 @@ describe("who comes to the WebSocket door", () => {
       client.ws.close()
     }))
 
+  it("is turned away when too many are there that have not said who they are; those who have go on", () =>
+    withNetwork({}, async ({ operatorToken, sockets, url }) => {
+      const known = await enter(url, operatorToken)
+      const strangers = await Promise.all(Array.from({ length: 256 }, () => dial(url)))
+      await until("all are there", () => sockets.connections() === 257)
+      await expect(dial(url)).rejects.toThrow("refused with 503")
+      expect((await known.call("channels")).frame).toBe("result")
+      for (const stranger of strangers) stranger.ws.terminate()
+      await until("they are gone", () => sockets.connections() === 1)
+      expect((await enter(url, operatorToken)).welcome.frame).toBe("welcome")
+    }))
+
   it("has to speak a version that is spoken here", () =>
     withNetwork({}, async ({ operatorToken, url }) => {
       const client = await dial(url)
@@ -137,6 +149,22 @@ describe("a session", () => {
       third.send({ frame: "call", id: 1, op: "take", args: ["jobs"] })
       expect((await third.next(({ id, value }) => id === 1 && value[0]?.event.payload === "three")).frame).toBe("result")
       expect(await run(kernel.channels.take("other", "jobs"))).toEqual([])
+    }))
+
+  it("with nothing in it ends with its connection", () =>
+    withNetwork({}, async ({ mint, open, sockets, url }) => {
+      await open({ name: "jobs", form: "queue", visibility: "public" })
+      const token = await mint({ name: "worker", role: "write" })
+      const reader = await enter(url, token)
+      await reader.call("backlog", "jobs")
+      reader.ws.close()
+      await until("it is forgotten", () => sockets.sessions() === 0)
+      const waiter = await enter(url, token)
+      waiter.send({ frame: "call", id: 100, op: "take", args: ["jobs", { wait: true }] })
+      await waiter.call("backlog", "jobs")
+      waiter.ws.close()
+      await until("it is gone", () => sockets.connections() === 0)
+      expect(sockets.sessions()).toBe(1)
     }))
 
   it("is nobody's but its guest's, and taken up by one connection at a time", () =>
