@@ -44,6 +44,13 @@ const wanted: Readonly<Record<string, { readonly floor: boolean; readonly aim?: 
   "portable/pull": { floor: true, baselines: ["small"] },
   "portable/up": { floor: true },
   "portable/down": { floor: true },
+  "http/append": { floor: true, aim: true, baselines: ["bare"] },
+  "http/append 100": { floor: true, baselines: ["bare"] },
+  "http/query": { floor: true, baselines: ["bare"] },
+  "http/fan-out": { floor: true },
+  "http/fan-out p99": { floor: true },
+  "http/latency": { floor: true },
+  "http/idle": { floor: true },
   "neighbour/flooded": { floor: false, baselines: ["alone"] }
 }
 
