@@ -53,9 +53,14 @@ interface Answered {
   readonly done: () => void
 }
 
+const nothing = (): void => undefined
+
 /** Requests that are taken at once, and those that are under way at once before no more are taken. */
 const pageItems = 128
 const openMax = 2_048
+/** So many answered requests are settled at once, or those that there are after so long. */
+const settledAtOnce = 64
+const settleMillis = 2
 /** After so many failures of the kernel's own the requester is told. */
 const attemptsMax = 4
 
@@ -67,8 +72,11 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
   let open = 0
   let whenFewer: (() => void) | undefined
   const working = new Set<Fiber.Fiber<unknown>>()
-  /** Answered requests that are settled together at the end of the turn. */
+  /** Answered requests that are settled together. Nobody waits for that: a crash hands them out again, and their verdicts are known. */
   let answered: Array<Answered> = []
+  let timer: ReturnType<typeof setTimeout> | undefined
+  /** A step waits for what it handled to be settled. */
+  let isStepping = false
 
   /** What has to be done about a request: wait for a verdict that it has, decide, or do more. */
   const plan = (reference: RequestReference, payload: unknown): Cursor | Decision<unknown> | Effect.Effect<Cursor> => {
@@ -106,27 +114,29 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
     })
   }
 
-  const settle = (batch: ReadonlyArray<Answered>): void => {
+  const settle = (then = nothing): void => {
+    clearTimeout(timer)
+    timer = undefined
+    const batch = answered
+    answered = []
+    if (batch.length === 0) return then()
     const settlements = batch.map(({ item: { epoch, event: { cursor } } }) => ({ cursor, epoch, outcome: "ack" }) as const)
     // One whose lease was lost is handed out again, and its verdict is known then.
     channels.beginSettle(kernelSystem, channel, settlements, () => {
-      for (const { done, item } of batch) {
-        pending.answered(item.event.sender)
-        ended(done)
-      }
+      for (const { done } of batch) ended(done)
+      then()
     })
   }
 
-  const settleAnswered = (): void => {
-    const batch = answered
-    answered = []
-    settle(batch)
-  }
-
-  /** The verdict is in the journal: when the reply is there too, the request is settled. */
+  /** The verdict is in the journal: when the reply is there too, the request may be settled, with others. */
   const conclude = (item: Taken, verdict: Cursor, done: () => void): void =>
     projections.whenReached(verdict, () => {
-      if (answered.push({ item, done }) === 1) queueMicrotask(settleAnswered)
+      pending.answered(item.event.sender)
+      answered.push({ item, done })
+      if (isStepping) {
+        if (answered.length === 1) queueMicrotask(() => settle())
+      } else if (answered.length >= settledAtOnce) settle()
+      else timer ??= setTimeout(() => settle(), settleMillis)
     })
 
   /** The kernel failed to decide it: it is told to the requester, or tried again. */
@@ -171,8 +181,6 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
     start(planned, (exit) => (Exit.isSuccess(exit) ? conclude(item, exit.value, done) : failed(exit.cause)))
   }
 
-  const nothing = (): void => undefined
-
   /** A stopped or damaged store is the kernel's to mend; meanwhile nothing is taken. */
   const patient = (taking: Effect.Effect<ReadonlyArray<Taken>, TakeFailure>): Effect.Effect<ReadonlyArray<Taken>> =>
     Effect.catch(taking, (error) => Effect.as(Effect.andThen(Effect.logWarning(`${channel}: ${error.message}`), Effect.sleep(1_000)), []))
@@ -190,9 +198,12 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
         if (taken.length === 0) return handled
         handled += taken.length
         let left = taken.length
+        isStepping = true
         yield* Effect.callback<void>((resume) => begin(taken, () => {
           if (--left === 0) resume(Effect.void)
-        }))
+        })).pipe(Effect.ensuring(Effect.sync(() => {
+          isStepping = false
+        })))
       }
     }),
     run: Effect.callback<never>(() => {
@@ -218,7 +229,7 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
       return Effect.suspend(() => {
         isOver = true
         cancel?.()
-        return Fiber.interruptAll(working)
+        return Effect.andThen(Fiber.interruptAll(working), Effect.callback<void>((resume) => settle(() => resume(Effect.void))))
       })
     })
   }
