@@ -85,8 +85,10 @@ export abstract class SystemVerbs {
   }
 
   /** Writes a request and answers with the reply that has its id as correlation, or null after `timeoutSeconds` (default 30). */
-  requestViaChannel(requestChannel: ChannelId, responseChannel: ChannelId, data: unknown, timeoutSeconds?: number): Promise<ChannelMessage | null> {
-    return requestReply(this.running(), this.client, requestChannel, responseChannel, data, timeoutSeconds)
+  requestViaChannel<Content extends object = MessageContent>(
+    requestChannel: ChannelId, responseChannel: ChannelId, data: unknown, timeoutSeconds?: number
+  ): Promise<ChannelMessage<Content> | null> {
+    return requestReply<Content>(this.running(), this.client, requestChannel, responseChannel, data, timeoutSeconds)
   }
 
   requestCapability(resource: string, access: Access, options?: CapabilityOptions): Promise<Capability> {

@@ -32,8 +32,8 @@ class Server extends BaseSystem {
 
 class Client extends BaseSystem {
   async call(operation: string, text: string, seconds = 10): Promise<Answer | null> {
-    const reply = await this.requestViaChannel("requests", "responses", { operation, text }, seconds)
-    return reply === null ? null : reply.content["data"] as unknown as Answer
+    const reply = await this.requestViaChannel<{ readonly data: Answer }>("requests", "responses", { operation, text }, seconds)
+    return reply === null ? null : reply.content.data
   }
 }
 

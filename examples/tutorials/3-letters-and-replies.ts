@@ -19,11 +19,14 @@ class Calculator extends BaseSystem {
 }
 
 class Customer extends BaseSystem {
-  readonly ask = (...numbers: ReadonlyArray<number>): Promise<unknown> =>
-    this.requestViaChannel("sums", "answers", numbers, 10).then((reply) => reply?.content["data"] ?? null)
+  async ask(...numbers: ReadonlyArray<number>): Promise<number | null> {
+    const reply = await this.requestViaChannel<{ readonly data: number }>("sums", "answers", numbers, 10)
+    return reply === null ? null : reply.content.data
+  }
 
-  readonly letters = async (): Promise<ReadonlyArray<unknown>> =>
-    (await this.readChannel("answers", 100)).map(({ content, senderId }) => [senderId, content["data"]])
+  async letters(): Promise<ReadonlyArray<unknown>> {
+    return (await this.readChannel("answers", 100)).map(({ content, senderId }) => [senderId, content["data"]])
+  }
 }
 
 class Shop extends BaseSystem {
