@@ -45,7 +45,6 @@ export const connect = async (options: LinkOptions): Promise<RemoteKernel> => {
   const closed = new Promise<string>((resolve) => {
     link.listen({
       opened: (_, resumed) => systems.opened(resumed),
-      lost: () => {},
       frame: systems.frame,
       closed: (reason) => {
         systems.closed(reason)

@@ -17,6 +17,7 @@
 //                                                 <--  start { port, run }, stop { port, run }: the life of that system
 //   ended { port, run, failure? }                 -->
 //                                                 <--  ask { id, port, what, … }: perform, status, check, drain
+//                                                 <--  cancel { id }: what was asked is to be stopped
 //   answer { id, value | refused | fault }        -->
 //                                                 <--  gone { port, reason }: somebody else undocked it
 //   undock { id, port }                           -->
@@ -218,6 +219,7 @@ export type KernelFrame =
   | { readonly frame: "events"; readonly id: number; readonly channel: string; readonly events: ReadonlyArray<unknown>; readonly next: number; readonly head: number }
   | { readonly frame: "over"; readonly id: number; readonly failure?: unknown }
   | { readonly frame: "start" | "stop"; readonly port: number; readonly run: number }
+  | { readonly frame: "cancel"; readonly id: number }
   | { readonly frame: "gone"; readonly port: number; readonly reason: string }
   | ({ readonly frame: "ask"; readonly id: number; readonly port: number } & Ask)
   | { readonly frame: "ping" | "pong"; readonly at?: number }

@@ -74,7 +74,6 @@ export async function* follow(link: Link, of: { readonly channel: ChannelId } | 
   }
   const stop = link.listen({
     opened: begin,
-    lost: () => {},
     closed: (reason) => fail(new Undocked({ system: link.welcome().system, reason })),
     frame: (frame) => {
       if (frame.frame === "events" && frame.id === id) events(frame)

@@ -10,7 +10,8 @@ import type { SystemId } from "../../protocol/names.ts"
 import type { Port } from "../../protocol/port.ts"
 import { Failure } from "../../protocol/problem.ts"
 import { KernelFault } from "../http.ts"
-import type { Link, Outcome } from "./link.ts"
+import type { Link } from "./link.ts"
+import type { Outcome } from "./pending.ts"
 import { misfitOf } from "./plain.ts"
 
 const decodeFailure = Schema.decodeUnknownOption(Failure)

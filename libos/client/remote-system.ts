@@ -5,17 +5,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { DockRefused, Undocked } from "../../protocol/errors.ts"
-import type { Call, Executor } from "../../protocol/executor.ts"
+import type { Executor } from "../../protocol/executor.ts"
 import type { Dock, KernelFrame, ServedExecutor } from "../../protocol/frame.ts"
 import type { System } from "../../protocol/manifest.ts"
 import type { SystemId } from "../../protocol/names.ts"
 import type { Port } from "../../protocol/port.ts"
-import { issuePath } from "../../protocol/standard-schema.ts"
-import type { Link, Outcome } from "./link.ts"
+import { makeAsked, words } from "./asked.ts"
+import type { Link } from "./link.ts"
+import type { Outcome } from "./pending.ts"
 import { failureOf, remotePort } from "./remote-port.ts"
-
-type AskFrame = Extract<KernelFrame, { readonly frame: "ask" }>
-type Answer = { readonly value: unknown } | { readonly refused: string } | { readonly fault: string }
 
 /** A system that is docked at a kernel elsewhere. */
 export interface DockedRemotely {
@@ -61,15 +59,10 @@ interface Here {
   next: number | undefined
 }
 
-const words = (thrown: unknown): string => (thrown instanceof Error ? `${thrown.name === "Error" ? "" : `${thrown.name}: `}${thrown.message}` : String(thrown)).slice(0, 1_000)
-
 /** Pause before a name that seems to be taken is tried again: the kernel may not know yet that its connection is gone. */
 const claimMillis = 100
 /** How long code that is undocked may take to end. */
 const endMillis = 5_000
-/** Answers that are remembered: an ask that is repeated is not done again. */
-const answersMax = 1_000
-
 const servedOf = ({ description, name, recovery, risk, status, timeoutMillis }: Executor): ServedExecutor => ({
   name,
   description,
@@ -89,22 +82,9 @@ const dockFrame = (system: System, port: number): Omit<Dock, "id"> => ({
   ...(system.schemas === undefined ? {} : { schemas: Object.keys(system.schemas) })
 })
 
-/** Why an executor does not take a call, or nothing: what the kernel would have checked, had it the code. */
-const callRefusal = async ({ check, name, payload }: Executor, call: Call): Promise<string | undefined> => {
-  try {
-    const result = await payload?.["~standard"].validate(call.payload)
-    const issue = result?.issues?.[0]
-    if (issue !== undefined) return `payload${issuePath(issue) === "" ? "" : `.${issuePath(issue)}`}: ${issue.message}`
-    return check?.(call)
-  } catch (thrown) {
-    return `the check of ${name} failed: ${words(thrown)}`
-  }
-}
-
 export const makeRemoteSystems = (link: Link): RemoteSystems => {
   const systems = new Map<number, Here>()
-  const doing = new Map<number, Fiber.Fiber<unknown, unknown>>()
-  const answers = new Map<number, string>()
+  const asks = makeAsked(link, (port) => systems.get(port)?.port, (port) => systems.get(port)?.system)
   let newest = 0
 
   const tellEnd = (here: Here, run: Run): void => {
@@ -141,64 +121,6 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
     if (run?.number !== number) return
     if (run.fiber === undefined) tellEnd(here, run)
     else run.fiber.interruptUnsafe()
-  }
-
-  const perform = (here: Here, frame: Extract<AskFrame, { readonly what: "perform" | "status" }>): Effect.Effect<unknown, { readonly reason: string }> => {
-    const executor = here.system.executors?.find(({ name }) => name === frame.executor)
-    const call = frame.call as Call // a kernel's word
-    if (executor === undefined) return Effect.fail({ reason: `${here.system.manifest.id} serves no ${frame.executor}` })
-    if (frame.what === "status") return executor.status?.(call) ?? Effect.die(new Error(`${executor.name} cannot be asked`))
-    return Effect.flatMap(Effect.promise(() => callRefusal(executor, call)), (refused) =>
-      refused === undefined ? executor.perform(call) : Effect.fail({ reason: refused }))
-  }
-  const check = (here: Here, frame: Extract<AskFrame, { readonly what: "check" }>): Effect.Effect<unknown, { readonly reason: string }> => {
-    const schema = here.system.schemas?.[frame.channel]
-    if (schema === undefined) return Effect.fail({ reason: `${here.system.manifest.id} checks nothing of ${frame.channel}` })
-    return Effect.flatMap(Effect.promise(async () => schema["~standard"].validate(frame.value)), (result) => {
-      const issue = result.issues?.[0]
-      if (issue === undefined) return Effect.succeed(null)
-      const path = issuePath(issue)
-      return Effect.fail({ reason: path === "" ? issue.message : `${path}: ${issue.message}` })
-    })
-  }
-  const asked = (here: Here, frame: AskFrame): Effect.Effect<unknown, { readonly reason: string }> => {
-    switch (frame.what) {
-      case "perform":
-      case "status":
-        return perform(here, frame)
-      case "check":
-        return check(here, frame)
-      case "drain":
-        return Effect.mapError(here.system.drain?.(here.port) ?? Effect.void, (thrown) => ({ reason: words(thrown) }))
-    }
-  }
-  const answer = (id: number, given: Answer): void => {
-    const text = { frame: "answer" as const, id, ...given }
-    answers.set(id, JSON.stringify(text))
-    if (answers.size > answersMax) for (const oldest of answers.keys()) {
-      answers.delete(oldest)
-      break
-    }
-    link.tell(text)
-  }
-  const ask = (frame: AskFrame): void => {
-    const { id } = frame
-    const known = answers.get(id)
-    if (known !== undefined) return link.tell(JSON.parse(known))
-    if (doing.has(id)) return
-    const here = systems.get(frame.port)
-    if (here === undefined) return answer(id, { refused: "nothing is docked there" })
-    const fiber = Effect.runFork(Effect.suspend(() => asked(here, frame)))
-    doing.set(id, fiber)
-    fiber.addObserver((exit) => {
-      // Those of a session that is gone are nobody's.
-      if (doing.get(id) !== fiber) return
-      doing.delete(id)
-      if (Exit.isSuccess(exit)) return answer(id, { value: exit.value ?? null })
-      const failure = Cause.findErrorOption(exit.cause)
-      if (failure._tag === "Some") return answer(id, { refused: String(failure.value.reason).slice(0, 4_000) })
-      answer(id, { fault: Cause.hasInterruptsOnly(exit.cause) ? "it was stopped" : words(Cause.squash(exit.cause)) })
-    })
   }
 
   const remove = (here: Here, reason: string): void => {
@@ -277,7 +199,8 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
         })
       }),
     frame: (frame) => {
-      if (frame.frame === "ask") return ask(frame)
+      if (frame.frame === "ask") return asks.ask(frame)
+      if (frame.frame === "cancel") return asks.cancel(frame.id)
       if (frame.frame !== "start" && frame.frame !== "stop" && frame.frame !== "gone") return
       const here = systems.get(frame.port)
       if (here === undefined) return
@@ -291,10 +214,7 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
       }
     },
     opened: (resumed) => {
-      if (!resumed) {
-        doing.clear()
-        answers.clear()
-      }
+      if (!resumed) asks.forget()
       for (const here of systems.values()) {
         if (resumed && here.isDocked) {
           link.ready(here.number)

@@ -1,14 +1,15 @@
 // The client of the portable store API, by the name that it had: asynchronous, for any server of that API. What is malformed
 // is refused before anything is sent, what is answered is checked, and connections are kept.
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import {
-  Artifact, Channel, checkArtifact, checkChannel, checkCount, checkCursor, checkEvent, checkFilters, checkObject, checkSegment, checkSnapshot,
-  checkToken, Event, InvalidPayloadError, Snapshot, Subscription, type ArtifactDraft, type ChannelDraft, type CheckOptions, type EventDraft, type KeptEvent
+  checkArtifact, checkChannel, checkCount, checkCursor, checkEvent, checkFilters, checkObject, checkSegment, checkSnapshot, checkToken, InvalidPayloadError,
+  Snapshot, type Artifact, type ArtifactDraft, type Channel, type ChannelDraft, type CheckOptions, type EventDraft, type KeptEvent, type Subscription
 } from "../../protocol/portable.ts"
-import { isSegment } from "../../protocol/names.ts"
 import { sendUntilAnswered, type SendOptions } from "./retry.ts"
 import { secondsNow } from "../promise.ts"
+import { base64Of, baseOf, bytesOf, invalidResponse, models, refusalOf, SSSNClientError } from "./sssn-wire.ts"
+
+export { SSSNClientError }
 
 export interface SSSNClientOptions {
   /** How long one request may take; default 30 seconds. */
@@ -20,29 +21,6 @@ export interface SSSNClientOptions {
   /** How often what may be repeated is sent again; default 4. */
   readonly retries?: number
 }
-
-/** The server refused, or answered something that it should not. */
-export class SSSNClientError extends Error {
-  override readonly name = "SSSNClientError"
-  readonly statusCode: number
-  /** The name of the failure, such as `ChannelNotFoundError`; null when the server named none. */
-  readonly errorType: string | null
-  /** What the server said, without the rest of the sentence. */
-  readonly detail: unknown
-  /** The server's own words; null when it had none. */
-  readonly serverMessage: string | null
-  constructor(statusCode: number, errorType: string | null, message: string | null, detail: unknown) {
-    super(errorType === invalidResponse
-      ? message ?? ""
-      : `SSSN server returned HTTP ${statusCode}${errorType === null ? "" : ` (${errorType})`}${message === null ? "" : `: ${message}`}`)
-    this.statusCode = statusCode
-    this.errorType = errorType
-    this.serverMessage = message
-    this.detail = detail
-  }
-}
-
-const invalidResponse = "InvalidResponse"
 
 export interface QueryOptions {
   readonly afterCursor?: number
@@ -79,55 +57,6 @@ type Json = Schema.Json
 type Body = Readonly<Record<string, Json>>
 
 const checks: CheckOptions = { newId: () => crypto.randomUUID(), now: secondsNow, nullMetadata: true }
-
-/** Responses are looked at as they are: more fields than ours are no mistake. */
-const decoder = <A>(schema: Schema.Codec<A, unknown>): ((value: unknown) => A | undefined) => {
-  const decode = Schema.decodeUnknownResult(schema)
-  return (value) => {
-    const result = decode(value)
-    return Result.isSuccess(result) ? result.success : undefined
-  }
-}
-const models = {
-  channel: decoder<Channel>(Channel),
-  channels: decoder<ReadonlyArray<Channel>>(Schema.Array(Channel)),
-  event: decoder<KeptEvent>(Schema.Struct({ ...Event.fields, cursor: Schema.Int })),
-  events: decoder<ReadonlyArray<KeptEvent>>(Schema.Array(Schema.Struct({ ...Event.fields, cursor: Schema.Int }))),
-  subscription: decoder<Subscription>(Subscription),
-  artifact: decoder<Artifact>(Artifact),
-  snapshot: decoder<Snapshot>(Snapshot),
-  health: decoder<{ readonly ok: boolean }>(Schema.Struct({ ok: Schema.Boolean }))
-}
-
-/** The server as it is asked, and the credential that its URL holds. */
-const baseOf = (given: unknown): { readonly base: string; readonly authorization: string | undefined } => {
-  const refuse = (): never => {
-    throw new RangeError(`The base URL must be an absolute http or https URL without white space, not ${JSON.stringify(given)}.`)
-  }
-  if (typeof given !== "string" || given === "" || /\s/u.test(given) || !/^https?:\/\/[^/?#]/u.test(given) || !URL.canParse(given)) return refuse()
-  const url = new URL(given)
-  if (url.hostname === "" || url.search !== "" || url.hash !== "") return refuse()
-  const { password, username } = url
-  const authorization = username === "" && password === ""
-    ? undefined
-    : `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)))}`
-  url.username = ""
-  url.password = ""
-  return { base: url.href.replace(/\/+$/u, ""), authorization }
-}
-
-const base64Of = (bytes: Uint8Array): string => {
-  let text = ""
-  // Not all at once: a call takes only so many arguments.
-  for (let at = 0; at < bytes.length; at += 32_768) text += String.fromCharCode(...bytes.subarray(at, at + 32_768))
-  return btoa(text)
-}
-
-const bytesOf = (data: unknown): Uint8Array | undefined => {
-  if (data instanceof Uint8Array) return data
-  if (data instanceof ArrayBuffer) return new Uint8Array(data)
-  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : undefined
-}
 
 const snapshotFields: ReadonlyArray<string> = Object.keys(Snapshot.fields)
 
@@ -315,27 +244,4 @@ export class SSSNClient {
     if (refused !== undefined || !response.ok || value instanceof SSSNClientError) throw refused ?? value
     return value
   }
-}
-
-const objectOf = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? value as Readonly<Record<string, unknown>> : undefined // an object, as was just seen
-
-/** What the envelope of a refusal says; parts of it that are not what they should be are passed over. */
-const refusalOf = (status: number, text: string): SSSNClientError => {
-  let body: unknown
-  try {
-    body = JSON.parse(text)
-  } catch {
-    return new SSSNClientError(status, null, text === "" ? null : text.slice(0, 500), text)
-  }
-  const envelope = objectOf(body)
-  const detail = envelope?.["detail"]
-  const error = objectOf(objectOf(detail)?.["error"]) ?? objectOf(envelope?.["error"])
-  const { message, type } = error ?? {}
-  return new SSSNClientError(
-    status,
-    typeof type === "string" && isSegment(type) ? type : null,
-    typeof message === "string" ? message : error === undefined && typeof detail === "string" ? detail : null,
-    detail ?? body
-  )
 }

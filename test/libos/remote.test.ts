@@ -461,6 +461,53 @@ describe("an executor that a remote system serves", () => {
     }))
 })
 
+describe("an effect that a remote system is doing", () => {
+  it("is stopped there when its time is over, is done once though its answer was lost, and may give more than a frame takes", () =>
+    withWire({ policy: "default" }, async ({ kernel, remote, wire }) => {
+      const done: Array<string> = []
+      const begun: Array<() => void> = []
+      await remote.dock(defineModule({
+        id: "doer",
+        serves: [
+          defineExecutor({
+            name: "wait", risk: "low", recovery: "none", timeoutMillis: 300,
+            perform: (_, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => {
+              done.push("stopped")
+              reject(new Error("stopped"))
+            }, { once: true }))
+          }),
+          defineExecutor({
+            name: "once", risk: "low", recovery: "none",
+            perform: async ({ target }) => {
+              done.push(target)
+              if (target === "lost") await new Promise<void>((go) => begun.push(go))
+              return target === "large" ? "x".repeat(2_000_000) : target
+            }
+          })
+        ]
+      }))
+      const acted: Array<unknown> = []
+      const act = async (executor: string, target: string): Promise<void> => {
+        const { port } = await remote.dock(defineModule({ id: `user-${acted.length}`, executors: ["wait", "once"] }))
+        const { makeAuthority } = await import("../../libos/authority.ts")
+        const exit = await Effect.runPromiseExit(Effect.scoped(Effect.flatMap(makeAuthority(port), (authority) => authority.act(executor, { target, risk: "low" }))))
+        acted.push(Exit.isSuccess(exit) ? exit.value.result : (Cause.squash(exit.cause) as Error).message)
+      }
+      await act("wait", "x")
+      expect(acted).toEqual([expect.stringContaining("unknown")])
+      await until("its code was stopped", () => done.includes("stopped"))
+      const acting = act("once", "lost")
+      await until("it has begun", () => begun.length === 1)
+      wire.cut()
+      begun[0]!()
+      await acting
+      await act("once", "large")
+      expect(acted.slice(1)).toEqual(["lost", expect.stringContaining("a frame takes 1048576")])
+      expect(done).toEqual(["stopped", "lost", "large"])
+      expect(kernel.systems().find(({ id }) => id === "doer")?.status).toBe("stopped")
+    }))
+})
+
 describe("a subscription over a connection", () => {
   it("gives every event once and in order through twenty breaks, and stops when nobody asks", () =>
     withWire({}, async ({ kernel, open, remote, run, wire }) => {
