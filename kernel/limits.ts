@@ -159,6 +159,8 @@ export const httpLingerMillis = 500
 /** Channels or snapshots in one answer, and events that a stream reads at once. */
 export const channelsPageMax = 1_000
 export const streamPageEvents = 100
+/** How often streams are looked at: whether their readers may go on, and whether they were silent for long; in milliseconds. */
+export const streamLookMillis = 500
 /** Series of one metric, such as channels or routes. */
 export const metricSeriesMax = 1_000
 /** How often an exporter is told what differs from channel to channel, and sends what it has, in milliseconds. */
@@ -264,8 +266,8 @@ export const feedChannelsMax = 10_000
 export const feedCreditDefault = 1_000
 export const feedCreditMax = 1_000_000
 /** A subscription that is busy sends again after a pause for each that follows with it, and at most so long: what comes one by one then goes out together. */
-export const feedPauseMillis = 0.1
-export const feedPauseMillisMax = 10
+export const feedPauseMillis = 0.2
+export const feedPauseMillisMax = 20
 /** Calls of one session that have no answer yet, and answers that are kept until they have arrived. */
 export const socketCallsMax = 256
 export const socketAnswersMax = 1_024

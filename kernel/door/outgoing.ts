@@ -93,7 +93,10 @@ export const write = (request: IncomingMessage, response: ServerResponse, answer
   const { body, status } = answer
   const isBare = status === 204 || status === 304
   if (!isWhole(body)) {
-    response.writeHead(status, headersOf(answer, common, undefined))
+    // Parts of a stream that has no end are not counted: the end of the connection is its end.
+    const isEndless = answer.headers?.["content-type"] === "text/event-stream"
+    if (isEndless) response.useChunkedEncodingByDefault = false
+    response.writeHead(status, headersOf(answer, isEndless ? { ...common, isLast: true } : common, undefined))
     if (common.isHead || isBare) {
       response.end()
       return Promise.resolve(body[Symbol.asyncIterator]().return?.()).then(() => {})

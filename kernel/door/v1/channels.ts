@@ -15,7 +15,7 @@ import { eventStream } from "../event-stream.ts"
 import { operator } from "../operator.ts"
 import { tail } from "../tail.ts"
 import * as CloudEvents from "./cloud-events.ts"
-import { follow } from "./follow.ts"
+import type { Follow } from "./follow.ts"
 import { channelNotFound, type Hands } from "./hands.ts"
 import { headerOf } from "../header.ts"
 import { type Handlers, json, type Input, Reply } from "./handlers.ts"
@@ -60,7 +60,7 @@ const appendedText = (appended: ReadonlyArray<Appended>): string => {
   return `[{"id":${JSON.stringify(first.id)},"cursor":${first.cursor},"recordedAt":${first.recordedAt}}]`
 }
 
-export const channelRows = (kernel: Kernel, { portOf }: Hands): Rows => {
+export const channelRows = (kernel: Kernel, { portOf }: Hands, follow: Follow): Rows => {
   const { channels } = kernel
   const { store } = channels
 
@@ -146,11 +146,11 @@ export const channelRows = (kernel: Kernel, { portOf }: Hands): Rows => {
     follow: ({ guest, headers, id, query }) => {
       const { after, format, last } = query
       const filter = filterOf(query)
-      return follow(portOf(guest), store, id, {
+      return follow(guest, portOf(guest), id, {
         lastEventId: headerOf(headers, "last-event-id"),
         ...(after === undefined ? {} : { after }), ...(last === undefined ? {} : { last }), ...(filter === undefined ? {} : { filter }),
-        textOf: format === "cloudevents" ? CloudEvents.textOf : eventText
-      }, eventText)
+        ...(format === "cloudevents" ? { textOf: CloudEvents.textOf } : {})
+      })
     },
     append,
     take: ({ guest, id, payload }) => {

@@ -1,6 +1,7 @@
 // `/v1`: the kernel's own API, made from the table of routes. What a row answers is beside this file, by group.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { Denied } from "../../../protocol/errors.ts"
 import type { Row } from "../../../protocol/route/row.ts"
 import { type RouteName, routes } from "../../../protocol/routes.ts"
@@ -12,6 +13,7 @@ import { channelRows } from "./channels.ts"
 import { isCloudEvent } from "./cloud-events.ts"
 import { headerOf } from "../header.ts"
 import { type Handlers, Reply } from "./handlers.ts"
+import { makeFollow } from "./follow.ts"
 import { handsOf } from "./hands.ts"
 import { kernelRows } from "./kernel.ts"
 import { resourceRows } from "./resources.ts"
@@ -114,10 +116,10 @@ const isDescription = ({ method, segments }: { readonly method: string; readonly
 /** Docks what it needs, and serves the table. */
 export const v1 = Effect.fnUntraced(function*(
   kernel: Kernel, executors: () => ReadonlyArray<string>
-): Effect.fn.Return<Surface, DockError> {
+): Effect.fn.Return<Surface, DockError, Scope.Scope> {
   const hands = handsOf(kernel)
   const handlers: Handlers = {
-    ...channelRows(kernel, hands), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel),
+    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel),
     ...(yield* kernelRows(kernel, executors))
   }
   const byPlace = new Map<string, Array<Bound>>()
