@@ -12,8 +12,9 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import type { Event } from "../../protocol/event.ts"
+import type { Appended, Event } from "../../protocol/event.ts"
 import { channelOf, type Durability } from "../../protocol/channel.ts"
 import { StoreCorrupt, TooLarge, type ChannelExists, type StoreUnavailable } from "../../protocol/errors.ts"
 import { kernelSystem, type Cursor } from "../../protocol/names.ts"
@@ -161,7 +162,7 @@ export const make = Effect.fnUntraced(function*(
   let follow: Parameters<Journal["onAppending"]>[0] | undefined
   let isScheduled = false
   /** What the decider waits for; nothing is decided meanwhile. */
-  let underWay: Fiber.Fiber<unknown> | undefined
+  let underWay: Fiber.Fiber<unknown, unknown> | undefined
   /** Set when the decider has ended: nothing is decided any more, and nobody waits for it. */
   let ended: Exit.Exit<never> | undefined
 
@@ -247,9 +248,10 @@ export const make = Effect.fnUntraced(function*(
       Effect.orDie
     )
 
-  const append = (batch: Batch, followers?: ReadonlyArray<Follower>): Effect.Effect<ReadonlyArray<Cursor>, StoreAppendError> =>
-    Effect.map(store.append(journal, batch.prepared, { sender: kernelSystem, expectedHead: state.cursor, followers }), (appended) =>
-      appended.map(({ cursor }) => cursor))
+  const append = (batch: Batch, followers?: ReadonlyArray<Follower>): Effect.Effect<ReadonlyArray<Appended>, StoreAppendError> =>
+    store.append(journal, batch.prepared, { sender: kernelSystem, expectedHead: state.cursor, followers })
+
+  const cursorsOf = (appended: ReadonlyArray<Appended>): ReadonlyArray<Cursor> => appended.map(({ cursor }) => cursor)
 
   /**
    * Repeats an append until it is known what became of it. No key is needed: the journal has one writer, a batch is kept
@@ -264,7 +266,7 @@ export const make = Effect.fnUntraced(function*(
       else if (failure._tag !== "StoreUnavailable") return yield* Effect.die(failure)
       yield* Effect.sleep(Math.min(2 ** attempt, appendRepeatMillisMax))
       const result = yield* Effect.result(append(batch))
-      if (result._tag === "Success") return result.success
+      if (result._tag === "Success") return cursorsOf(result.success)
       failure = result.failure
     }
   })
@@ -315,14 +317,27 @@ export const make = Effect.fnUntraced(function*(
     const batch = decideBatch()
     if (batch.placed.length === 0) return answer(batch, [])
     const followers = store.takesFollowers === true ? follow?.(batch.placed, state.cursor) : undefined
-    occupy(Effect.catch(append(batch, followers), (failure) => persist(batch, failure)), (cursors) => {
-      if (cursors === "moved") {
-        return occupy(Effect.orDie(foldTail(state)), (folded) => {
-          state = folded
-        })
-      }
+    const kept = (cursors: ReadonlyArray<Cursor>): void => {
       publish(batch, cursors)
       answer(batch, cursors)
+    }
+    const fiber = Effect.runFork(append(batch, followers))
+    underWay = fiber
+    fiber.addObserver((exit) => {
+      if (underWay === fiber) underWay = undefined
+      if (ended !== undefined) return
+      if (Exit.isSuccess(exit)) {
+        kept(cursorsOf(exit.value))
+        return schedule()
+      }
+      const failure = Cause.findError(exit.cause)
+      if (Result.isFailure(failure)) return end(Exit.failCause(failure.failure))
+      occupy(persist(batch, failure.success), (cursors) => {
+        if (cursors !== "moved") return kept(cursors)
+        occupy(Effect.orDie(foldTail(state)), (folded) => {
+          state = folded
+        })
+      })
     })
   }
 

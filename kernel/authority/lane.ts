@@ -14,8 +14,11 @@ import type { Projected } from "./projected.ts"
 export interface Lane {
   /** Reads how far it has come. Must have succeeded before anything is written. */
   readonly restore: Effect.Effect<void, ChannelNotFound | Gap | StoreCorrupt>
-  /** Adds what an entry at this position became, to be kept by the next `flush`; nothing when it is kept already. */
-  readonly add: (at: Cursor, projected: Projected) => void
+  /**
+   * Adds what an entry at this position became, to be kept by the next `flush`; nothing when it is kept already. `fits`:
+   * it is a part of an entry that was found to be one which can be kept.
+   */
+  readonly add: (at: Cursor, projected: Projected, fits?: boolean) => void
   readonly isEmpty: () => boolean
   /** What was added, to go with another append; it is forgotten then, and has to be added again when it was not kept. */
   readonly ride: (kept: () => void) => Follower
@@ -111,13 +114,13 @@ export const makeLane = ({ channel, dropped, store }: LaneOptions): Lane => {
 
   return {
     restore,
-    add: (at, draft) => {
+    add: (at, draft, fits = false) => {
       if (at <= reach) return
       let prepared: Prepared
       try {
         const { correlationId, kind, payload, recipient, subject, traceparent } = draft
         const payloadText = JSON.stringify(payload)
-        if (!isSurelyKept(payloadText)) toText(payload)
+        if (!fits && !isSurelyKept(payloadText)) toText(payload)
         prepared = prepareOwn({
           kind, payloadText, metadata: { journal: at }, correlationId, recipient, subject, traceparent, live: recipient === undefined ? undefined : frozenFlat(payload)
         }, kernelSystem, channel())

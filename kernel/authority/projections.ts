@@ -192,7 +192,7 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
     if (isBusy || isBehind || hasEnded || ahead.length > 0 || after !== cursor || after !== heard || entries.length > rideEntriesMax) return []
     if (entries.some(({ entry }) => isOfWarrant(entry))) return []
     for (const { cursor: at, entry } of entries) {
-      for (const told of projected(entry, undefined)) lanes.get(told.channel)?.add(at, told)
+      for (const told of projected(entry, undefined)) lanes.get(told.channel)?.add(at, told, true)
     }
     const filled = Array.from(lanes.values()).filter((lane) => !lane.isEmpty())
     const ride = { upTo: entries[entries.length - 1]!.cursor, lanes: filled.length }

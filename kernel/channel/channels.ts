@@ -323,7 +323,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         if (room === undefined) return Effect.fail(notFound(name))
         try {
           if (given !== undefined) checkOptions(given)
-          const batch = check(drafts, sender, room.channel, room.schema, room.waiters.size > 0)
+          const batch = check(drafts, sender, room.channel, room.schema, room.waiters.size > 0 || room.queue?.isAwaited() === true)
           return isLater(batch) ? Effect.flatMap(batch, then) : then(batch)
         } catch (thrown) {
           return Effect.fail(refusalOf(thrown))

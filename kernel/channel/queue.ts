@@ -75,6 +75,8 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const takers = makeLine<Taker>()
   /** Of the takers, those that do not wait. */
   let impatient = 0
+  /** Of the takers, the kernel's own. */
+  let ownTakers = 0
   let items: Items = makeItems(0)
   let pending: Pending | undefined
   let endings: Array<Ending> = []
@@ -134,7 +136,9 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const next = (): Item | undefined => returned.next() ?? (returned.isBusy() ? undefined : pending?.next())
 
   const leave = (taker: Taker): void => {
-    if (takers.leave(taker) && !taker.wait) impatient--
+    if (!takers.leave(taker)) return
+    if (!taker.wait) impatient--
+    if (taker.unrecorded) ownTakers--
   }
 
   /** Sets items aside for those who wait, first come first served. */
@@ -323,6 +327,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
     )
     takers.add(taker)
     if (wait !== true) impatient++
+    if (unrecorded === true) ownTakers++
     if (ends.length > 0) endings.push(taker)
     schedule()
     return () => {
@@ -471,6 +476,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       if (buried > 0) schedule()
       return buried
     },
+    isAwaited: () => ownTakers > 0,
     onHead: () => {
       if (takers.size() > 0) schedule()
     },

@@ -144,14 +144,11 @@ export const makePort = (options: PortOptions): PortControl => {
     if (overloaded !== undefined) return Effect.fail(overloaded)
     const head = store.statisticsOf(channel)?.head ?? 0
     // Who is interrupted here may have asked all the same: the count follows the append and not the one who waits for it.
-    return Effect.uninterruptible(append.pipe(
-      Effect.tap((appended) => Effect.sync(() => {
-        for (const { cursor } of appended) if (cursor <= head) pending.answered(system)
-      })),
-      Effect.onError(() => Effect.sync(() => {
-        for (let at = 0; at < count; at++) pending.answered(system)
-      }))
-    ))
+    return Effect.uninterruptible(Effect.onExit(append, (exit) => {
+      if (exit._tag === "Failure") for (let at = 0; at < count; at++) pending.answered(system)
+      else for (const { cursor } of exit.value) if (cursor <= head) pending.answered(system)
+      return Effect.void
+    }))
   }
 
   /** What only a channel's owner may do, and a guest with `admin`; with the kernel's own channels nobody. */

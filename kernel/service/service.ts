@@ -36,6 +36,8 @@ export interface ServiceOptions<A> {
   readonly refusal: string
   /** In these requests `system_id` is the target and no claim of identity. */
   readonly targets?: boolean
+  /** The request of a payload that is the most usual one, told without asking the schema. */
+  readonly plain?: (payload: object) => A | undefined
   /** Decides one request: the decision, or, where more has to be done for it, what answers the position of its verdict in the journal. */
   readonly decide: (reference: RequestReference, request: A) => Decision<unknown> | Effect.Effect<Cursor>
 }
@@ -88,6 +90,8 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
     const { system } = reference
     const claim = options.targets === true ? falseClaim({ ...payload, system_id: undefined }, system) : falseClaim(payload, system)
     if (claim !== undefined) return refuseRequest(reference, refusal, claim)
+    const plain = options.plain?.(payload)
+    if (plain !== undefined) return decide(reference, plain)
     const request = decode(payload)
     if (Result.isFailure(request)) {
       return refuseRequest(reference, refusal, `Malformed request: ${request.failure.message.replace(/\s+/gu, " ").slice(0, 500)}`)

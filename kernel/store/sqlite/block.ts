@@ -52,7 +52,22 @@ const parsedFactor = 4
 const runWords = 4
 const high = 4_294_967_296
 
-export const headCrc = (off: number, at: number, head: Uint8Array): number => crc32(head, crc32(`${off} ${at}`))
+const crcTable = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
+  return crc
+})
+/** Shorter than this, crossing over to native code costs more than the sum. */
+const shortBytes = 256
+
+export const headCrc = (off: number, at: number, head: Uint8Array): number => {
+  if (head.length > shortBytes) return crc32(head, crc32(`${off} ${at}`))
+  const place = `${off} ${at}`
+  let crc = -1
+  for (let i = 0; i < place.length; i++) crc = crcTable[(crc ^ place.charCodeAt(i)) & 255]! ^ (crc >>> 8)
+  for (let i = 0; i < head.length; i++) crc = crcTable[(crc ^ head[i]!) & 255]! ^ (crc >>> 8)
+  return ~crc >>> 0
+}
 
 /** The run of a channel, when the block has one. */
 export const runOf = (block: Block, channel: number): Run | undefined => {
@@ -293,7 +308,9 @@ export const makeBlockBuilder = (slabs: Slabs): BlockBuilder => {
       endRun()
       const crcOfHead = headCrc(off, at, new Uint8Array(words.buffer, 0, length * 4))
       words[length++] = crcOfHead
-      const head = new Uint8Array(words.buffer.slice(0, length * 4)) // the words are used again for the next block
+      // A copy: the words are used again for the next block.
+      const head = Buffer.allocUnsafe(length * 4)
+      head.set(new Uint8Array(words.buffer, 0, length * 4))
       const { bytes, slab } = slabs.write(body)
       const giveUp = (): void => slabs.release(slab)
       const finished = {

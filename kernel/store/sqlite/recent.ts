@@ -11,7 +11,7 @@ export type Index = NonNullable<Prepared["index"]>
 /** What the tables do not have yet of one channel. */
 export interface Recent {
   /** Cursors in order, by field and value. */
-  readonly fields: Map<string, Array<Cursor>>
+  readonly fields: Map<IndexField, Map<string, Array<Cursor>>>
   /** Newest cursor of each subject, in the order of the cursors. */
   readonly newest: Map<string, Cursor>
 }
@@ -29,17 +29,16 @@ export interface Unindexed {
   start: number
 }
 
-const keyOf = (field: IndexField, value: string): string => `${field}\n${value}`
-
 /* hot */
 /** An event was committed in this row. */
 export const note = (unindexed: Unindexed, state: DurableChannel, off: number, cursor: Cursor, index: Index): void => {
   if (index.length === 0) return
   const recent = (state.recent ??= { fields: new Map(), newest: new Map() })
   for (const [field, value] of index) {
-    const key = keyOf(field, value)
-    const cursors = recent.fields.get(key)
-    if (cursors === undefined) recent.fields.set(key, [cursor])
+    let values = recent.fields.get(field)
+    if (values === undefined) recent.fields.set(field, (values = new Map()))
+    const cursors = values.get(value)
+    if (cursors === undefined) values.set(value, [cursor])
     else cursors.push(cursor)
     if (field !== "subject") continue
     recent.newest.delete(value) // the newest goes last
@@ -53,10 +52,10 @@ export const forget = (state: DurableChannel, cursor: Cursor, index: Index): voi
   const { recent } = state
   if (recent === undefined) return
   for (const [field, value] of index) {
-    const key = keyOf(field, value)
-    const cursors = recent.fields.get(key)
+    const values = recent.fields.get(field)
+    const cursors = values?.get(value)
     if (cursors?.[0] === cursor) {
-      if (cursors.length === 1) recent.fields.delete(key)
+      if (cursors.length === 1) values?.delete(value)
       else cursors.shift()
     }
     if (field === "subject" && recent.newest.get(value) === cursor) recent.newest.delete(value)
@@ -65,7 +64,7 @@ export const forget = (state: DurableChannel, cursor: Cursor, index: Index): voi
 
 /** Cursors of the newest events with this value, behind a cursor. */
 export const recentOf = (state: DurableChannel, field: IndexField, value: string, after: Cursor, limit: number): ReadonlyArray<Cursor> => {
-  const cursors = state.recent?.fields.get(keyOf(field, value))
+  const cursors = state.recent?.fields.get(field)?.get(value)
   if (cursors === undefined) return []
   const from = cursors.findIndex((cursor) => cursor > after)
   return from < 0 ? [] : cursors.slice(from, from + limit)
