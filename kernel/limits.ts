@@ -266,8 +266,8 @@ export const feedChannelsMax = 10_000
 export const feedCreditDefault = 1_000
 export const feedCreditMax = 1_000_000
 /** A subscription that is busy sends again after a pause for each that follows with it, and at most so long: what comes one by one then goes out together. */
-export const feedPauseMillis = 0.2
-export const feedPauseMillisMax = 20
+export const feedPauseMillis = 0.1
+export const feedPauseMillisMax = 10
 /** Calls of one session that have no answer yet, and answers that are kept until they have arrived. */
 export const socketCallsMax = 256
 export const socketAnswersMax = 1_024

@@ -34,6 +34,8 @@ interface Feed {
   busy: boolean
   closed: boolean
   sentAt: number
+  /** How many were woken with it. */
+  together: number
   stop: () => void
 }
 
@@ -119,8 +121,11 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
       feed.busy = false
       if (feed.closed) return
       if (Exit.isSuccess(exit)) {
+        const { head } = exit.value
         send(feed, source, exit.value)
-        return again(feed)
+        // What was there is read on at once; what came meanwhile waits its turn, as anything that comes.
+        if (source.dirty && source.after < head) return again(feed)
+        return wake(feed)
       }
       // A channel that a pattern follows may be closed to this reader, or gone.
       const told = toldOf(exit.cause) as { readonly _tag: string } | undefined // a failure of ours has a tag
@@ -137,8 +142,8 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
     if (!feed.closed) wakes.soon(feed, () => pump(feed))
   }
   /** Few are served at once. Where many follow, what comes one by one goes out together. */
-  const wake = (feed: Feed, together: number): void => {
-    const pause = Math.min(feedPauseMillisMax, together * feedPauseMillis)
+  const wake = (feed: Feed): void => {
+    const pause = Math.min(feedPauseMillisMax, feed.together * feedPauseMillis)
     if (pause >= 1 && performance.now() - feed.sentAt < pause) wakes.later(feed, () => pump(feed), pause)
     else again(feed)
   }
@@ -187,12 +192,13 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
       const expression = pattern === undefined ? undefined : patternOf(pattern)
       const feed: Feed = {
         id, port, options, pattern: expression, sources: new Map(), credit: Math.min(options.credit ?? feedCreditDefault, feedCreditMax),
-        busy: false, closed: false, sentAt: 0, stop: () => {}
+        busy: false, closed: false, sentAt: 0, together: 1, stop: () => {}
       }
       if (channel !== undefined) {
         feed.stop = wakes.on(channel, (together) => {
+          feed.together = together
           follow(feed, channel, 0)
-          wake(feed, together)
+          wake(feed)
         })
         return begin(feed, Effect.map(positionOf(port, channel, options), (after) => {
           feed.sources.set(channel, { channel, after, dirty: true })
@@ -202,8 +208,9 @@ export const makeFeeds = ({ fork, isGood, outbox, pages, store, wakes }: FeedsOp
       feed.stop = wakes.onAny((name, patterns) => {
         if (expression?.test(name) !== true) return
         // One that did not exist before is followed from its first event.
+        feed.together = patterns
         follow(feed, name, cursorOf(name) ?? 0)
-        wake(feed, patterns)
+        wake(feed)
       })
       begin(feed, Effect.sync(() => {
         for (const { name } of store.channels()) if (expression?.test(name) === true) follow(feed, name, cursorOf(name) ?? headOf(name))
