@@ -9,9 +9,6 @@ import { tokenRoutes } from "./route/tokens.ts"
 
 export { waitMillisMax } from "./route/row.ts"
 export { ActionProgress, DoctorView } from "./route/kernel.ts"
-export { TakenView } from "./route/channels.ts"
-export { PulledView } from "./route/resources.ts"
-export { SnapshotHeadView } from "./route/state.ts"
 
 export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...tokenRoutes } as const
 

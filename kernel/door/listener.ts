@@ -8,20 +8,21 @@ import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from "node:http"
 import { createServer as createSecureServer } from "node:https"
-import type { Duplex } from "node:stream"
-import { ConfigInvalid, StoreUnavailable, type Unauthenticated } from "../../protocol/errors.ts"
+import type { Unauthenticated } from "../../protocol/errors.ts"
 import {
-  httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpKeepAliveMillis, httpLingerMillis, httpRequestMillis, httpStallMillis, httpUploadMillis
+  httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpKeepAliveMillis, httpRequestMillis, httpStallMillis, httpUploadMillis
 } from "../limits.ts"
+import { listen, type ListenError, shownHost } from "./address.ts"
 import type { Guest, Reception } from "./guest.ts"
 import { Incoming } from "./incoming.ts"
-import { isLoopback, namesOf, type Names } from "./names.ts"
+import { namesOf, type Names } from "./names.ts"
 import { type Common, write } from "./outgoing.ts"
 import { makePace, type Tally } from "./pace.ts"
 import { refusal as plainRefusal } from "./problems.ts"
 import type { Answer, Surface } from "./surface.ts"
 import { targetOf } from "./target.ts"
 import { traced } from "./traced.ts"
+import { makeUpgrades, type UpgradeHandler } from "./upgrades.ts"
 
 export interface ListenerOptions {
   readonly reception: Reception
@@ -63,9 +64,6 @@ export interface Sample {
   readonly millis: number
 }
 
-/** Takes over the socket of a request to upgrade, which passed the checks of Host and Origin and nothing else. */
-export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
-
 export interface Listener {
   readonly url: string
   readonly port: number
@@ -79,8 +77,6 @@ export interface Listener {
   /** Sockets that are open, upgraded ones included. */
   readonly connections: () => number
 }
-
-export type ListenError = StoreUnavailable | ConfigInvalid
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
@@ -110,38 +106,6 @@ const saysTwice = (rawHeaders: ReadonlyArray<string>, name: string): boolean => 
   return count > 1
 }
 
-/** How many further ports are tried when the wished one is taken. */
-const portsTried = 100
-
-const listen = (
-  server: ReturnType<typeof createServer>, host: string, port: number, orNext: boolean
-): Effect.Effect<number, ListenError> =>
-  Effect.callback((resume) => {
-    let at = port
-    const failed = (error: NodeJS.ErrnoException): void => {
-      if (error.code === "EADDRINUSE" && orNext && at < Math.min(65_535, port + portsTried)) {
-        server.listen(++at, host)
-        return
-      }
-      server.off("listening", opened)
-      resume(Effect.fail(
-        error.code === "EADDRINUSE"
-          ? new ConfigInvalid({
-              issues: [{ file: "network", path: "port", reason: `${at} of ${host} is taken by another program; end that one, or take another port.` }]
-            })
-          : port === 0
-            ? new StoreUnavailable({ reason: `the listener could not be opened (${error.message})` })
-            : new ConfigInvalid({ issues: [{ file: "network", path: "host", reason: `${host}:${at} cannot be opened (${error.message}).` }] })
-      ))
-    }
-    const opened = (): void => {
-      server.off("error", failed)
-      const address = server.address()
-      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : at))
-    }
-    server.on("error", failed).once("listening", opened).listen(at, host)
-  })
-
 /** Opens it until the scope closes. */
 export const listener = Effect.fnUntraced(function*(options: ListenerOptions): Effect.fn.Return<Listener, ListenError, Scope.Scope> {
   const { reception, host = "127.0.0.1", observe, origins = [], tls } = options
@@ -149,8 +113,6 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
   const scheme = tls === undefined ? "http" : "https"
   const fork = Effect.runForkWith(yield* Effect.context())
   const surfaces = new Map<string, Surface>()
-  const upgrades = new Map<string, UpgradeHandler>()
-  const upgraded = new Set<Duplex>()
   const pace = makePace()
   /** Who was let in last, by connection. */
   const visitors = new WeakMap<object, { readonly authorization: string; readonly guest: Guest }>()
@@ -297,24 +259,12 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
   const server = tls === undefined ? createServer(serverOptions, handle) : createSecureServer({ ...serverOptions, ...tls }, handle)
   server.maxConnections = httpConnectionsMax
 
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const turnAway = (status: string): void => void socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-    upgraded.add(socket)
-    socket.on("error", () => socket.destroy()).once("close", () => upgraded.delete(socket))
-    // The server has let go of it: nobody else reads its end, and ends it.
-    socket.once("finish", () => {
-      socket.resume()
-      setTimeout(() => socket.destroy(), httpLingerMillis).unref()
-    })
-    const named = request.headers.host
-    if (names?.isOurs(named) !== true) return turnAway("403 Forbidden")
-    if (names.originOf(request.headers.origin, named ?? "") === "foreign") return turnAway("403 Forbidden")
-    if (closing) return turnAway("503 Service Unavailable")
-    const target = targetOf(request.url ?? "")
-    const handler = target === undefined ? undefined : upgrades.get(`/${target.segments.join("/")}`)
-    if (handler === undefined) return turnAway("404 Not Found")
-    handler(request, socket, head)
+  const upgrades = makeUpgrades((request) => {
+    const { host: named, origin } = request.headers
+    if (names?.isOurs(named) !== true || names.originOf(origin, named ?? "") === "foreign") return "403 Forbidden"
+    return closing ? "503 Service Unavailable" : undefined
   })
+  server.on("upgrade", upgrades.upgrade)
 
   const port = yield* Effect.acquireRelease(listen(server, host, options.port ?? 0, options.orNext ?? false), () =>
     Effect.callback<void>((resume) => {
@@ -324,7 +274,7 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
       // Answers that are under way get a moment; streams and waiting requests would never end.
       setTimeout(() => {
         server.closeAllConnections()
-        for (const socket of upgraded) socket.destroy()
+        upgrades.close()
       }, httpCloseMillis).unref()
     }))
   names = namesOf({ host, port, scheme, origins, ...(options.hosts === undefined ? {} : { hosts: options.hosts }) })
@@ -334,9 +284,11 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
     socket.once("close", () => connections--)
   })
 
-  const shown = isLoopback(host) || host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
+  // What cannot be accepted is one connection, and no reason to end.
+  server.on("error", (error) => void fork(Effect.logWarning(`A connection could not be accepted: ${error.message}`)))
+
   return {
-    url: `${scheme}://${shown}:${port}`,
+    url: `${scheme}://${shownHost(host)}:${port}`,
     port,
     host,
     reception,
@@ -347,12 +299,7 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
       }
     },
     surfaces: () => [...surfaces.values()],
-    onUpgrade: (path, handler) => {
-      upgrades.set(path, handler)
-      return () => {
-        if (upgrades.get(path) === handler) upgrades.delete(path)
-      }
-    },
+    onUpgrade: upgrades.on,
     connections: () => connections
   }
 })

@@ -1,8 +1,6 @@
-// A kernel in memory, published as a host publishes one, and raw requests to it.
+// Requests to a published kernel as nobody's client would send them, and what it streams.
 import { request as send, type IncomingHttpHeaders } from "node:http"
-import { connect, type Socket } from "node:net"
-import { launch, type HostKernel, type HostOptions, type PublishedAt } from "../../kernel/host.ts"
-import type { TokenRequest } from "../../protocol/token.ts"
+import type { Socket } from "node:net"
 
 // What comes over the wire has whatever shape the server gave it; the tests say which.
 // eslint-disable-next-line typescript/no-explicit-any -- see above
@@ -24,18 +22,6 @@ export interface Asking {
 
 export type Ask = (method: string, path: string, asking?: Asking) => Promise<Told>
 
-export interface Published {
-  readonly kernel: HostKernel
-  readonly at: PublishedAt
-  /** As the operator. */
-  readonly ask: Ask
-  /** With the token, or without any. */
-  readonly as: (token: string | undefined) => Ask
-  readonly mint: (request: TokenRequest) => Promise<string>
-  /** A socket to write bytes of one's own into. */
-  readonly socket: () => Promise<Socket>
-}
-
 export const askAt = (port: number, token: string | undefined): Ask => (method, path, { body, headers = {} } = {}) =>
   new Promise((resolve, reject) => {
     const bytes = body === undefined ? undefined : typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body)
@@ -52,25 +38,6 @@ export const askAt = (port: number, token: string | undefined): Ask => (method, 
     })
     sent.on("error", reject).end(bytes)
   })
-
-export const withPublished = async <A>(options: HostOptions, body: (published: Published) => Promise<A>): Promise<A> => {
-  const kernel = await launch({ store: ":memory:", ...options, network: { port: 0, ...options.network } })
-  try {
-    const at = await kernel.publish()
-    return await body({
-      kernel,
-      at,
-      ask: askAt(at.port, at.operatorToken),
-      as: (token) => askAt(at.port, token),
-      mint: async (request) => (await kernel.tokens.mint(request)).token,
-      socket: () => new Promise((resolve, reject) => {
-        const socket = connect(at.port, "127.0.0.1", () => resolve(socket)).on("error", reject)
-      })
-    })
-  } finally {
-    await kernel.close({ timeoutMillis: 1_000 })
-  }
-}
 
 /** Everything that a socket says until it ends. */
 export const answerOf = (socket: Socket): Promise<string> =>

@@ -142,6 +142,23 @@ describe("a request", () => {
       expect(world.asked).toHaveLength(1)
     }))
 
+  it("by HEAD for a stream is told how it would begin, and the stream is not begun", async () => {
+    const returned = Deferred.makeUnsafe<void>()
+    const body: AsyncIterable<string> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.resolve({ done: false, value: "part" }),
+        return: () => {
+          Deferred.doneUnsafe(returned, Effect.void)
+          return Promise.resolve({ done: true, value: undefined })
+        }
+      })
+    }
+    await withListener(() => Effect.succeed({ status: 200, headers: { "content-type": "text/event-stream" }, body }), async ({ ask }) => {
+      expect(await ask("HEAD", "/s/a")).toMatchObject({ status: 200, text: "", headers: { "content-type": "text/event-stream" } })
+      await Effect.runPromise(Deferred.await(returned))
+    })
+  })
+
   it("gets an answer that says what it is and whose, and that nobody keeps", () =>
     withListener(ok, async ({ ask }) => {
       const one = await ask("GET", "/s/a")
@@ -223,6 +240,11 @@ describe("a body", () => {
       const two = head(world, "POST /s/a", "content-length: 1").replace("connection: close\r\n", "")
       const answer = await raw(world, `${two}1${head(world, "POST /s/a", "content-length: 1")}2`)
       expect(answer.match(/HTTP\/1\.1 200/gu)).toHaveLength(2)
+    }))
+
+  it("that says that it is too large is refused before any of it has come", () =>
+    withListener(echo, async (world) => {
+      expect(statusOf(await raw(world, head(world, "POST /s/a", `content-length: ${httpBodyBytesMax + 1}`)))).toBe(413)
     }))
 
   it("that grows beyond its bound is cut off, and its sender sees why", () =>
