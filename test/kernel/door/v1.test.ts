@@ -63,9 +63,14 @@ describe("a channel", () => {
     const body = { events: [{ payload: 1 }] }
     const one = await ada("POST", `/v1/channels/${name}/events`, { body, headers: { "idempotency-key": '"k 1"' } })
     expect((await ada("POST", `/v1/channels/${name}/events`, { body: { ...body, key: "k 1" } })).body).toEqual(one.body)
+    // A client that tries again is in another span, and says the same.
+    const trace = (span: string) => ({ "idempotency-key": "traced", traceparent: `00-${"a".repeat(32)}-${span.repeat(16)}-01` })
+    const traced = await ada("POST", `/v1/channels/${name}/events`, { body, headers: trace("b") })
+    expect((await ada("POST", `/v1/channels/${name}/events`, { body, headers: trace("c") })).body).toEqual(traced.body)
+    expect((await ada("POST", `/v1/channels/${name}/events`, { body: { events: [{ payload: 2 }] }, headers: trace("b") })).status).toBe(409)
     expect(await ada("POST", `/v1/channels/${name}/events`, { body: { events: [{ payload: 2 }] }, headers: { "idempotency-key": "k 1" } })).toMatchObject({ status: 409, body: { code: "IdempotencyConflict" } })
     expect((await ada("POST", `/v1/channels/${name}/events`, { body: { ...body, key: "a" }, headers: { "idempotency-key": "b" } })).status).toBe(400)
-    expect((await ada("GET", `/v1/channels/${name}`)).body.head).toBe(1)
+    expect((await ada("GET", `/v1/channels/${name}`)).body.head).toBe(2)
   })
 
   it("hands items to one taker each, and takes them back", async () => {
