@@ -36,10 +36,9 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       }
       const { caveats, id } = entry.grant
       const expires = caveats.expiresAt === undefined ? null : caveats.expiresAt / 1000
-      return [
-        reply(entry, replyKinds.granted, { resource: entry.resource, token: id, expires }),
-        register(wellKnown.capabilityRegistry, "grant", entry.grant)
-      ]
+      const granted = reply(entry, replyKinds.granted, { resource: entry.resource, token: id, expires })
+      // One that was handed out before is in the registry already.
+      return entry.grant.origin === entry.request ? [granted, register(wellKnown.capabilityRegistry, "grant", entry.grant)] : [granted]
     }
     case "request.refused":
       return [reply(entry, entry.reply, { request_id: entry.request, reason: entry.reason })]

@@ -279,8 +279,14 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
 }
 
 export const step = (state: AuthorityState, { cursor, hash, entry }: Placed): AuthorityState => {
-  const next = apply(state, entry, cursor)
-  return { ...next, cursor, chain: hash, time: Math.max(state.time, entry.at) }
+  const next: { -readonly [K in keyof AuthorityState]: AuthorityState[K] } = apply(state, entry, cursor)
+  const time = Math.max(state.time, entry.at)
+  if (next === state) return { ...state, cursor, chain: hash, time }
+  // It was made just now, and nobody else has it.
+  next.cursor = cursor
+  next.chain = hash
+  next.time = time
+  return next
 }
 
 export const fold: Fold<AuthorityState, Placed> = { version: foldVersion, initial, step }

@@ -356,7 +356,8 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         Effect.suspend(() => {
           const room = rooms.get(name)
           if (room === undefined) return Effect.fail(notFound(name))
-          return read(room, reader, { ...boundsOf(given), filter: given?.filter }, given?.fullLog === true)
+          const { after, limit } = boundsOf(given)
+          return read(room, reader, { after, limit, filter: given?.filter }, given?.fullLog === true)
         }),
       texts: (name, given) =>
         Effect.suspend(() => {

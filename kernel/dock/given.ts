@@ -23,7 +23,10 @@ const none: ReadonlyArray<never> = []
 /** A list that has the length that was counted. Its drafts are checked by the channel. */
 export const draftsOf = (drafts: unknown): ReadonlyArray<Draft> => {
   if (!Array.isArray(drafts)) throw refuse("event", "", "an append takes a list of drafts")
-  return Array.from({ length: Math.min(drafts.length, batchEventsMax + 1) }, (_, at): Draft => drafts[at])
+  const length = Math.min(drafts.length, batchEventsMax + 1)
+  const list: Array<Draft> = []
+  for (let at = 0; at < length; at++) list.push(drafts[at])
+  return list
 }
 
 /** Only what a system may say: class and admission of an append are the kernel's. */
@@ -53,13 +56,12 @@ export const readOptionsOf = (given: ReadOptions | undefined): ReadOptions => {
   const { after, filter, fullLog, limit } = given
   const from = whole(after)
   const most = whole(limit)
-  if (from !== undefined && most !== undefined && filter === undefined && fullLog !== true) return { after: from, limit: most }
-  return {
-    ...(from === undefined ? {} : { after: from }),
-    ...(most === undefined ? {} : { limit: most }),
-    ...(filter === undefined ? {} : { filter: filterOf(filter) }),
-    ...(fullLog === true ? { fullLog: true } : {})
-  }
+  const options: { -readonly [K in keyof ReadOptions]: ReadOptions[K] } = {}
+  if (from !== undefined) options.after = from
+  if (most !== undefined) options.limit = most
+  if (filter !== undefined) options.filter = filterOf(filter)
+  if (fullLog === true) options.fullLog = true
+  return options
 }
 
 /** A cursor to wait behind; what is none is "before all". */

@@ -32,7 +32,7 @@ export interface DurableChannel {
   length: number
   /** Accepted appends of the flush that is being built. */
   building: Array<Accepted>
-  /** Index of its newest events, when it has one. */
+  /** Index of its newest events, once somebody has asked for it. */
   recent: Recent | undefined
   /** The segment that it was last noted for, so that the next one knows whom to pack. */
   noted: number

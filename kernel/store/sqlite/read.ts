@@ -10,7 +10,7 @@ import type { ItemPage, StoredItem, StoreReadOptions } from "../store.ts"
 import { BlockItem, eventAt, findId, runOf, type Block, type Run } from "./block.ts"
 import { blockOf, exact, fieldNumbers, prefetch, unreadable, type Disk } from "./disk.ts"
 import { entryOf, type DurableChannel } from "./placement.ts"
-import { recentOf } from "./recent.ts"
+import { recentCursors, recentOf } from "./recent.ts"
 
 export const channelNotFound = (disk: Disk, name: ChannelId): ChannelNotFound => {
   const near = nearest(name, [...disk.durable.keys(), ...disk.volatile.keys()])
@@ -111,17 +111,16 @@ const byCursors = (
 
 /** Newest events of all subjects behind a cursor: first those in the table that nothing newer replaced, then the newest. */
 const newestBehind = (disk: Disk, state: DurableChannel, after: Cursor, limit: number): ReadonlyArray<Cursor> => {
-  const { recent } = state
+  const recent = recentOf(disk.unindexed, state)
   const cursors: Array<Cursor> = []
   for (let from = after; cursors.length < limit;) {
     const rows = disk.statements.newest.all(state.number, from, limit)
     for (const { cursor, subject } of rows) {
       from = cursor
-      if (cursors.length < limit && recent?.newest.has(JSON.parse(subject) as string) !== true) cursors.push(cursor) // `exact` wrote it
+      if (cursors.length < limit && !recent.newest.has(JSON.parse(subject) as string)) cursors.push(cursor) // `exact` wrote it
     }
     if (rows.length < limit) break
   }
-  if (recent === undefined) return cursors
   for (const cursor of recent.newest.values()) {
     if (cursors.length === limit) break
     if (cursor > after) cursors.push(cursor)
@@ -131,7 +130,7 @@ const newestBehind = (disk: Disk, state: DurableChannel, after: Cursor, limit: n
 
 const readNewest = (disk: Disk, state: DurableChannel, after: Cursor, limit: number, filter: Filter): Page => {
   if (filter.subject !== undefined) {
-    const cursor = state.recent?.newest.get(filter.subject) ?? disk.statements.newestOf.get(state.number, exact(filter.subject))
+    const cursor = recentOf(disk.unindexed, state).newest.get(filter.subject) ?? disk.statements.newestOf.get(state.number, exact(filter.subject))
     return byCursors(disk, state, after, limit, filter, (from) => (cursor !== undefined && cursor > from ? [cursor] : []))
   }
   return byCursors(disk, state, after, limit, filter, (from, count) => newestBehind(disk, state, from, count))
@@ -175,7 +174,7 @@ export const readPage = (disk: Disk, state: DurableChannel, options: StoreReadOp
 const readIndexed = (disk: Disk, state: DurableChannel, after: Cursor, limit: number, filter: Filter, field: IndexField, value: string): Page =>
   byCursors(disk, state, after, limit, filter, (from, count) => {
     const written = disk.statements.fields.all(state.number, fieldNumbers[field], exact(value), from, count)
-    return written.length === count ? written : [...written, ...recentOf(state, field, value, from, count - written.length)]
+    return written.length === count ? written : [...written, ...recentCursors(recentOf(disk.unindexed, state), field, value, from, count - written.length)]
   })
 
 const guarded = <A>(state: DurableChannel, run: () => A): A => {

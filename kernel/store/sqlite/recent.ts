@@ -29,11 +29,7 @@ export interface Unindexed {
   start: number
 }
 
-/* hot */
-/** An event was committed in this row. */
-export const note = (unindexed: Unindexed, state: DurableChannel, off: number, cursor: Cursor, index: Index): void => {
-  if (index.length === 0) return
-  const recent = (state.recent ??= { fields: new Map(), newest: new Map() })
+const addTo = (recent: Recent, cursor: Cursor, index: Index): void => {
   for (const [field, value] of index) {
     let values = recent.fields.get(field)
     if (values === undefined) recent.fields.set(field, (values = new Map()))
@@ -44,7 +40,25 @@ export const note = (unindexed: Unindexed, state: DurableChannel, off: number, c
     recent.newest.delete(value) // the newest goes last
     recent.newest.set(value, cursor)
   }
+}
+
+/* hot */
+/** An event was committed in this row. */
+export const note = (unindexed: Unindexed, state: DurableChannel, off: number, cursor: Cursor, index: Index): void => {
+  if (index.length === 0) return
   unindexed.entries.push({ state, off, cursor, index })
+  if (state.recent !== undefined) addTo(state.recent, cursor, index)
+}
+
+/** What the tables do not have yet of a channel. Made when somebody asks for it first: most that is written is never looked up so soon. */
+export const recentOf = ({ entries, start }: Unindexed, state: DurableChannel): Recent => {
+  if (state.recent !== undefined) return state.recent
+  const recent: Recent = { fields: new Map(), newest: new Map() }
+  for (let at = start; at < entries.length; at++) {
+    const entry = entries[at]!
+    if (entry.state === state) addTo(recent, entry.cursor, entry.index)
+  }
+  return (state.recent = recent)
 }
 
 /** It is in the tables now, or evicted. */
@@ -63,8 +77,8 @@ export const forget = (state: DurableChannel, cursor: Cursor, index: Index): voi
 }
 
 /** Cursors of the newest events with this value, behind a cursor. */
-export const recentOf = (state: DurableChannel, field: IndexField, value: string, after: Cursor, limit: number): ReadonlyArray<Cursor> => {
-  const cursors = state.recent?.fields.get(field)?.get(value)
+export const recentCursors = (recent: Recent, field: IndexField, value: string, after: Cursor, limit: number): ReadonlyArray<Cursor> => {
+  const cursors = recent.fields.get(field)?.get(value)
   if (cursors === undefined) return []
   const from = cursors.findIndex((cursor) => cursor > after)
   return from < 0 ? [] : cursors.slice(from, from + limit)
