@@ -90,3 +90,16 @@ describe("the port of a paused system", () => {
       expect(yield* other.take("work")).toMatchObject([{ event: { payload: 1 }, attempt: 1 }])
     }))
 })
+
+describe("a snapshot", () => {
+  for (const [what, given] of [["nothing", null], ["a text", "mine"], ["a number", 1]] as const) {
+    effect(`that is ${what} is refused, and it is said what it would have to be`, () =>
+      Effect.gen(function*() {
+        const kernel = yield* makeKernel()
+        const port = yield* probe(kernel, "a", { snapshots: ["mine"] })
+        // Code without types may hand over anything.
+        const refused = yield* Effect.flip(port.putSnapshot(given as never))
+        expect(refused).toMatchObject({ _tag: "InvalidPayload", what: "snapshot", reason: "must be an object with name and value" })
+      }))
+  }
+})

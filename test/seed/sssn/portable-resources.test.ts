@@ -106,6 +106,16 @@ describe("a subscription", () => {
     expect(await cursorOf(channel)).toBe(300)
   })
 
+  it("is acknowledged by a body that holds a cursor and nothing else", async () => {
+    await fill(3)
+    await world.createSubscription({ channel, id: channel })
+    for (const body of [{ cursor: 2, more: 1 }, { more: 1, cursor: 2 }, {}, [2], { position: 2 }]) {
+      const refused = await world.call("POST", `/subscriptions/${channel}/ack`, { body })
+      expect([refused.status, refused.body]).toMatchObject([400, { detail: { error: { type: "InvalidPayloadError", message: expect.stringContaining("cursor: ") } } }])
+    }
+    expect(await cursorOf(channel)).toBe(0)
+  })
+
   it("[149] passes over what its filter does not match once, and stands behind it", async () => {
     await fill(300, (payload) => ({ payload, kind: payload === 150 ? "rare" : "common" }))
     await world.createSubscription({ channel, id: channel, filters: { kind: "rare" } })
