@@ -2,7 +2,7 @@
 // are projected, and settles. A malformed request is refused with a sentence; it never stops the loop nor delays others.
 //
 // The order of a request R: (a) R is kept in its channel; (b) it is taken; (c) if the fold knows R, go to (e); (d) one
-// journal batch with R's verdict and what it creates; (e) the reply, projected with a key; (f) R is settled.
+// journal batch with R's verdict and what it creates; (e) the reply, projected; (f) R is settled.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
