@@ -46,11 +46,9 @@ const keyOf = ({ headers, payload }: Input<"append">): string | undefined | Inva
   return given ?? payload.key
 }
 
-const traceparent = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/u
-
-/** Drafts with the trace that they were sent in, unless they name one. */
+/** Drafts with the trace that they were sent in, unless they name one. What is none is not kept. */
 const traced = (drafts: ReadonlyArray<Draft>, header: string | undefined): ReadonlyArray<Draft> =>
-  header === undefined || !traceparent.test(header)
+  header === undefined
     ? drafts
     : drafts.map((draft) => (draft.traceparent === undefined ? { ...draft, traceparent: header } : draft))
 

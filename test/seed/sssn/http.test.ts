@@ -30,6 +30,7 @@ describe("a request over HTTP", () => {
     await kernel.channels.append("other", Array.from({ length: 1_000 }, (_, n) => ({ payload: n })))
     await kernel.channels.append("other", Array.from({ length: 10 }, (_, n) => ({ payload: n })))
     expect((await operator("GET", "/v1/channels/other/events?limit=1000000")).body.events).toHaveLength(pageEventsMax)
+    expect((await operator("GET", "/v1/channels/other/events?limit=1000000&kind=event")).body.events).toHaveLength(pageEventsMax)
     for (const query of ["limit=-1", "after=-1", "limit=1.5", "limit=x", "after=99999999999999999999", "limit=1&limit=2", "nothing=1"]) {
       expect(await operator("GET", `/v1/channels/other/events?${query}`), query).toMatchObject({ status: 400, body: { code: "InvalidPayload" } })
     }
