@@ -22,4 +22,11 @@ const listText = (events: ReadonlyArray<Event>): string => {
 export const pageText = (page: Page): string =>
   `{"events":${listText(page.events)},"next":${page.next},"head":${page.head}${page.held === undefined ? "" : `,"held":${JSON.stringify(page.held)}`}}`
 
-export const textPageText = ({ head, next, texts }: TextPage): string => `{"events":[${texts.join(",")}],"next":${next},"head":${head}}`
+/** Joined once, head and end included: a text that is put together of joined ones would be copied again. */
+export const textPageText = ({ head, next, texts }: TextPage): string => {
+  if (texts.length === 0) return `{"events":[],"next":${next},"head":${head}}`
+  const parts = [...texts]
+  parts[0] = `{"events":[${parts[0]!}`
+  parts[parts.length - 1] = `${parts.at(-1)!}],"next":${next},"head":${head}}`
+  return parts.join(",")
+}
