@@ -1,6 +1,7 @@
 // The command line as its users meet it: the built program, in processes of its own.
 import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { groups } from "../../bin/help.ts"
@@ -405,6 +406,32 @@ describe("a launch", () => {
     expect(kernel.stderr()).toContain(runFileOf(folder)?.url)
     kernel.child.kill("SIGTERM")
     await kernel.ended
+  })
+
+  it("says where it is published, which port it took, and that open security is none", async () => {
+    const taken = createServer()
+    // Whether this test or another program holds it makes no difference.
+    await new Promise<void>((resolve) => taken.on("error", () => resolve()).listen(8100, "127.0.0.1", () => resolve()))
+    folder.write("aaax.config.json", JSON.stringify({ store: ":memory:", network: { security: "open" } }))
+    const kernel = await folder.launch("--publish")
+    const url = runFileOf(folder)?.url ?? ""
+    expect(kernel.stderr()).toContain(`Open at  ${url}`)
+    expect(kernel.stderr()).toMatch(/port 8100 was taken, so it is published on \d+/u)
+    expect(kernel.stderr()).toContain("OPEN SECURITY")
+    expect((await fetch(`${url}/channels/none`, { headers: { authorization: "Bearer anybody" } })).status).toBe(404)
+    expect((await fetch(`${url}/docs`)).status).toBe(200)
+    kernel.child.kill("SIGTERM")
+    expect(await kernel.ended).toBe(0)
+    taken.close()
+  })
+
+  it("is not published where others could listen in, and says what to do", async () => {
+    for (const [args, told] of [[["--host", "0.0.0.0"], "network.tls"], [["--port", "70000"], "is not a port"]] as const) {
+      const ran = await folder.aaax("launch", "--store", ":memory:", "--publish", ...args)
+      expect(ran.code).toBe(2)
+      expect(ran.stderr).toContain(told)
+    }
+    expect(runFileOf(folder)).toBeUndefined()
   })
 
   it("is ended with 70 by a module that spins, names it, and quarantines it at the next start", async () => {
