@@ -127,7 +127,8 @@ const serve = Effect.fnUntraced(function*(
   yield* announce(called.directory, { url, version, token })
   const readyMillis = performance.now()
   const notes = notesOf(loaded, published, publication?.security?.name, quarantined)
-  for (const line of banner(kernel, { version, readyMillis, url, published: published?.url, configFile: loaded.file, notes })) err(line)
+  // In one write: whoever reads it gets all of it.
+  err(banner(kernel, { version, readyMillis, url, published: published?.url, configFile: loaded.file, notes }).join("\n"))
   if (called.json) {
     const where = { pid: process.pid, version, url, ...(published === undefined ? {} : { published: published.url }), readyMillis: Math.round(readyMillis) }
     yield* Effect.promise(() => out(json(where)))
