@@ -55,6 +55,11 @@ export const parsedTextMax = 2 * 1_048_576
 export const tailTextMax = 32 * 1_048_576
 /** JSON text of blocks that were read from disk and are held for the next reader, in UTF-16 code units. */
 export const coldTextMax = 16 * 1_048_576
+/** Events whose JSON text is put together at once for all who ask for it; and what is held of such texts, in bytes. */
+export const textEvents = 64
+export const textsBytesMax = 8 * 1_048_576
+/** What of it may be of one piece, in UTF-16 code units of what is kept. */
+export const textPieceMax = 262_144
 /** JSON text of one row of the log, in UTF-16 code units, unless one event alone is longer. */
 export const rowTextMax = 524_288
 /** Rows of the log after which their index is packed into one row. */

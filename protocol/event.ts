@@ -95,9 +95,12 @@ export interface Page extends Schema.Schema.Type<typeof Page> {}
 /** As what an event is written: as it is, or as the portable API has it. */
 export type TextForm = "event" | "portable"
 
-/** As a page, with each event as its JSON text. */
+/** As a page, of events as JSON text. */
 export interface TextPage {
-  readonly texts: ReadonlyArray<string>
+  /** In order, each the text of one event or of several with commas between them; bytes are UTF-8. */
+  readonly pieces: ReadonlyArray<string | Uint8Array>
+  /** Events in all pieces. */
+  readonly count: number
   readonly next: Cursor
   readonly head: Cursor
 }

@@ -366,7 +366,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
           const { channel, queue } = room
           if (channel.delivery !== "shared" && channel.delivery !== "exclusive") return Effect.succeed(undefined)
           if (queue !== undefined && (!queue.isRestored() || queue.removed().size > 0 || (channel.exclusiveReads && given?.fullLog !== true))) return Effect.succeed(undefined)
-          return Effect.map(store.items(name, boundsOf(given)), ({ head, items, next }): TextPage => ({ texts: items.map((item) => item.text(given?.form)), next, head }))
+          return store.texts(name, { ...boundsOf(given), form: given?.form ?? "event" })
         }),
       event: (reader, id) =>
         Effect.flatMap(store.event(id), (event) => {

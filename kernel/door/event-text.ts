@@ -22,11 +22,29 @@ const listText = (events: ReadonlyArray<Event>): string => {
 export const pageText = (page: Page): string =>
   `{"events":${listText(page.events)},"next":${page.next},"head":${page.head}${page.held === undefined ? "" : `,"held":${JSON.stringify(page.held)}`}}`
 
-/** Joined once, head and end included: a text that is put together of joined ones would be copied again. */
-export const textPageText = ({ head, next, texts }: TextPage): string => {
-  if (texts.length === 0) return `{"events":[],"next":${next},"head":${head}}`
-  const parts = [...texts]
-  parts[0] = `{"events":[${parts[0]!}`
-  parts[parts.length - 1] = `${parts.at(-1)!}],"next":${next},"head":${head}}`
-  return parts.join(",")
+/** What lies between two texts, copied once: as bytes when some of it are. */
+export const piecesBetween = (before: string, pieces: TextPage["pieces"], behind: string): string | Uint8Array => {
+  if (pieces.length === 0) return before + behind
+  if (pieces.every((piece) => typeof piece === "string")) {
+    const parts = [...pieces]
+    parts[0] = before + parts[0]!
+    parts[parts.length - 1] += behind
+    return parts.join(",")
+  }
+  const parts: Array<Uint8Array> = []
+  let text = before
+  for (let at = 0; at < pieces.length; at++) {
+    const piece = pieces[at]!
+    if (at > 0) text += ","
+    if (typeof piece === "string") text += piece
+    else {
+      if (text !== "") parts.push(Buffer.from(text))
+      parts.push(piece)
+      text = ""
+    }
+  }
+  parts.push(Buffer.from(text + behind))
+  return Buffer.concat(parts)
 }
+
+export const textPage = ({ head, next, pieces }: TextPage): string | Uint8Array => piecesBetween('{"events":[', pieces, `],"next":${next},"head":${head}}`)

@@ -2,14 +2,14 @@
 // Plain synchronous code; what cannot be done is thrown as one of the protocol's errors.
 import type { Channel, IndexField } from "../../protocol/channel.ts"
 import { ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict } from "../../protocol/errors.ts"
-import { forEveryone, matches, type Appended, type Event, type Filter, type Page } from "../../protocol/event.ts"
+import { forEveryone, matches, type Appended, type Event, type Filter, type Page, type TextPage } from "../../protocol/event.ts"
 import { nearest, type ChannelId, type Cursor } from "../../protocol/names.ts"
 import { keyRetentionMillis, pageEventsMax, scanEventsMax } from "../limits.ts"
 import { parseEvent } from "./codec.ts"
 import { digestOf } from "./content.ts"
 import { endsWithPayload, fullText, portableText } from "./full-text.ts"
 import { makeMint, mintedIds } from "./ids.ts"
-import type { ChannelStatistics, ItemPage, Prepared, StoreAppendOptions, StoreReadOptions } from "./store.ts"
+import type { ChannelStatistics, ItemPage, Prepared, StoreAppendOptions, StoreReadOptions, StoreTextOptions } from "./store.ts"
 
 interface Entry {
   readonly cursor: Cursor
@@ -49,6 +49,7 @@ export interface MemoryLog {
   readonly append: (name: ChannelId, batch: ReadonlyArray<Prepared>, options: StoreAppendOptions, at: number) => ReadonlyArray<Appended>
   readonly read: (name: ChannelId, options: StoreReadOptions) => Page
   readonly items: (name: ChannelId, options: { readonly after: Cursor; readonly limit: number }) => ItemPage
+  readonly texts: (name: ChannelId, options: StoreTextOptions) => TextPage
   readonly has: (id: string) => boolean
   readonly event: (id: string) => Event | undefined
   readonly evict: (name: ChannelId, floor: Cursor) => void
@@ -250,20 +251,26 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     return { events, next, head: state.head }
   }
 
-  const items: MemoryLog["items"] = (name, { after: given, limit }) => {
-    const state = get(name)
-    if (given !== 0 && given < state.floor) throw new Gap({ channel: name, after: given, floor: state.floor })
+  const entriesOf = (state: MemoryChannel, given: Cursor, limit: number): { readonly entries: ReadonlyArray<Entry>; readonly next: Cursor } => {
+    if (given !== 0 && given < state.floor) throw new Gap({ channel: state.channel.name, after: given, floor: state.floor })
     const after = Math.max(given, state.floor)
     const from = positionAfter(state.entries, state.start, after)
     const entries = state.entries.slice(from, from + Math.min(Math.max(1, limit), pageEventsMax))
-    return {
-      items: entries.map((entry) => ({
-        cursor: entry.cursor, event: () => eventOf(state, entry), 
-        text: (form) => (form === "portable" ? portableText : fullText)(entry.text, name, entry.cursor, entry.at, endsWithPayload(entry.text))
-      })),
-      next: entries[entries.length - 1]?.cursor ?? after,
-      head: state.head
-    }
+    return { entries, next: entries[entries.length - 1]?.cursor ?? after }
+  }
+
+  const items: MemoryLog["items"] = (name, { after, limit }) => {
+    const state = get(name)
+    const { entries, next } = entriesOf(state, after, limit)
+    return { items: entries.map((entry) => ({ cursor: entry.cursor, event: () => eventOf(state, entry) })), next, head: state.head }
+  }
+
+  const texts: MemoryLog["texts"] = (name, { after, form, limit }) => {
+    const state = get(name)
+    const { entries, next } = entriesOf(state, after, limit)
+    const textOf = form === "portable" ? portableText : fullText
+    const pieces = entries.map((entry) => textOf(entry.text, name, entry.cursor, entry.at, endsWithPayload(entry.text)))
+    return { pieces, count: pieces.length, next, head: state.head }
   }
 
   const evict: MemoryLog["evict"] = (name, floor) => {
@@ -311,6 +318,7 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     append,
     read,
     items,
+    texts,
     has,
     event: (id) => {
       const found = byId.get(id)

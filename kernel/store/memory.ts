@@ -114,6 +114,7 @@ export const make = (options: MemoryOptions): Effect.Effect<StoreService, never,
       append,
       read: (channel, readOptions) => attempt(() => log.read(channel, readOptions)),
       items: (channel, itemOptions) => attempt(() => log.items(channel, itemOptions)),
+      texts: (channel, textOptions) => attempt(() => log.texts(channel, textOptions)),
       event: (id) => Effect.sync(() => log.event(id)),
       evict: (channel, floor) => attempt(() => log.evict(channel, floor)),
       onCommit: (listener) => {

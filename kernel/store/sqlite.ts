@@ -27,6 +27,7 @@ import { channelNotFound, eventAtCursor, findEvent, readItems, readPage } from "
 import { format } from "./sqlite/schema.ts"
 import type { SnapshotRow } from "./sqlite/statements.ts"
 import { isSwept, sweep } from "./sqlite/sweep.ts"
+import { readTexts } from "./sqlite/texts.ts"
 import { verifyDisk } from "./sqlite/verify.ts"
 import { isTagged, makeWriter, unknownAppend, type FaultHook, type Job, type PendingAppend } from "./sqlite/write.ts"
 import { Store, type Prepared, type StoreAppendError, type StoreAppendOptions, type StoreService } from "./store.ts"
@@ -426,6 +427,8 @@ const makeService = (
       attempt(() => (disk.volatile.has(name) ? log.read(name, readOptions) : readPage(disk, stateOf(name), readOptions))),
     items: (name, itemOptions) =>
       attempt(() => (disk.volatile.has(name) ? log.items(name, itemOptions) : readItems(disk, stateOf(name), itemOptions))),
+    texts: (name, textOptions) =>
+      attempt(() => (disk.volatile.has(name) ? log.texts(name, textOptions) : readTexts(disk, stateOf(name), textOptions))),
     event: (id) =>
       attempt(() => {
         const volatile = log.event(id)

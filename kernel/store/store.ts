@@ -8,7 +8,7 @@ import type {
   AppendUnknown, ArtifactNotFound, ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, IdempotencyConflict, InvalidPayload,
   Overloaded, SnapshotConflict, StoreCorrupt, StoreUnavailable, TooLarge
 } from "../../protocol/errors.ts"
-import type { Appended, Event, Filter, Page, TextForm } from "../../protocol/event.ts"
+import type { Appended, Event, Filter, Page, TextForm, TextPage } from "../../protocol/event.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
 import type { PutOptions, Snapshot, SnapshotDraft, SnapshotHead } from "../../protocol/snapshot.ts"
 import type { Subscription } from "../../protocol/subscription.ts"
@@ -76,8 +76,6 @@ export interface StoreReadOptions {
 export interface StoredItem {
   readonly cursor: Cursor
   readonly event: () => Event
-  /** The same as JSON text, without parsing it. */
-  readonly text: (form?: TextForm) => string
 }
 
 /** As a page, of events that may never be looked at. */
@@ -85,6 +83,12 @@ export interface ItemPage {
   readonly items: ReadonlyArray<StoredItem>
   readonly next: Cursor
   readonly head: Cursor
+}
+
+export interface StoreTextOptions {
+  readonly after: Cursor
+  readonly limit: number
+  readonly form: TextForm
 }
 
 export interface ChannelStatistics {
@@ -152,6 +156,8 @@ export interface StoreService {
   readonly items: (
     channel: ChannelId, options: { readonly after: Cursor; readonly limit: number }
   ) => Effect.Effect<ItemPage, ChannelNotFound | Gap | StoreCorrupt>
+  /** As `read` of everything, as JSON text that nobody parses. */
+  readonly texts: (channel: ChannelId, options: StoreTextOptions) => Effect.Effect<TextPage, ChannelNotFound | Gap | StoreCorrupt>
   /** The event with this id, in any channel. */
   readonly event: (id: string) => Effect.Effect<Event | undefined, StoreCorrupt>
   /** Forgets events up to and including `floor`. */

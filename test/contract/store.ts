@@ -328,6 +328,31 @@ export const storeContract = (name: string, maker: StoreMaker): void => {
       expect(yield* outcome(store.items("nowhere", { after: 0, limit: 1 }))).toBe("ChannelNotFound")
     }), log))
 
+    effect("of texts gives the same as JSON, from wherever it is read and however often", () => session((store) => Effect.gen(function*() {
+      const drafts = Array.from({ length: 300 }, (_, at) => ({ kind: at % 7 === 0 ? "ключ" : "plain", payload: { at, text: at > 200 ? "é𝄞" : "a" }, ...(at % 5 === 0 ? { labels: ["l"] } : {}) }))
+      for (let from = 0; from < 300; from += 30) yield* surely(store, log, prepared(log, ...drafts.slice(from, from + 30)))
+      const events = yield* everything(store, log)
+      const read = (after: number, limit: number) => Effect.gen(function*() {
+        const page = yield* store.read("log", { after, limit })
+        const { pieces, ...rest } = yield* store.texts("log", { after, limit, form: "event" })
+        expect(rest).toEqual({ count: page.events.length, next: page.next, head: page.head })
+        expect(`[${pieces.map((piece) => (typeof piece === "string" ? piece : Buffer.from(piece).toString())).join(",")}]`).toBe(JSON.stringify(page.events))
+      })
+      const cursors = [0, ...[0, 20, 62, 63, 64, 100, 190, 250, 280, 299].map((at) => events[at]!.cursor)]
+      for (const limit of [1, 15, 64, 100, 1_000]) for (const after of cursors) yield* read(after, limit)
+      yield* surely(store, log, numbered(log, 0, 40))
+      for (const after of cursors) yield* read(after, 100)
+      yield* store.evict("log", events[99]!.cursor)
+      yield* read(0, 100)
+      yield* read(events[99]!.cursor, 40)
+      const texts = (channel: string, after: number, form: "event" | "portable") => store.texts(channel, { after, limit: 100, form })
+      expect(yield* outcome(texts("log", events[98]!.cursor, "event"))).toBe("Gap")
+      expect(yield* outcome(texts("nowhere", 0, "event"))).toBe("ChannelNotFound")
+      const portable = yield* texts("log", 0, "portable")
+      const [first] = JSON.parse(`[${portable.pieces.map((piece) => (typeof piece === "string" ? piece : Buffer.from(piece).toString())).join(",")}]`)
+      expect(Object.keys(first).slice(0, 4)).toEqual(["id", "cursor", "channel", "timestamp"])
+    }), log))
+
     effect("of a channel that is not there is refused", () => session((store) => Effect.gen(function*() {
       expect(yield* outcome(store.read("nowhere", { after: 0, limit: 1 }))).toBe("ChannelNotFound")
       expect(store.statisticsOf("nowhere")).toBeUndefined()

@@ -42,7 +42,7 @@ export interface Row {
 
 export const answer = (value: unknown, headers: Readonly<Record<string, string>> = {}): Answer => text(JSON.stringify(value), headers)
 
-export const text = (body: string | AsyncIterable<string>, headers: Readonly<Record<string, string>> = {}): Answer => ({
+export const text = (body: string | Uint8Array | AsyncIterable<string>, headers: Readonly<Record<string, string>> = {}): Answer => ({
   status: 200, headers: { ...json, ...headers }, body
 })
 

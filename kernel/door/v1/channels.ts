@@ -10,7 +10,7 @@ import type { ChannelView } from "../../../protocol/view.ts"
 import type { Kernel } from "../../kernel.ts"
 import { ChannelExists } from "../../../protocol/errors.ts"
 import { channelsPageMax } from "../../limits.ts"
-import { eventText, pageText, textPageText } from "../event-text.ts"
+import { eventText, pageText, textPage } from "../event-text.ts"
 import { eventStream } from "../event-stream.ts"
 import { operator } from "../operator.ts"
 import { tail } from "../tail.ts"
@@ -139,7 +139,7 @@ export const channelRows = (kernel: Kernel, { portOf }: Hands, follow: Follow): 
       if (isBatch || port.texts === undefined || filterOf(query) !== undefined) return parsed
       const { after = 0, limit, wait = 0 } = query
       return Effect.flatMap(port.texts(id, { after, ...(limit === undefined ? {} : { limit }) }), (page) =>
-        page === undefined || (page.texts.length === 0 && wait > 0) ? parsed : Effect.succeed(json(textPageText(page))))
+        page === undefined || (page.count === 0 && wait > 0) ? parsed : Effect.succeed(json(textPage(page))))
     },
     follow: ({ guest, headers, id, query }) => {
       const { after, format, last } = query

@@ -25,7 +25,7 @@ export class Reply {
 }
 
 /** JSON that is a text already. */
-export const json = (text: string, headers: Readonly<Record<string, string>> = {}, status = 200): Reply =>
+export const json = (text: string | Uint8Array, headers: Readonly<Record<string, string>> = {}, status = 200): Reply =>
   new Reply({ status, headers: { "content-type": "application/json", ...headers }, body: text })
 
 /** What it can fail with, a client can decode. */

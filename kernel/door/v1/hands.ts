@@ -39,12 +39,11 @@ const operatorHands = (channels: Kernel["channels"], port: Port): Port => {
         store.statisticsOf(channel) === undefined
           ? Effect.fail(channelNotFound(channels, channel))
           : store.read(channel, { after, limit: Math.min(Math.max(limit, 1), pageEventsMax), filter })),
-    texts: (channel, { after = 0, limit = pageEventsDefault } = {}) =>
+    texts: (channel, { after = 0, form = "event", limit = pageEventsDefault } = {}) =>
       Effect.suspend(() =>
         store.statisticsOf(channel) === undefined
           ? Effect.fail(channelNotFound(channels, channel))
-          : Effect.map(store.items(channel, { after, limit: Math.min(Math.max(limit, 1), pageEventsMax) }), ({ head, items, next }) =>
-            ({ texts: items.map((item) => item.text()), next, head }))),
+          : store.texts(channel, { after, limit: Math.min(Math.max(limit, 1), pageEventsMax), form })),
     event: (id) =>
       Effect.flatMap(store.event(id), (found) => (found === undefined ? Effect.fail(new EventNotFound({ event: Given.nameOf(id) })) : Effect.succeed(found))),
     awaitBeyond: (channel, after) => channels.awaitBeyond(channel, after),

@@ -137,15 +137,15 @@ export class BlockItem implements StoredItem {
     // What a live reader was handed serves here too.
     return this.run.events?.[at] ?? parseEvent(textAt(this.block, this.run, at), this.channel, this.cursor, this.block.at)
   }
+}
 
-  text(form?: TextForm): string {
-    const { block, channel, cursor, run } = this
-    const at = cursor - run.first
-    const kept = textAt(block, run, at)
-    const short = (run.short ??= new Int8Array(run.count))
-    if (short[at] === 0) short[at] = endsWithPayload(kept) ? 1 : -1
-    return (form === "portable" ? portableText : fullText)(kept, channel, cursor, block.at, short[at] === 1)
-  }
+/* hot */
+/** The text of a whole event at a position of a run. */
+export const wholeTextAt = (block: Block, run: Run, at: number, channel: string, form: TextForm): string => {
+  const kept = textAt(block, run, at)
+  const short = (run.short ??= new Int8Array(run.count))
+  if (short[at] === 0) short[at] = endsWithPayload(kept) ? 1 : -1
+  return (form === "portable" ? portableText : fullText)(kept, channel, run.first + at, block.at, short[at] === 1)
 }
 
 const textAt = (block: Block, run: Run, at: number): string => bodyOf(block).slice(run.starts[at], run.starts[at + 1]! - 1)

@@ -13,6 +13,7 @@ import { dropSwept, makeDurableChannel, place, reserve, type DurableChannel } fr
 import type { Unindexed } from "./recent.ts"
 import { openDatabase } from "./schema.ts"
 import { prepareStatements, type Statements } from "./statements.ts"
+import { makeTexts, type Texts } from "./kept-texts.ts"
 import { packSegment, unpackSegment } from "./segment.ts"
 
 /** Numbers of the indexed fields on disk; never change one. */
@@ -33,6 +34,7 @@ export interface Disk {
   readonly volatile: Map<ChannelId, VolatileChannel>
   readonly subscriptions: Map<string, Subscription>
   readonly blocks: Blocks
+  readonly texts: Texts
   readonly unindexed: Unindexed
   /** Newest row of the log. */
   lastOff: number
@@ -155,7 +157,7 @@ export const openDisk = (path: string): Disk => {
   try {
     const disk: Disk = {
       db, statements: prepareStatements(db), durable: new Map(), byNumber: new Map(), volatile: new Map(), subscriptions: new Map(),
-      blocks: makeBlocks(), unindexed: { entries: [], start: 0 }, lastOff: 0, segmentEnd: 0, fresh: [], highWater: 0, nextNumber: 1, problems: [], setFull: makeSynchronous(db)
+      blocks: makeBlocks(), texts: makeTexts(), unindexed: { entries: [], start: 0 }, lastOff: 0, segmentEnd: 0, fresh: [], highWater: 0, nextNumber: 1, problems: [], setFull: makeSynchronous(db)
     }
     loadChannels(disk)
     loadPlacement(disk)

@@ -54,7 +54,7 @@ const prefetchPage = (disk: Disk, state: DurableChannel, from: Cursor, to: Curso
 
 /* hot */
 /** Calls back for events after a cursor until it says false. A damaged row ends it, unless nothing came before it. */
-const walk = (
+export const walk = (
   disk: Disk, state: DurableChannel, after: Cursor, want: number, visit: (block: Block, run: Run, cursor: Cursor) => boolean
 ): void => {
   let cursor = after + 1
@@ -136,11 +136,16 @@ const readNewest = (disk: Disk, state: DurableChannel, after: Cursor, limit: num
   return byCursors(disk, state, after, limit, filter, (from, count) => newestBehind(disk, state, from, count))
 }
 
+/** Behind which cursor a page starts. Throws `Gap`. */
+export const placeOf = (state: DurableChannel, given: Cursor): Cursor => {
+  if (given !== 0 && given < state.floor) throw new Gap({ channel: state.channel.name, after: given, floor: state.floor })
+  return given < state.floor ? state.floor : given
+}
+
 /* hot */
 /** A page of everything, unparsed. Throws `Gap` or `StoreCorrupt`. */
 export const readItems = (disk: Disk, state: DurableChannel, { after: given, limit }: { readonly after: Cursor; readonly limit: number }): ItemPage => {
-  if (given !== 0 && given < state.floor) throw new Gap({ channel: state.channel.name, after: given, floor: state.floor })
-  const after = given < state.floor ? state.floor : given
+  const after = placeOf(state, given)
   const items: Array<StoredItem> = []
   walk(disk, state, after, Math.min(Math.max(1, limit), pageEventsMax), (block, run, cursor) => items.push(new BlockItem(cursor, block, run, state.channel.name)) > 0)
   return { items, next: after + items.length, head: state.head }
@@ -149,9 +154,8 @@ export const readItems = (disk: Disk, state: DurableChannel, { after: given, lim
 /* hot */
 /** A page. Throws `Gap` or `StoreCorrupt`. */
 export const readPage = (disk: Disk, state: DurableChannel, options: StoreReadOptions): Page => {
-  const { after: given, filter } = options
-  if (given !== 0 && given < state.floor) throw new Gap({ channel: state.channel.name, after: given, floor: state.floor })
-  const after = given < state.floor ? state.floor : given
+  const { filter } = options
+  const after = placeOf(state, options.after)
   const limit = Math.min(Math.max(1, options.limit), pageEventsMax)
   if (options.newestBySubject === true) return guarded(state, () => readNewest(disk, state, after, limit, filter ?? {}))
   const events: Array<Event> = []

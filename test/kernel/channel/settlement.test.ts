@@ -38,7 +38,7 @@ describe("the state of settlements", () => {
 })
 
 describe("the open items of a queue", () => {
-  const stored = (cursor: number): StoredItem => ({ cursor, event: () => ({}) as Event, text: () => "{}" }) // items only carry it
+  const stored = (cursor: number): StoredItem => ({ cursor, event: () => ({}) as Event }) // items only carry it
   const open = (...cursors: ReadonlyArray<number>) => {
     const items = makeItems(0)
     return { items, of: new Map(cursors.map((cursor) => [cursor, items.add(stored(cursor), 0)])) }

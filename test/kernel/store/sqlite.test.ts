@@ -8,9 +8,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect } from "vitest"
 import type { Channel } from "../../../protocol/channel.ts"
 import type { Draft } from "../../../protocol/event.ts"
 import { makeClock } from "../../../kernel/clock.ts"
-import { indexEventsMax, keyRetentionMillis, pruneKeysDelayMillis, segmentRows, tailTextMax } from "../../../kernel/limits.ts"
+import { indexEventsMax, keyRetentionMillis, pageTextMax, pruneKeysDelayMillis, segmentRows, tailTextMax, textsBytesMax } from "../../../kernel/limits.ts"
 import { prepare } from "../../../kernel/store/codec.ts"
 import * as Sqlite from "../../../kernel/store/sqlite.ts"
+import { makeTexts } from "../../../kernel/store/sqlite/kept-texts.ts"
 import { format, migrate, migrations, openDatabase } from "../../../kernel/store/sqlite/schema.ts"
 import type { StoreService } from "../../../kernel/store/store.ts"
 import { everything, outcome, storeContract, surely } from "../../contract/store.ts"
@@ -58,6 +59,50 @@ describe("an item that nobody has looked at yet", () => {
     yield* store.evict("log", 3)
     expect(items.map((item) => item.event().payload)).toEqual([0, 1, 2])
   })))
+})
+
+describe("texts of events", () => {
+  const form = "event"
+  const bytesOf = (pieces: ReadonlyArray<string | Uint8Array>): number => pieces.reduce((sum, piece) => sum + piece.length, 0)
+
+  effect("that many ask for are put together once", () => session((store) => Effect.gen(function*() {
+    yield* surely(store, log, numbered(log, 0, 200))
+    const { pieces } = yield* store.texts("log", { after: 0, limit: 128, form })
+    const again = yield* store.texts("log", { after: 64, limit: 1, form })
+    expect((again.pieces[0] as Uint8Array).buffer).toBe((pieces[1] as Uint8Array).buffer)
+    expect((yield* store.texts("log", { after: 128, limit: 8, form })).pieces.every((piece) => typeof piece === "string")).toBe(true)
+  })))
+
+  effect("that are long are made for each reader, and end a page early", () => session((store) => Effect.gen(function*() {
+    const long = (count: number, length: number) => prepared(log, ...upTo(count).map(() => ({ payload: "x".repeat(length) })))
+    for (let n = 0; n < 8; n++) yield* surely(store, log, long(8, 100_000))
+    for (let n = 0; n < 9; n++) yield* surely(store, log, long(1, 900_000))
+    for (let n = 0; n < 6; n++) yield* surely(store, log, long(10, 1))
+    const { count, pieces } = yield* store.texts("log", { after: 0, limit: 1_000, form })
+    expect(pieces.every((piece) => typeof piece === "string")).toBe(true)
+    expect(bytesOf(pieces)).toBeGreaterThan(pageTextMax)
+    expect(bytesOf(pieces)).toBeLessThan(pageTextMax + 1_000_000)
+    expect(yield* store.texts("log", { after: count, limit: 1_000, form })).toMatchObject({ count: 133 - count, next: 133 })
+  })))
+
+  effect("in memory alone are there as well", () => session((store) => Effect.gen(function*() {
+    const volatile = channel("volatile", { durability: "memory" })
+    yield* store.putChannel(volatile)
+    yield* surely(store, volatile, numbered(volatile, 0, 100))
+    const { events } = yield* store.read("volatile", { after: 0, limit: 100 })
+    const { pieces, ...rest } = yield* store.texts("volatile", { after: 0, limit: 100, form })
+    expect([`[${pieces.join(",")}]`, rest]).toEqual([JSON.stringify(events), { count: 100, next: events.at(-1)!.cursor, head: events.at(-1)!.cursor }])
+  })))
+
+  effect("are held up to a bound, those least asked for given up first", () => Effect.sync(() => {
+    const texts = makeTexts()
+    const piece = { bytes: new Uint8Array(textsBytesMax / 4), starts: new Uint32Array(2) }
+    for (let number = 0; number < 4; number++) texts.keep(1, form, number, piece)
+    expect(texts.get(1, form, 0)).toBe(piece)
+    texts.keep(1, form, 4, piece)
+    expect(upTo(5).map((number) => texts.get(1, form, number) !== undefined)).toEqual([true, false, true, true, true])
+    expect([texts.get(2, form, 0), texts.get(1, "portable", 0)]).toEqual([undefined, undefined])
+  }))
 })
 
 describe("a store on disk", () => {
@@ -352,6 +397,22 @@ describe("damage", () => {
     yield* five()
     peek((db) => db.exec("DELETE FROM log WHERE off = 3"))
     yield* session(rest)
+  }))
+
+  effect("ends a page of texts where it ends one of events", () => Effect.gen(function*() {
+    yield* session((store) => Effect.gen(function*() {
+      for (const [from, to] of [[0, 64], [64, 74], [74, 180], [180, 190], [190, 300]] as const) yield* surely(store, log, numbered(log, from, to))
+    }))
+    peek((db) => db.exec("UPDATE log SET ts = ts - 1 WHERE off IN (2, 4)"))
+    yield* session((store) => Effect.gen(function*() {
+      const texts = (after: number) => store.texts("log", { after, limit: 1_000, form: "event" })
+      expect(yield* texts(0)).toMatchObject({ count: 64, next: 64, head: 300 })
+      expect(yield* texts(40)).toMatchObject({ count: 24, next: 64 })
+      expect(yield* Effect.flip(texts(64))).toMatchObject({ _tag: "StoreCorrupt" })
+      expect(yield* texts(74)).toMatchObject({ count: 106, next: 180 })
+      expect(yield* Effect.flip(texts(180))).toMatchObject({ _tag: "StoreCorrupt" })
+      expect(yield* texts(190)).toMatchObject({ count: 110, next: 300 })
+    }))
   }))
 
   effect("of a snapshot or an artifact is found", () => Effect.gen(function*() {

@@ -12,6 +12,7 @@ import type { Resources } from "../../../resource/resources.ts"
 import type { Visitor } from "../../../resource/visitor.ts"
 import type { Answer } from "../../surface.ts"
 import { bodyOf, checked, type Query } from "../input.ts"
+import { piecesBetween } from "../../event-text.ts"
 import { answer, options, text, type Row } from "../row.ts"
 import * as Wire from "../wire.ts"
 
@@ -145,7 +146,7 @@ export const channelRows = ({ channel, events }: Resources): ReadonlyArray<Row> 
         }))
         const texts = filter === undefined && limit <= pageEventsMax ? yield* events.texts(asked.guest, channel, "portable", { after, limit }) : undefined
         // A page that ends early because of its text goes on below.
-        if (texts !== undefined && (texts.texts.length === limit || texts.next >= texts.head)) return text(`[${texts.texts.join(",")}]`)
+        if (texts !== undefined && (texts.count === limit || texts.next >= texts.head)) return text(piecesBetween("[", texts.pieces, "]"))
         const page = yield* events.query(asked.guest, channel, { after, limit: Math.min(limit, pageEventsMax), filter })
         const first = Wire.eventsText(page.events)
         return isWhole(page, limit) ? text(`[${first}]`) : text(listed(first, further(asked.guest, channel, filter, page, limit), Wire.eventsText))
