@@ -4,9 +4,10 @@ import * as HashMap from "effect/HashMap"
 import { GrantNotFound } from "../../protocol/errors.ts"
 import type { GrantView } from "../../protocol/view.ts"
 import { pageEventsDefault, pageEventsMax } from "../limits.ts"
-import type { Decision } from "./decide.ts"
+import type { Decision } from "./decide/decision.ts"
 import type { Journal } from "./journal.ts"
-import { lookup, subtree } from "./state.ts"
+import { subtree } from "./state/grants.ts"
+import { lookup } from "./state/state.ts"
 
 export interface GrantsQuery {
   readonly holder?: string

@@ -23,9 +23,11 @@ import type { ChannelsService } from "../channel/channels.ts"
 import { appendRepeatMillisMax, batchTextMax, journalBatchMax, journalBatchTextMax, journalSnapshotEvery, pageEventsMax } from "../limits.ts"
 import { isSurelyKept, prepareOwn, toText } from "../store/codec.ts"
 import type { Follower, Prepared, StoreAppendError } from "../store/store.ts"
-import type { Decision } from "./decide.ts"
+import type { Decision } from "./decide/decision.ts"
 import { correlationOf, entryOf, payloadOf } from "./entry.ts"
-import { freeze, foldVersion, initial, step, thaw, type AuthorityState, type FrozenState, type Placed } from "./state.ts"
+import { freeze, thaw, type FrozenState } from "./state/frozen.ts"
+import { initial, type AuthorityState, type Placed } from "./state/state.ts"
+import { foldVersion, step } from "./state/step.ts"
 
 export const snapshotName = "aaax.authority"
 

@@ -2,7 +2,7 @@
 import { covers, riskAtMost, type Access, type Caveats, type Risk } from "../../protocol/authority.ts"
 import { matchesGlob } from "../../protocol/glob.ts"
 import type { SystemId } from "../../protocol/names.ts"
-import { lookup, type AuthorityState, type HeldGrant } from "./state.ts"
+import { lookup, type AuthorityState, type HeldGrant } from "./state/state.ts"
 
 export interface Asked {
   readonly token: string

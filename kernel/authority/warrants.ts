@@ -16,10 +16,10 @@ import type { ChannelsService } from "../channel/channels.ts"
 import { executorCallsMax, executorMillisDefault, resultTextMax, statusMillisMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
 import { contained, inWords } from "../executor/executor.ts"
-import { decideFinish, decideRestart, type Finish } from "./decide.ts"
+import { decideFinish, decideRestart, type Finish } from "./decide/warrant.ts"
 import { sameTrace } from "./entry.ts"
-import type { Placed } from "./state.ts"
-import { lookup } from "./state.ts"
+import type { Placed } from "./state/state.ts"
+import { lookup } from "./state/state.ts"
 import type { Journal } from "./journal.ts"
 
 export interface WarrantsOptions {

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import { ActionRequest } from "../../protocol/authority.ts"
 import { replyKinds } from "../../protocol/warrant.ts"
 import { actionGate } from "../../protocol/well-known.ts"
-import { decideAction, type Rules } from "../authority/decide.ts"
+import { decideAction } from "../authority/decide/action.ts"
+import type { Rules } from "../authority/decide/decision.ts"
 import { make, type Service, type ServiceRoom } from "./service.ts"
 
 export const service = (room: ServiceRoom, rules: Rules, canonical: (value: unknown) => string): Service =>

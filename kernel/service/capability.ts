@@ -2,7 +2,8 @@
 import { CapabilityRequest, type Access } from "../../protocol/authority.ts"
 import { replyKinds } from "../../protocol/warrant.ts"
 import { capabilityRequest } from "../../protocol/well-known.ts"
-import { decideCapability, type Rules } from "../authority/decide.ts"
+import { decideCapability } from "../authority/decide/capability.ts"
+import type { Rules } from "../authority/decide/decision.ts"
 import { make, type Service, type ServiceRoom } from "./service.ts"
 
 const isAccess = (word: unknown): word is Access => word === "read" || word === "write" || word === "execute"

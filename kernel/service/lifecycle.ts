@@ -4,7 +4,7 @@ import { drainSecondsDefault, LifecycleRequest } from "../../protocol/lifecycle.
 import type { SystemNotFound } from "../../protocol/errors.ts"
 import { replyKinds } from "../../protocol/warrant.ts"
 import { lifecycle } from "../../protocol/well-known.ts"
-import { decideReply } from "../authority/decide.ts"
+import { decideReply } from "../authority/decide/request.ts"
 import type { RequestReference } from "../authority/entry.ts"
 import type { Constellation } from "../dock/constellation.ts"
 import { make, type Service, type ServiceRoom } from "./service.ts"

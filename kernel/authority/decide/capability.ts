@@ -1,0 +1,64 @@
+// A request for a capability: a grant, or why not.
+import { grantSecondsDefault, grantSecondsMax, type Access, type CapabilityRequest, type Grant } from "../../../protocol/authority.ts"
+import type { SystemId } from "../../../protocol/names.ts"
+import { grantsMax } from "../../limits.ts"
+import { sameTrace, type RequestReference } from "../entry.ts"
+import { heldBy, lookup } from "../state/state.ts"
+import { allows } from "../verify.ts"
+import { nothing, type Decision, type Rules } from "./decision.ts"
+import { answered } from "./request.ts"
+
+/** First grants are keyed by system, manifest and resource, so that a restart hands out the same one. */
+export const firstGrantId = (system: SystemId, manifest: string, access: Access, resource: string): string =>
+  `first:${manifest.slice(0, 16)}:${system}:${access}:${resource}`
+
+export const decideCapability = (
+  rules: Rules, reference: RequestReference, request: CapabilityRequest
+): Decision<void> => (state, now) => {
+  if (answered(state, reference) !== undefined) return nothing
+  const { system } = reference
+  const decided = (outcome: "granted" | "denied", reason: string, rule: string, grant: Grant | null) => ({
+    entries: [{
+      // In the order of their names, as they are written: sorting them would cost as much as the decision.
+      kind: "capability.decided" as const, access: request.access, at: now, channel: reference.channel, floor: reference.floor, grant, outcome, reason,
+      request: reference.request, requestCursor: reference.requestCursor, resource: request.resource, rule, system, ...sameTrace(reference)
+    }],
+    answer: undefined
+  })
+  const record = lookup(state.systems, system)
+  if (record?.status === "revoked" || record?.status === "quarantined") {
+    return decided("denied", `${system} is ${record.status}`, "kernel", null)
+  }
+  const scope = request.scope ?? {}
+  const seconds = scope["ttl"] ?? grantSecondsDefault
+  if (typeof seconds !== "number" || !(seconds > 0) || seconds > grantSecondsMax) {
+    return decided("denied", `scope.ttl must be a number of seconds above 0 and at most ${grantSecondsMax}`, "kernel", null)
+  }
+  const declared = record !== undefined && record.configured && record.declares.includes(request.resource)
+  const verdict = rules.policy.ask({
+    kind: "capability", system, resource: request.resource, access: request.access, context: request.context ?? {}, declared
+  })
+  if (verdict.outcome !== "allow") return decided("denied", verdict.reason, verdict.rule, null)
+  // What docking handed out already is handed out again, unless the request wants something narrower.
+  if (record !== undefined && Object.keys(scope).length === 0) {
+    const first = lookup(state.grants, firstGrantId(system, record.manifest, request.access, request.resource))
+    if (first !== undefined && allows(state, { token: first.grant.id, holder: system, resource: request.resource, access: request.access, risk: "low", target: "" }, now)) {
+      return decided("granted", verdict.reason ?? "", verdict.rule, first.grant)
+    }
+  }
+  if (heldBy(state, system).grants >= grantsMax) {
+    return decided("denied", `${system} holds ${grantsMax} grants, the most that one system may hold; let some expire`, "kernel", null)
+  }
+  const { ttl: _, ...labels } = scope
+  return decided("granted", verdict.reason ?? "", verdict.rule, {
+    access: request.access,
+    caveats: { expiresAt: now + Math.floor(seconds * 1000) },
+    holder: system,
+    id: `grant:${reference.request}`,
+    issuedAt: now,
+    origin: reference.request,
+    parent: null,
+    resource: request.resource,
+    scope: labels
+  })
+}

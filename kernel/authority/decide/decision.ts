@@ -1,0 +1,21 @@
+// What a decision is: a pure function of state, command and time. It says which entries to append and what to answer; the
+// journal keeps the entries in one batch and only then is anything published, answered or started.
+import type { Policy } from "../../../protocol/authority.ts"
+import type { Executor } from "../../../protocol/executor.ts"
+import type { Entry } from "../entry.ts"
+import type { AuthorityState } from "../state/state.ts"
+
+/** A decision over the folded head. `now` is kernel time. */
+export type Decision<A> = (state: AuthorityState, now: number) => { readonly entries: ReadonlyArray<Entry>; readonly answer: A }
+
+/** Everything outside the state that decisions depend on; fixed while a kernel runs. */
+export interface Rules {
+  readonly policy: Policy
+  /** sha-256 of the canonical JSON of a value, in hexadecimal. */
+  readonly digestOf: (value: unknown) => string
+  readonly executor: (name: string) => Executor | undefined
+  readonly approvalMillis?: number
+}
+
+/** What does nothing and says nothing. */
+export const nothing = { entries: [], answer: undefined } as const

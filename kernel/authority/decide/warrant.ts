@@ -1,0 +1,61 @@
+// The life of a warrant that was started: its outcome, a second attempt after a crash, and what somebody found out.
+import type { SystemId } from "../../../protocol/names.ts"
+import { sameTrace, type WarrantFinished } from "../entry.ts"
+import { lookup } from "../state/state.ts"
+import { allows } from "../verify.ts"
+import { no, type Answered } from "./answer.ts"
+import type { Decision } from "./decision.ts"
+
+export interface Finish {
+  readonly outcome: "succeeded" | "failed" | "unknown"
+  readonly reason: string
+  readonly result: unknown
+  readonly resultArtifact: string | null
+}
+
+/** The outcome of an attempt; one that is not the newest attempt of this boot says nothing. */
+export const decideFinish = (id: string, attempt: number, finish: Finish): Decision<boolean> => (state, now) => {
+  const warrant = lookup(state.warrants, id)
+  if (warrant === undefined || warrant.state !== "started" || warrant.attempt !== attempt) return { entries: [], answer: false }
+  const entry: WarrantFinished = {
+    kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt, ...finish, reconciledBy: null,
+    ...sameTrace(warrant)
+  }
+  return { entries: [entry], answer: true }
+}
+
+/**
+ * Starts once more what its executor declared harmless to repeat (`happened: "perhaps"`), or was found not to have
+ * happened (`"no"`). When its authority has ended meanwhile it is not started again.
+ */
+export const decideRestart = (id: string, happened: "no" | "perhaps"): Decision<boolean> => (state, now) => {
+  const warrant = lookup(state.warrants, id)
+  if (warrant === undefined || warrant.state !== "started" || warrant.kernelEpoch === state.boot || warrant.recovery === "none") {
+    return { entries: [], answer: false }
+  }
+  const { attempt, executor, grant, risk, system, target } = warrant
+  const asked = { token: grant ?? "", holder: system, resource: executor, access: "execute", target, risk, isCharged: true } as const
+  if (!allows(state, asked, now)) {
+    const reason = "the kernel ended while it was under way, and its capability has ended since"
+    return happened === "no"
+      ? decideFinish(id, attempt, { outcome: "failed", reason: `${reason}; it did not happen`, result: null, resultArtifact: null })(state, now)
+      : decideFinish(id, attempt, { outcome: "unknown", reason, result: null, resultArtifact: null })(state, now)
+  }
+  return {
+    entries: [{ kind: "warrant.started", at: now, warrant: id, attempt: attempt + 1, kernelEpoch: state.boot }],
+    answer: true
+  }
+}
+
+export const decideReconcile = (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string): Decision<Answered> => (state, now) => {
+  const warrant = lookup(state.warrants, id)
+  if (warrant === undefined || warrant.state !== "unknown") return no("its outcome is not unknown")
+  if (warrant.system === by) return no("the requester must not say what became of its own action", true)
+  return {
+    entries: [{
+      kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt: warrant.attempt, outcome, reason,
+      result: null, resultArtifact: null, reconciledBy: by, ...sameTrace(warrant)
+    }],
+    answer: { ok: true }
+  }
+}

@@ -1,0 +1,69 @@
+// The state as a snapshot keeps it: plain data.
+import * as HashMap from "effect/HashMap"
+import type { ChannelId, Cursor, SystemId } from "../../../protocol/names.ts"
+import type { TokenView } from "../../../protocol/token.ts"
+import type { Warrant } from "../../../protocol/warrant.ts"
+import type { AuthorityState, HeldGrant, KnownRequest, ModuleRecord, SystemRecord } from "./state.ts"
+
+/** The plain form that a snapshot keeps. */
+export interface FrozenState {
+  readonly cursor: Cursor
+  readonly chain: string
+  readonly time: number
+  readonly boot: number
+  readonly policy: string
+  readonly systems: ReadonlyArray<SystemRecord>
+  readonly grants: ReadonlyArray<HeldGrant>
+  readonly requests: ReadonlyArray<KnownRequest>
+  readonly floors: ReadonlyArray<readonly [ChannelId, Cursor]>
+  readonly warrants: ReadonlyArray<Warrant>
+  readonly modules: ReadonlyArray<ModuleRecord>
+  /** Absent in snapshots of the first layout. */
+  readonly tokens?: ReadonlyArray<TokenView>
+  readonly recent: ReadonlyArray<readonly [SystemId, ReadonlyArray<number>]>
+}
+
+export const freeze = (state: AuthorityState): FrozenState => ({
+  cursor: state.cursor,
+  chain: state.chain,
+  time: state.time,
+  boot: state.boot,
+  policy: state.policy,
+  systems: HashMap.toValues(state.systems),
+  grants: HashMap.toValues(state.grants),
+  requests: HashMap.toValues(state.requests),
+  floors: [...HashMap.entries(state.floors)],
+  warrants: HashMap.toValues(state.warrants),
+  modules: HashMap.toValues(state.modules),
+  tokens: HashMap.toValues(state.tokens),
+  recent: [...HashMap.entries(state.recent)]
+})
+
+const heldIn = ({ grants, warrants }: FrozenState): AuthorityState["held"] => {
+  const held = new Map<SystemId, { grants: number; warrants: number }>()
+  const of = (system: SystemId): { grants: number; warrants: number } => {
+    const found = held.get(system) ?? { grants: 0, warrants: 0 }
+    held.set(system, found)
+    return found
+  }
+  for (const { grant } of grants) of(grant.holder).grants++
+  for (const warrant of warrants) of(warrant.system).warrants++
+  return HashMap.fromIterable(held)
+}
+
+export const thaw = (frozen: FrozenState): AuthorityState => ({
+  cursor: frozen.cursor,
+  chain: frozen.chain,
+  time: frozen.time,
+  boot: frozen.boot,
+  policy: frozen.policy,
+  systems: HashMap.fromIterable(frozen.systems.map((record) => [record.id, record] as const)),
+  grants: HashMap.fromIterable(frozen.grants.map((held) => [held.grant.id, held] as const)),
+  requests: HashMap.fromIterable(frozen.requests.map((request) => [request.request, request] as const)),
+  floors: HashMap.fromIterable(frozen.floors),
+  warrants: HashMap.fromIterable(frozen.warrants.map((warrant) => [warrant.id, warrant] as const)),
+  modules: HashMap.fromIterable(frozen.modules.map((module) => [module.id, module] as const)),
+  tokens: HashMap.fromIterable((frozen.tokens ?? []).map((token) => [token.jti, token] as const)),
+  held: heldIn(frozen),
+  recent: HashMap.fromIterable(frozen.recent)
+})

@@ -1,0 +1,105 @@
+// The authority state: a pure fold over the journal. It holds live things only: closed warrants and settled requests
+// are found by the journal's index on correlation. Persistent maps, so that a decision sees the head plus the batch
+// being built while everybody else still sees what was committed.
+import * as HashMap from "effect/HashMap"
+import type { Grant } from "../../../protocol/authority.ts"
+import type { SystemStatus } from "../../../protocol/lifecycle.ts"
+import type { ChannelId, Cursor, SystemId } from "../../../protocol/names.ts"
+import type { TokenView } from "../../../protocol/token.ts"
+import type { Warrant } from "../../../protocol/warrant.ts"
+import type { Entry } from "../entry.ts"
+
+export interface SystemRecord {
+  readonly id: SystemId
+  readonly manifest: string
+  readonly framework: string
+  readonly privileged: boolean
+  readonly configured: boolean
+  readonly status: SystemStatus
+  readonly reason: string
+  /** Resources that its manifest declares. */
+  readonly declares: ReadonlyArray<string>
+}
+
+export interface HeldGrant {
+  readonly grant: Grant
+  /** Actions that were started under it, its descendants' included. */
+  readonly uses: number
+}
+
+export interface ModuleRecord {
+  readonly id: string
+  readonly framework: string
+  readonly file: string | null
+  readonly digest: string | null
+  readonly origin: "config" | "runtime"
+}
+
+export interface KnownRequest {
+  readonly request: string
+  readonly cursor: Cursor
+  readonly channel: ChannelId
+  /** Position of its verdict in the journal. */
+  readonly verdict: Cursor
+}
+
+export interface AuthorityState {
+  readonly cursor: Cursor
+  readonly chain: string
+  /** Newest `at`. */
+  readonly time: number
+  readonly boot: number
+  readonly policy: string
+  readonly systems: HashMap.HashMap<SystemId, SystemRecord>
+  readonly grants: HashMap.HashMap<string, HeldGrant>
+  /** Requests that have their verdict and are not yet settled. */
+  readonly requests: HashMap.HashMap<string, KnownRequest>
+  /** Settled floor of each request channel: what is below it was forgotten. */
+  readonly floors: HashMap.HashMap<ChannelId, Cursor>
+  /** Warrants that are escalated, started or unknown. */
+  readonly warrants: HashMap.HashMap<string, Warrant>
+  readonly modules: HashMap.HashMap<string, ModuleRecord>
+  /** Tokens by id, from minting until they expire or are revoked. */
+  readonly tokens: HashMap.HashMap<string, TokenView>
+  /** How many grants and open warrants each system has: what its bounds are held against. Follows from the maps above. */
+  readonly held: HashMap.HashMap<SystemId, Held>
+  /** Start times of each system's actions within the last minute before `time`. */
+  readonly recent: HashMap.HashMap<SystemId, ReadonlyArray<number>>
+}
+
+export interface Held {
+  readonly grants: number
+  readonly warrants: number
+}
+
+const nothingHeld: Held = { grants: 0, warrants: 0 }
+export const heldBy = (state: AuthorityState, system: SystemId): Held => lookup(state.held, system) ?? nothingHeld
+
+export const initial: AuthorityState = {
+  cursor: 0,
+  chain: "",
+  time: 0,
+  boot: 0,
+  policy: "",
+  systems: HashMap.empty(),
+  grants: HashMap.empty(),
+  requests: HashMap.empty(),
+  floors: HashMap.empty(),
+  warrants: HashMap.empty(),
+  modules: HashMap.empty(),
+  tokens: HashMap.empty(),
+  held: HashMap.empty(),
+  recent: HashMap.empty()
+}
+
+export const lookup = <K, V>(map: HashMap.HashMap<K, V>, key: K): V | undefined => {
+  const found = HashMap.get(map, key)
+  return found._tag === "Some" ? found.value : undefined
+}
+
+/** An entry with its place: what the fold steps over. */
+export interface Placed {
+  readonly cursor: Cursor
+  readonly hash: string
+  readonly entry: Entry
+}

@@ -1,0 +1,128 @@
+// One step of the fold: what an entry makes of the state.
+import * as HashMap from "effect/HashMap"
+import type { Fold } from "../../../protocol/fold.ts"
+import type { Cursor } from "../../../protocol/names.ts"
+import type { Entry, RequestReference } from "../entry.ts"
+import { addGrant, dropGrant } from "./grants.ts"
+import { initial, lookup, type AuthorityState, type Placed } from "./state.ts"
+import { changeSystem } from "./systems.ts"
+import { changeWarrant, closeWarrant, isOpen, openWarrant, started } from "./warrants.ts"
+
+export const foldVersion = 1
+
+/** Remembers that a request has its verdict, and forgets those that its channel has settled meanwhile. */
+const known = (state: AuthorityState, reference: RequestReference, verdict: Cursor): AuthorityState => {
+  let { floors, requests } = state
+  if (reference.floor > (lookup(floors, reference.channel) ?? 0)) {
+    floors = HashMap.set(floors, reference.channel, reference.floor)
+    for (const request of HashMap.values(state.requests)) {
+      if (request.channel === reference.channel && request.cursor <= reference.floor) {
+        requests = HashMap.remove(requests, request.request)
+      }
+    }
+  }
+  requests = HashMap.set(requests, reference.request, {
+    request: reference.request,
+    cursor: reference.requestCursor,
+    channel: reference.channel,
+    verdict
+  })
+  return { ...state, floors, requests }
+}
+
+/** Expired ones go when the next is minted. */
+const liveTokens = (tokens: AuthorityState["tokens"], now: number): AuthorityState["tokens"] =>
+  HashMap.filter(tokens, ({ expiresAt }) => expiresAt > now)
+
+const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthorityState => {
+  switch (entry.kind) {
+    case "kernel.booted":
+      return { ...state, boot: entry.boot }
+    case "policy.activated":
+      return { ...state, policy: entry.version }
+    case "system.docked": {
+      // What an operator or supervision decided of a system outlives its docking.
+      const before = lookup(state.systems, entry.system)
+      const keeps = before !== undefined && ["paused", "quarantined", "revoked"].includes(before.status)
+      return {
+        ...state,
+        systems: HashMap.set(state.systems, entry.system, {
+          id: entry.system,
+          manifest: entry.manifest,
+          framework: entry.framework,
+          privileged: entry.privileged,
+          configured: entry.configured,
+          status: keeps ? before.status : "docked",
+          reason: keeps ? before.reason : "",
+          declares: [...entry.executors, ...entry.remoteChannels]
+        })
+      }
+    }
+    case "system.undocked":
+      return { ...state, systems: HashMap.remove(state.systems, entry.system), recent: HashMap.remove(state.recent, entry.system) }
+    case "system.changed":
+      return changeSystem(state, entry.system, { status: entry.status, reason: entry.reason })
+    case "module.loaded":
+      return { ...state, modules: HashMap.set(state.modules, entry.module, {
+        id: entry.module, framework: entry.framework, file: entry.file, digest: entry.digest, origin: entry.origin
+      }) }
+    case "module.unloaded":
+      return { ...state, modules: HashMap.remove(state.modules, entry.module) }
+    case "grant.issued":
+      return addGrant(state, entry.grant)
+    case "grants.ended":
+      return entry.grants.reduce(dropGrant, state)
+    case "capability.decided": {
+      const next = known(state, entry, cursor)
+      return entry.grant !== null && !HashMap.has(state.grants, entry.grant.id) ? addGrant(next, entry.grant) : next
+    }
+    case "request.refused":
+    case "module.decided":
+    case "lifecycle.decided":
+      return known(state, entry, cursor)
+    case "action.decided": {
+      const next = known(state, entry, cursor)
+      if (!isOpen(entry.warrant)) return next
+      const opened = openWarrant(next, entry.warrant)
+      return entry.warrant.state === "started" ? started(opened, entry.warrant, entry.at) : opened
+    }
+    case "warrant.answered":
+      return entry.outcome === "approved"
+        ? changeWarrant(state, entry.warrant, { approvedBy: entry.by })
+        : closeWarrant(state, entry.warrant)
+    case "warrant.expired":
+      return closeWarrant(state, entry.warrant)
+    case "warrant.started": {
+      const warrant = lookup(state.warrants, entry.warrant)
+      if (warrant === undefined) return state
+      const next = changeWarrant(state, entry.warrant, { state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch })
+      return entry.attempt === 1 ? started(next, warrant, entry.at) : next
+    }
+    case "warrant.finished":
+      return entry.outcome === "unknown"
+        ? changeWarrant(state, entry.warrant, { state: "unknown", reason: entry.reason })
+        : closeWarrant(state, entry.warrant)
+    case "token.minted":
+      return { ...state, tokens: HashMap.set(liveTokens(state.tokens, entry.at), entry.token.jti, entry.token) }
+    case "token.revoked":
+      return { ...state, tokens: HashMap.remove(state.tokens, entry.jti) }
+    case "power.granted":
+    case "clock.jumped":
+    case "clock.confirmed":
+    case "snapshot.taken":
+      return state
+  }
+}
+
+export const step = (state: AuthorityState, { cursor, hash, entry }: Placed): AuthorityState => {
+  const next: { -readonly [K in keyof AuthorityState]: AuthorityState[K] } = apply(state, entry, cursor)
+  const time = Math.max(state.time, entry.at)
+  if (next === state) return { ...state, cursor, chain: hash, time }
+  // It was made just now, and nobody else has it.
+  next.cursor = cursor
+  next.chain = hash
+  next.time = time
+  return next
+}
+
+export const fold: Fold<AuthorityState, Placed> = { version: foldVersion, initial, step }
