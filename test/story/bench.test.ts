@@ -40,7 +40,7 @@ const wanted: Readonly<Record<string, { readonly floor: boolean; readonly aim?: 
   "restart/memory, commits of 100": { floor: true },
   "restart/commits of 1": { floor: true },
   "portable/query": { floor: true, baselines: ["bare"] },
-  "portable/rare": { floor: true, baselines: ["alone"] },
+  "portable/rare": { floor: true, baselines: ["none"] },
   "portable/pull": { floor: true, baselines: ["small"] },
   "portable/up": { floor: true },
   "portable/down": { floor: true },
