@@ -20,10 +20,6 @@ export const riskMax = (a: Risk, b: Risk): Risk => (riskRank[a] >= riskRank[b] ?
 export const riskAtMost = (risk: Risk, max: Risk): boolean => riskRank[risk] <= riskRank[max]
 export const isRisk = (word: string): word is Risk => Object.hasOwn(riskRank, word)
 
-/** What an amount is counted in. Money is integer microdollars. */
-export const BudgetUnit = Schema.Literals(["tokens", "microdollars", "millis", "actions", "concurrency"])
-export type BudgetUnit = typeof BudgetUnit.Type
-
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 const Globs = Schema.Array(Schema.String).check(Schema.isMinLength(1))
 
@@ -57,7 +53,7 @@ export const Caveats = Schema.Struct({
   /** At most `count` starts within any `perMillis` milliseconds. */
   rate: Schema.optionalKey(Schema.Struct({ count: Count, perMillis: Count })),
   /** What all actions under this grant may spend together. */
-  budget: Schema.optionalKey(Schema.Record(BudgetUnit, Schema.optionalKey(Count))),
+  budget: Schema.optionalKey(Cost),
   /** How many links a chain may have below this grant; 0: it cannot be delegated. */
   delegationsMax: Schema.optionalKey(Count)
 })

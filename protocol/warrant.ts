@@ -1,6 +1,7 @@
 // A warrant: one action from request to receipt. This file says its states and what goes out about it.
 import * as Schema from "effect/Schema"
-import { GrantRefusal, Risk } from "./authority.ts"
+import { Fence, GrantRefusal, Risk } from "./authority.ts"
+import { Cost } from "./budget.ts"
 import { SystemId } from "./names.ts"
 
 /**
@@ -76,8 +77,6 @@ export const Warrant = Schema.Struct({
   traceparent: Schema.optionalKey(Schema.String),
   /** The idempotency key that the executor is given, the same for every attempt; absent: the warrant's id. */
   key: Schema.optionalKey(Schema.String),
-  /** Version of the policy that gave the verdict. */
-  policy: Schema.optionalKey(Schema.String),
   /** Where it comes from, sorted; absent: no labels. */
   labels: Schema.optionalKey(Schema.Array(Schema.String)),
   /** Checked when it is started. */
