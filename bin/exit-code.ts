@@ -28,6 +28,7 @@ const byTag: { readonly [Tag in (ClientError | AlreadyRunning | NotFound | NotLa
   Denied: codes.denied,
   Unauthenticated: codes.denied,
   DockRefused: codes.denied,
+  ProofNeeded: codes.denied,
   ModuleRejected: codes.denied,
   // One that says which kind of refusal it was is told by that.
   Refused: codes.denied,

@@ -261,6 +261,22 @@ export class WarrantConflict extends Schema.TaggedError<WarrantConflict>()("Warr
   }
 }
 
+/**
+ * An approval from outside the kernel's process needs proof that a human gives it: the code that only the kernel's terminal
+ * shows, or the passphrase. Nothing was answered.
+ */
+export class ProofNeeded extends Schema.TaggedError<ProofNeeded>()("ProofNeeded", {
+  warrant: Text, reason: Text,
+  /** A code for this very answer is on the kernel's terminal. */
+  shown: Schema.Boolean,
+  /** There is a passphrase that would do. */
+  passphrase: Schema.Boolean, how: Text
+}) {
+  override get message(): string {
+    return `${this.warrant} needs a human: ${this.reason}. ${this.how}`
+  }
+}
+
 /** A request to the kernel was refused: the verdict, not a fault. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   request: Text, kind: Schema.Literals(["denied", "expired", "unavailable"]), reason: Text

@@ -46,6 +46,7 @@ const table: { readonly [Tag in Failure["_tag"]]: readonly [Schema.Codec<Extract
   WarrantNotFound: [errors.WarrantNotFound, 404],
   TokenNotFound: [errors.TokenNotFound, 404],
   WarrantConflict: [errors.WarrantConflict, 409],
+  ProofNeeded: [errors.ProofNeeded, 403],
   Refused: [errors.Refused, 403],
   EffectFailed: [errors.EffectFailed, 502],
   TimedOut: [errors.TimedOut, 504]

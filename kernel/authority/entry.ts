@@ -3,12 +3,13 @@
 // warrant that the entry is about, so that closed ones are found by the index.
 //
 // History of the layout: 1 (0.1.0) first.
-import type { Access, Grant } from "../../protocol/authority.ts"
+import type { Standing } from "../../protocol/approval.ts"
+import type { Access, Grant, Risk } from "../../protocol/authority.ts"
 import type { Event } from "../../protocol/event.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
 import type { TokenView } from "../../protocol/token.ts"
-import type { Warrant } from "../../protocol/warrant.ts"
+import type { Recovery, Warrant } from "../../protocol/warrant.ts"
 
 /** The trace that a request belongs to, carried from it to everything that it leads to; absent: none. */
 export interface Traced {
@@ -69,7 +70,23 @@ export interface ModuleLoaded {
   readonly origin: "config" | "runtime"
 }
 export interface ModuleUnloaded { readonly kind: "module.unloaded"; readonly at: number; readonly module: string }
-export interface PolicyActivated { readonly kind: "policy.activated"; readonly at: number; readonly version: string; readonly description: string }
+export interface PolicyActivated {
+  readonly kind: "policy.activated"
+  readonly at: number
+  readonly version: string
+  readonly description: string
+  /** Who put it in force: the config at a start, or somebody at run time. Absent in the first journals: the config. */
+  readonly origin?: "config" | "operator"
+  readonly by?: SystemId
+  readonly reason?: string
+  /** Digest of the artifact that holds it, as far as it is data; null for rules that are code. */
+  readonly artifact?: string | null
+  /** It was in force before, and was put in force again. */
+  readonly reverted?: boolean
+}
+/** Nothing new starts until it is thawed. */
+export interface Frozen { readonly kind: "kernel.frozen"; readonly at: number; readonly by: SystemId; readonly reason: string }
+export interface Thawed { readonly kind: "kernel.thawed"; readonly at: number; readonly by: SystemId; readonly reason: string }
 export interface GrantIssued { readonly kind: "grant.issued"; readonly at: number; readonly grant: Grant }
 export interface GrantsEnded {
   readonly kind: "grants.ended"
@@ -86,6 +103,9 @@ export interface CapabilityDecided extends RequestReference {
   readonly outcome: "granted" | "denied"
   readonly reason: string
   readonly rule: string
+  /** What policy was asked beside the request itself, and the version that answered; absent when it was not asked. */
+  readonly asked?: Readonly<Record<string, unknown>>
+  readonly policy?: string
   /** The grant that answers: a new one, or the one that was handed out first. */
   readonly grant: Grant | null
 }
@@ -101,6 +121,8 @@ export interface ActionDecided extends RequestReference {
   readonly at: number
   readonly warrant: Warrant
   readonly escalatedTo: string | null
+  /** What policy was asked beside what the warrant and the request say; absent when it was not asked. */
+  readonly asked?: Readonly<Record<string, unknown>>
 }
 export interface WarrantAnswered extends Traced {
   readonly kind: "warrant.answered"
@@ -113,6 +135,40 @@ export interface WarrantAnswered extends Traced {
   readonly reason: string
   readonly digest: string
 }
+/** One approval of several that a warrant needs. */
+export interface WarrantEndorsed extends Traced {
+  readonly kind: "warrant.endorsed"
+  readonly at: number
+  readonly warrant: string
+  readonly system: SystemId
+  readonly executor: string
+  readonly by: SystemId
+  readonly reason: string
+  readonly digest: string
+  readonly quorum: number
+}
+/** A human put other arguments in place of those that wait; what was approved before counts no longer. */
+export interface WarrantEdited extends Traced {
+  readonly kind: "warrant.edited"
+  readonly at: number
+  readonly warrant: string
+  readonly system: SystemId
+  readonly executor: string
+  readonly by: SystemId
+  readonly reason: string
+  /** Digest before, and now. */
+  readonly from: string
+  readonly digest: string
+  readonly payloadArtifact: string
+  /** Never less than before. */
+  readonly risk: Risk
+  readonly recovery: Recovery
+  readonly quorum: number
+  readonly rule: string
+  readonly verdict: string
+}
+export interface StandingGranted { readonly kind: "standing.granted"; readonly at: number; readonly warrant: string; readonly standing: Standing }
+export interface StandingRevoked { readonly kind: "standing.revoked"; readonly at: number; readonly standing: string; readonly by: SystemId }
 export interface WarrantExpired extends Traced { readonly kind: "warrant.expired"; readonly at: number; readonly warrant: string; readonly system: SystemId }
 /** Licenses exactly one call. */
 export interface WarrantStarted {
@@ -167,9 +223,13 @@ export interface SnapshotTaken {
 }
 
 export type Entry =
-  | Booted | SystemDocked | SystemUndocked | SystemChanged | PowerGranted | ModuleLoaded | ModuleUnloaded | PolicyActivated
+  | Booted | SystemDocked | SystemUndocked | SystemChanged | PowerGranted | ModuleLoaded | ModuleUnloaded | PolicyActivated | Frozen | Thawed
   | GrantIssued | GrantsEnded | CapabilityDecided | RequestRefused | ActionDecided | WarrantAnswered | WarrantExpired
+  | WarrantEndorsed | WarrantEdited | StandingGranted | StandingRevoked
   | WarrantStarted | WarrantFinished | ModuleDecided | LifecycleDecided | TokenMinted | TokenRevoked | ClockChanged | SnapshotTaken
+
+/** What every policy that was put in force is about, so that they are found by the index. */
+export const policySubject = "aaax.policy"
 
 /** What an entry is about, for the index; null for what concerns no request. */
 export const correlationOf = (entry: Entry): string | null => {
@@ -181,10 +241,17 @@ export const correlationOf = (entry: Entry): string | null => {
     case "lifecycle.decided":
       return entry.request
     case "warrant.answered":
+    case "warrant.endorsed":
+    case "warrant.edited":
+    case "standing.granted":
     case "warrant.expired":
     case "warrant.started":
     case "warrant.finished":
       return entry.warrant
+    case "policy.activated":
+      return policySubject
+    case "kernel.frozen":
+    case "kernel.thawed":
     case "kernel.booted":
     case "system.docked":
     case "system.undocked":
@@ -192,9 +259,9 @@ export const correlationOf = (entry: Entry): string | null => {
     case "power.granted":
     case "module.loaded":
     case "module.unloaded":
-    case "policy.activated":
     case "grant.issued":
     case "grants.ended":
+    case "standing.revoked":
     case "token.minted":
     case "token.revoked":
     case "clock.jumped":

@@ -43,8 +43,8 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
     case "request.refused":
       return [reply(entry, entry.reply, { request_id: entry.request, reason: entry.reason })]
     case "action.decided": {
-      const { executor, id, reason, state } = entry.warrant
-      if (state === "denied") return [reply(entry, replyKinds.denied, { request_id: id, reason })]
+      const { executor, id, reason, state, unavailable } = entry.warrant
+      if (state === "denied") return [reply(entry, unavailable === true ? replyKinds.unavailable : replyKinds.denied, { request_id: id, reason })]
       if (state === "started") return [reply(entry, replyKinds.approved, { request_id: id, executor, modified_payload: payload ?? null })]
       return [
         reply(entry, replyKinds.escalated, { request_id: id, reason, escalated_to: entry.escalatedTo }),
@@ -57,6 +57,12 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
         ? [reply(entry, replyKinds.approved, { request_id: entry.warrant, executor: entry.executor, modified_payload: payload ?? null }), answer]
         : [reply(entry, replyKinds.denied, { request_id: entry.warrant, reason: entry.reason === "" ? `Denied by ${entry.by}` : entry.reason }), answer]
     }
+    case "warrant.endorsed":
+      return [approval("approval.endorsed", entry.warrant, { id: entry.warrant, by: entry.by, reason: entry.reason, digest: entry.digest, quorum: entry.quorum })]
+    case "warrant.edited":
+      return [approval("approval.edited", entry.warrant, {
+        id: entry.warrant, by: entry.by, reason: entry.reason, from: entry.from, digest: entry.digest, payload: payload ?? null
+      })]
     case "warrant.expired":
       return [
         reply(entry, replyKinds.expired, { request_id: entry.warrant, reason: "Nobody answered before it expired" }),
@@ -93,12 +99,18 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
     case "system.changed":
       return [register(wellKnown.moduleRegistry, "status", { system: entry.system, status: entry.status, reason: entry.reason })]
     case "policy.activated":
-      return [register(wellKnown.policyStore, "policy", { version: entry.version, description: entry.description })]
+      return [register(wellKnown.policyStore, "policy", {
+        version: entry.version, description: entry.description, origin: entry.origin ?? "config", by: entry.by ?? null, artifact: entry.artifact ?? null
+      })]
+    case "kernel.frozen":
+    case "kernel.thawed":
     case "kernel.booted":
     case "power.granted":
     case "module.loaded":
     case "module.unloaded":
     case "warrant.started":
+    case "standing.granted":
+    case "standing.revoked":
     case "token.minted":
     case "token.revoked":
     case "clock.jumped":

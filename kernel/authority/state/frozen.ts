@@ -1,9 +1,11 @@
 // The state as a snapshot keeps it: plain data.
 import * as HashMap from "effect/HashMap"
+import type { Standing } from "../../../protocol/approval.ts"
 import type { ChannelId, Cursor, SystemId } from "../../../protocol/names.ts"
 import type { TokenView } from "../../../protocol/token.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
-import type { AuthorityState, HeldGrant, KnownRequest, ModuleRecord, SystemRecord } from "./state.ts"
+import type { Activated, AuthorityState, Freeze, HeldGrant, KnownRequest, ModuleRecord, SystemRecord } from "./state.ts"
+import { waits } from "./warrants.ts"
 
 /** The plain form that a snapshot keeps. */
 export interface FrozenState {
@@ -12,6 +14,9 @@ export interface FrozenState {
   readonly time: number
   readonly boot: number
   readonly policy: string
+  /** Absent in snapshots of the first layout, as what follows. */
+  readonly activated?: Activated | null
+  readonly frozen?: Freeze | null
   readonly systems: ReadonlyArray<SystemRecord>
   readonly grants: ReadonlyArray<HeldGrant>
   readonly requests: ReadonlyArray<KnownRequest>
@@ -20,6 +25,7 @@ export interface FrozenState {
   readonly modules: ReadonlyArray<ModuleRecord>
   /** Absent in snapshots of the first layout. */
   readonly tokens?: ReadonlyArray<TokenView>
+  readonly standing?: ReadonlyArray<Standing>
   readonly recent: ReadonlyArray<readonly [SystemId, ReadonlyArray<number>]>
 }
 
@@ -29,6 +35,8 @@ export const freeze = (state: AuthorityState): FrozenState => ({
   time: state.time,
   boot: state.boot,
   policy: state.policy,
+  activated: state.activated,
+  frozen: state.frozen,
   systems: HashMap.toValues(state.systems),
   grants: HashMap.toValues(state.grants),
   requests: HashMap.toValues(state.requests),
@@ -36,18 +44,23 @@ export const freeze = (state: AuthorityState): FrozenState => ({
   warrants: HashMap.toValues(state.warrants),
   modules: HashMap.toValues(state.modules),
   tokens: HashMap.toValues(state.tokens),
+  standing: HashMap.toValues(state.standing),
   recent: [...HashMap.entries(state.recent)]
 })
 
 const heldIn = ({ grants, warrants }: FrozenState): AuthorityState["held"] => {
-  const held = new Map<SystemId, { grants: number; warrants: number }>()
-  const of = (system: SystemId): { grants: number; warrants: number } => {
-    const found = held.get(system) ?? { grants: 0, warrants: 0 }
+  const held = new Map<SystemId, { grants: number; warrants: number; waiting: number }>()
+  const of = (system: SystemId): { grants: number; warrants: number; waiting: number } => {
+    const found = held.get(system) ?? { grants: 0, warrants: 0, waiting: 0 }
     held.set(system, found)
     return found
   }
   for (const { grant } of grants) of(grant.holder).grants++
-  for (const warrant of warrants) of(warrant.system).warrants++
+  for (const warrant of warrants) {
+    const its = of(warrant.system)
+    its.warrants++
+    its.waiting += waits(warrant)
+  }
   return HashMap.fromIterable(held)
 }
 
@@ -57,12 +70,15 @@ export const thaw = (frozen: FrozenState): AuthorityState => ({
   time: frozen.time,
   boot: frozen.boot,
   policy: frozen.policy,
+  activated: frozen.activated ?? null,
+  frozen: frozen.frozen ?? null,
   systems: HashMap.fromIterable(frozen.systems.map((record) => [record.id, record] as const)),
   grants: HashMap.fromIterable(frozen.grants.map((held) => [held.grant.id, held] as const)),
   requests: HashMap.fromIterable(frozen.requests.map((request) => [request.request, request] as const)),
   floors: HashMap.fromIterable(frozen.floors),
   warrants: HashMap.fromIterable(frozen.warrants.map((warrant) => [warrant.id, warrant] as const)),
   modules: HashMap.fromIterable(frozen.modules.map((module) => [module.id, module] as const)),
+  standing: HashMap.fromIterable((frozen.standing ?? []).map((standing) => [standing.id, standing] as const)),
   tokens: HashMap.fromIterable((frozen.tokens ?? []).map((token) => [token.jti, token] as const)),
   held: heldIn(frozen),
   recent: HashMap.fromIterable(frozen.recent)

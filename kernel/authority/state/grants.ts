@@ -1,46 +1,127 @@
 // What the state says of grants: adding, ending and charging them, and what hangs below one.
 import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
 import type { Grant } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
-import { lookup, type AuthorityState, type HeldGrant } from "./state.ts"
+import { heldBy, lookup, type AuthorityState, type Held, type HeldGrant } from "./state.ts"
 import { count } from "./systems.ts"
 
-export const addGrant = (state: AuthorityState, grant: Grant): AuthorityState => {
-  const before = lookup(state.grants, grant.id)?.grant
-  const dropped = before === undefined ? state : dropGrant(state, grant.id)
-  return { ...dropped, grants: HashMap.set(dropped.grants, grant.id, { grant, uses: 0 }), held: count(dropped, grant.holder, 1, 0) }
+/** Whose number of grants one counts to: nobody fills up another's by giving. */
+export const bearerOf = ({ giver, holder }: Grant): SystemId => giver ?? holder
+
+const nobody: HashSet.HashSet<string> = HashSet.empty()
+
+const addChild = (children: AuthorityState["children"], parent: string, child: string): AuthorityState["children"] =>
+  HashMap.set(children, parent, HashSet.add(lookup(children, parent) ?? nobody, child))
+
+/** Who hangs below whom, and which are facets: what follows from the grants alone. */
+export const indexesOf = (grants: ReadonlyArray<HeldGrant>): Pick<AuthorityState, "children" | "facets"> => {
+  const below = new Map<string, Array<string>>()
+  const facets: Array<string> = []
+  for (const { grant: { facet, id, parent } } of grants) {
+    if (facet === true) facets.push(id)
+    if (parent === null) continue
+    const siblings = below.get(parent)
+    if (siblings === undefined) below.set(parent, [id])
+    else siblings.push(id)
+  }
+  return {
+    children: HashMap.fromIterable(Array.from(below, ([parent, ids]) => [parent, HashSet.fromIterable(ids)] as const)),
+    facets: HashSet.fromIterable(facets)
+  }
 }
 
-export const dropGrant = (state: AuthorityState, id: string): AuthorityState => {
-  const before = lookup(state.grants, id)
-  return before === undefined
-    ? state
-    : { ...state, grants: HashMap.remove(state.grants, id), held: count(state, before.grant.holder, -1, 0) }
+/** One that is issued again under its id keeps what hangs below it, and begins to count anew. */
+export const addGrant = (state: AuthorityState, grant: Grant): AuthorityState => {
+  const before = lookup(state.grants, grant.id)?.grant
+  const held = before === undefined ? state.held : count(state, bearerOf(before), -1, 0)
+  const { facet, id, parent } = grant
+  return {
+    ...state,
+    grants: HashMap.set(state.grants, id, { grant, uses: 0 }),
+    held: count({ ...state, held }, bearerOf(grant), 1, 0),
+    children: parent === null ? state.children : addChild(state.children, parent, id),
+    facets: facet === true ? HashSet.add(state.facets, id) : state.facets
+  }
+}
+
+/** All grants below these, themselves included: what falls when they fall. */
+export const subtree = (state: AuthorityState, roots: Iterable<string>): ReadonlyArray<string> => {
+  const fallen = new Set<string>()
+  for (const root of roots) if (HashMap.has(state.grants, root)) fallen.add(root)
+  // What is added while it is walked is walked too.
+  for (const id of fallen) for (const child of lookup(state.children, id) ?? nobody) fallen.add(child)
+  return Array.from(fallen)
+}
+
+/** Of these, those that hang below no other one of them: ending them ends all. */
+export const rootsAmong = (state: AuthorityState, ids: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const among = new Set(ids)
+  return ids.filter((id) => {
+    for (let parent = lookup(state.grants, id)?.grant.parent ?? null; parent !== null; parent = lookup(state.grants, parent)?.grant.parent ?? null) {
+      if (among.has(parent)) return false
+    }
+    return true
+  })
+}
+
+/** Ends these grants and everything below them. */
+export const dropSubtrees = (state: AuthorityState, roots: ReadonlyArray<string>): AuthorityState => {
+  const fallen = subtree(state, roots)
+  if (fallen.length === 0) return state
+  const lost = new Map<SystemId, number>()
+  let { children, facets } = state
+  for (const root of roots) {
+    const parent = lookup(state.grants, root)?.grant.parent ?? null
+    const siblings = parent === null ? undefined : lookup(children, parent)
+    if (parent === null || siblings === undefined) continue
+    const left = HashSet.remove(siblings, root)
+    children = HashSet.size(left) === 0 ? HashMap.remove(children, parent) : HashMap.set(children, parent, left)
+  }
+  for (const id of fallen) {
+    const grant = lookup(state.grants, id)!.grant // it is in its subtree because it is there
+    lost.set(bearerOf(grant), (lost.get(bearerOf(grant)) ?? 0) + 1)
+    if (grant.facet === true) facets = HashSet.remove(facets, id)
+  }
+  let { held } = state
+  for (const [bearer, ended] of lost) held = count({ ...state, held }, bearer, -ended, 0)
+  return {
+    ...state,
+    grants: HashMap.mutate(state.grants, (grants) => {
+      for (const id of fallen) HashMap.remove(grants, id)
+    }),
+    children: HashMap.mutate(children, (left) => {
+      for (const id of fallen) HashMap.remove(left, id)
+    }),
+    facets,
+    held
+  }
+}
+
+/** A facet is not held on to: it ends with the run of the kernel. */
+export const dropFacets = (state: AuthorityState): AuthorityState =>
+  HashSet.size(state.facets) === 0 ? state : dropSubtrees(state, Array.from(state.facets))
+
+const chargedOnce = (held: HeldGrant, at: number): HeldGrant => {
+  const { rate } = held.grant.caveats
+  const charged = { ...held, uses: held.uses + 1 }
+  return rate === undefined ? charged : { ...charged, starts: [...(held.starts ?? []), at].slice(-rate.count) }
 }
 
 /** Charges one use on every link of a grant's chain. */
-export const charge = (grants: AuthorityState["grants"], id: string | null): AuthorityState["grants"] => {
+export const charge = (grants: AuthorityState["grants"], id: string | null, at: number): AuthorityState["grants"] => {
   let charged = grants
   for (let link = id; link !== null; ) {
     const held: HeldGrant | undefined = lookup(charged, link)
     if (held === undefined) break
-    charged = HashMap.set(charged, link, { ...held, uses: held.uses + 1 })
+    charged = HashMap.set(charged, link, chargedOnce(held, at))
     link = held.grant.parent
   }
   return charged
 }
 
-/** All grants below these, themselves included: what falls when they fall. */
-export const subtree = (state: AuthorityState, roots: Iterable<string>): ReadonlyArray<string> => {
-  const fallen = new Set(roots)
-  for (let size = -1; size !== fallen.size; ) {
-    size = fallen.size
-    for (const { grant } of HashMap.values(state.grants)) {
-      if (grant.parent !== null && fallen.has(grant.parent)) fallen.add(grant.id)
-    }
-  }
-  return [...fallen].filter((id) => HashMap.has(state.grants, id))
-}
-
 export const grantsOf = (state: AuthorityState, holder: SystemId): ReadonlyArray<Grant> =>
   [...HashMap.values(state.grants)].filter(({ grant }) => grant.holder === holder).map(({ grant }) => grant)
+
+/** How many grants of others than itself count to a system, with its own. */
+export const grantsBorneBy = (state: AuthorityState, system: SystemId): Held["grants"] => heldBy(state, system).grants

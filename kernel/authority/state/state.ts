@@ -2,6 +2,7 @@
 // are found by the journal's index on correlation. Persistent maps, so that a decision sees the head plus the batch
 // being built while everybody else still sees what was committed.
 import * as HashMap from "effect/HashMap"
+import type { Standing } from "../../../protocol/approval.ts"
 import type { Grant } from "../../../protocol/authority.ts"
 import type { SystemStatus } from "../../../protocol/lifecycle.ts"
 import type { ChannelId, Cursor, SystemId } from "../../../protocol/names.ts"
@@ -49,7 +50,12 @@ export interface AuthorityState {
   /** Newest `at`. */
   readonly time: number
   readonly boot: number
+  /** Version of the policy in force. */
   readonly policy: string
+  /** The policy that somebody put in force at run time, over the config's; null: the config's is in force. */
+  readonly activated: Activated | null
+  /** Nothing new starts while this is set. */
+  readonly frozen: Freeze | null
   readonly systems: HashMap.HashMap<SystemId, SystemRecord>
   readonly grants: HashMap.HashMap<string, HeldGrant>
   /** Requests that have their verdict and are not yet settled. */
@@ -58,6 +64,8 @@ export interface AuthorityState {
   readonly floors: HashMap.HashMap<ChannelId, Cursor>
   /** Warrants that are escalated, started or unknown. */
   readonly warrants: HashMap.HashMap<string, Warrant>
+  /** Standing approvals by id, from being given until they are revoked or the next one is given after they ended. */
+  readonly standing: HashMap.HashMap<string, Standing>
   readonly modules: HashMap.HashMap<string, ModuleRecord>
   /** Tokens by id, from minting until they expire or are revoked. */
   readonly tokens: HashMap.HashMap<string, TokenView>
@@ -67,12 +75,28 @@ export interface AuthorityState {
   readonly recent: HashMap.HashMap<SystemId, ReadonlyArray<number>>
 }
 
+export interface Activated {
+  readonly version: string
+  readonly artifact: string
+  readonly at: number
+  readonly by: SystemId
+  readonly reason: string
+}
+
+export interface Freeze {
+  readonly at: number
+  readonly by: SystemId
+  readonly reason: string
+}
+
 export interface Held {
   readonly grants: number
   readonly warrants: number
+  /** Those of the warrants that wait for a human. */
+  readonly waiting: number
 }
 
-const nothingHeld: Held = { grants: 0, warrants: 0 }
+const nothingHeld: Held = { grants: 0, warrants: 0, waiting: 0 }
 export const heldBy = (state: AuthorityState, system: SystemId): Held => lookup(state.held, system) ?? nothingHeld
 
 export const initial: AuthorityState = {
@@ -81,11 +105,14 @@ export const initial: AuthorityState = {
   time: 0,
   boot: 0,
   policy: "",
+  activated: null,
+  frozen: null,
   systems: HashMap.empty(),
   grants: HashMap.empty(),
   requests: HashMap.empty(),
   floors: HashMap.empty(),
   warrants: HashMap.empty(),
+  standing: HashMap.empty(),
   modules: HashMap.empty(),
   tokens: HashMap.empty(),
   held: HashMap.empty(),

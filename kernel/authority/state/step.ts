@@ -2,9 +2,11 @@
 import * as HashMap from "effect/HashMap"
 import type { Fold } from "../../../protocol/fold.ts"
 import type { Cursor } from "../../../protocol/names.ts"
-import type { Entry, RequestReference } from "../entry.ts"
+import type { Warrant } from "../../../protocol/warrant.ts"
+import type { Entry, PolicyActivated, RequestReference, WarrantAnswered, WarrantEndorsed } from "../entry.ts"
 import { addGrant, dropGrant } from "./grants.ts"
 import { initial, lookup, type AuthorityState, type Placed } from "./state.ts"
+import { dropStanding, dropStandingOf, giveStanding, useStanding } from "./standing.ts"
 import { changeSystem } from "./systems.ts"
 import { changeWarrant, closeWarrant, isOpen, openWarrant, started } from "./warrants.ts"
 
@@ -30,6 +32,15 @@ const known = (state: AuthorityState, reference: RequestReference, verdict: Curs
   return { ...state, floors, requests }
 }
 
+/** What outlives a restart: the config says the rest itself. */
+const activatedBy = ({ artifact, at, by, origin, reason, version }: PolicyActivated): AuthorityState["activated"] =>
+  origin === "operator" && typeof artifact === "string" ? { version, artifact, at, by: by ?? "", reason: reason ?? "" } : null
+
+/** The approvals of a warrant with one more. */
+const endorsed = (state: AuthorityState, { at, by, warrant }: WarrantAnswered | WarrantEndorsed): { readonly approvals: Warrant["approvals"] & {} } => ({
+  approvals: [...(lookup(state.warrants, warrant)?.approvals ?? []), { by, at }]
+})
+
 /** Expired ones go when the next is minted. */
 const liveTokens = (tokens: AuthorityState["tokens"], now: number): AuthorityState["tokens"] =>
   HashMap.filter(tokens, ({ expiresAt }) => expiresAt > now)
@@ -39,7 +50,11 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "kernel.booted":
       return { ...state, boot: entry.boot }
     case "policy.activated":
-      return { ...state, policy: entry.version }
+      return { ...state, policy: entry.version, activated: activatedBy(entry) }
+    case "kernel.frozen":
+      return { ...state, frozen: { at: entry.at, by: entry.by, reason: entry.reason } }
+    case "kernel.thawed":
+      return { ...state, frozen: null }
     case "system.docked": {
       // What an operator or supervision decided of a system outlives its docking.
       const before = lookup(state.systems, entry.system)
@@ -59,9 +74,11 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
       }
     }
     case "system.undocked":
-      return { ...state, systems: HashMap.remove(state.systems, entry.system), recent: HashMap.remove(state.recent, entry.system) }
-    case "system.changed":
-      return changeSystem(state, entry.system, { status: entry.status, reason: entry.reason })
+      return dropStandingOf({ ...state, systems: HashMap.remove(state.systems, entry.system), recent: HashMap.remove(state.recent, entry.system) }, entry.system)
+    case "system.changed": {
+      const changed = changeSystem(state, entry.system, { status: entry.status, reason: entry.reason })
+      return entry.status === "revoked" || entry.status === "quarantined" ? dropStandingOf(changed, entry.system) : changed
+    }
     case "module.loaded":
       return { ...state, modules: HashMap.set(state.modules, entry.module, {
         id: entry.module, framework: entry.framework, file: entry.file, digest: entry.digest, origin: entry.origin
@@ -83,13 +100,25 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "action.decided": {
       const next = known(state, entry, cursor)
       if (!isOpen(entry.warrant)) return next
-      const opened = openWarrant(next, entry.warrant)
+      const opened = openWarrant(entry.warrant.standing === undefined ? next : useStanding(next, entry.warrant.standing), entry.warrant)
       return entry.warrant.state === "started" ? started(opened, entry.warrant, entry.at) : opened
     }
     case "warrant.answered":
       return entry.outcome === "approved"
-        ? changeWarrant(state, entry.warrant, { approvedBy: entry.by })
+        ? changeWarrant(state, entry.warrant, { approvedBy: entry.by, ...endorsed(state, entry) })
         : closeWarrant(state, entry.warrant)
+    case "warrant.endorsed":
+      return changeWarrant(state, entry.warrant, endorsed(state, entry))
+    case "warrant.edited":
+      // Whoever approved before approved something else.
+      return changeWarrant(state, entry.warrant, {
+        digest: entry.digest, payloadArtifact: entry.payloadArtifact, rule: entry.rule, reason: entry.verdict, editedBy: entry.by, approvals: [],
+        risk: entry.risk, recovery: entry.recovery, ...(entry.quorum > 1 ? { quorum: entry.quorum } : {})
+      })
+    case "standing.granted":
+      return giveStanding(state, entry.standing)
+    case "standing.revoked":
+      return dropStanding(state, entry.standing)
     case "warrant.expired":
       return closeWarrant(state, entry.warrant)
     case "warrant.started": {

@@ -8,8 +8,8 @@ export const changeSystem = (state: AuthorityState, id: SystemId, change: Partia
   return record === undefined ? state : { ...state, systems: HashMap.set(state.systems, id, { ...record, ...change }) }
 }
 
-export const count = (state: AuthorityState, system: SystemId, grants: number, warrants: number): AuthorityState["held"] => {
+export const count = (state: AuthorityState, system: SystemId, grants: number, warrants: number, waiting = 0): AuthorityState["held"] => {
   const before = heldBy(state, system)
-  const after = { grants: before.grants + grants, warrants: before.warrants + warrants }
+  const after = { grants: before.grants + grants, warrants: before.warrants + warrants, waiting: before.waiting + waiting }
   return after.grants === 0 && after.warrants === 0 ? HashMap.remove(state.held, system) : HashMap.set(state.held, system, after)
 }

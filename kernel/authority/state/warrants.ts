@@ -11,8 +11,17 @@ const recentMax = 1_000
 
 export const changeWarrant = (state: AuthorityState, id: string, change: Partial<Warrant>): AuthorityState => {
   const warrant = lookup(state.warrants, id)
-  return warrant === undefined ? state : { ...state, warrants: HashMap.set(state.warrants, id, { ...warrant, ...change }) }
+  if (warrant === undefined) return state
+  const changed = { ...warrant, ...change }
+  const waiting = waits(changed) - waits(warrant)
+  return {
+    ...state, warrants: HashMap.set(state.warrants, id, changed),
+    ...(waiting === 0 ? {} : { held: count(state, warrant.system, 0, 0, waiting) })
+  }
 }
+
+/** 1 for one that waits for a human. */
+export const waits = ({ state }: Warrant): 0 | 1 => (state === "escalated" ? 1 : 0)
 
 export const isOpen = (warrant: Warrant): boolean =>
   warrant.state === "escalated" || warrant.state === "started" || warrant.state === "unknown"
@@ -20,14 +29,14 @@ export const isOpen = (warrant: Warrant): boolean =>
 export const openWarrant = (state: AuthorityState, warrant: Warrant): AuthorityState => ({
   ...state,
   warrants: HashMap.set(state.warrants, warrant.id, warrant),
-  held: HashMap.has(state.warrants, warrant.id) ? state.held : count(state, warrant.system, 0, 1)
+  held: HashMap.has(state.warrants, warrant.id) ? state.held : count(state, warrant.system, 0, 1, waits(warrant))
 })
 
 export const closeWarrant = (state: AuthorityState, id: string): AuthorityState => {
   const warrant = lookup(state.warrants, id)
   return warrant === undefined
     ? state
-    : { ...state, warrants: HashMap.remove(state.warrants, id), held: count(state, warrant.system, 0, -1) }
+    : { ...state, warrants: HashMap.remove(state.warrants, id), held: count(state, warrant.system, 0, -1, -waits(warrant)) }
 }
 
 export const started = (state: AuthorityState, warrant: Warrant, at: number): AuthorityState => {

@@ -46,6 +46,7 @@ const samples: { readonly [Tag in Failure["_tag"]]: Extract<Failure, { readonly 
   WarrantNotFound: new errors.WarrantNotFound({ warrant: "w" }),
   TokenNotFound: new errors.TokenNotFound({ token: "t" }),
   WarrantConflict: new errors.WarrantConflict({ warrant: "w", reason: "r" }),
+  ProofNeeded: new errors.ProofNeeded({ warrant: "w", reason: "r", shown: true, passphrase: false, how: "h" }),
   Refused: new errors.Refused({ request: "r", kind: "unavailable", reason: "r" }),
   EffectFailed: new errors.EffectFailed({ request: "r", outcome: "unknown", reason: "r" }),
   TimedOut: new errors.TimedOut({ what: "It", millis: 1 })

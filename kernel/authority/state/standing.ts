@@ -1,0 +1,55 @@
+// What the state says of standing approvals: giving, using and ending them, and which one answers an action.
+import * as HashMap from "effect/HashMap"
+import type { Standing } from "../../../protocol/approval.ts"
+import { riskAtMost, type Risk } from "../../../protocol/authority.ts"
+import { matchesGlob } from "../../../protocol/glob.ts"
+import type { SystemId } from "../../../protocol/names.ts"
+import { lookup, type AuthorityState } from "./state.ts"
+
+export interface Shape {
+  readonly system: SystemId
+  readonly executor: string
+  readonly action: string
+  readonly target: string
+  readonly risk: Risk
+  readonly labels?: ReadonlyArray<string>
+}
+
+/** Whether a standing approval is for actions of this shape, whenever they come. */
+export const isFor = (standing: Standing, shape: Shape): boolean =>
+  standing.system === shape.system && standing.executor === shape.executor && standing.action === shape.action &&
+  riskAtMost(shape.risk, standing.riskMax) &&
+  (shape.labels ?? []).every((label) => standing.labels?.includes(label) === true) &&
+  (standing.isExact ? standing.target === shape.target : matchesGlob(standing.target, shape.target))
+
+export const isLive = (standing: Standing, now: number): boolean =>
+  now < standing.expiresAt && (standing.usesMax === null || standing.uses < standing.usesMax)
+
+/** The standing approval that answers an action now: of several, the one that ends last. */
+export const standingFor = (state: AuthorityState, shape: Shape, now: number): Standing | undefined => {
+  let found: Standing | undefined
+  for (const standing of HashMap.values(state.standing)) {
+    if (!isLive(standing, now) || !isFor(standing, shape)) continue
+    if (found === undefined || standing.expiresAt > found.expiresAt) found = standing
+  }
+  return found
+}
+
+/** Those that ended go when the next one is given. */
+export const giveStanding = (state: AuthorityState, standing: Standing): AuthorityState => ({
+  ...state, standing: HashMap.set(HashMap.filter(state.standing, (held) => isLive(held, standing.at)), standing.id, standing)
+})
+
+export const dropStanding = (state: AuthorityState, id: string): AuthorityState =>
+  HashMap.has(state.standing, id) ? { ...state, standing: HashMap.remove(state.standing, id) } : state
+
+/** A system that is gone or revoked has nobody who vouched for what comes under its name next. */
+export const dropStandingOf = (state: AuthorityState, system: SystemId): AuthorityState => {
+  const left = HashMap.filter(state.standing, (standing) => standing.system !== system)
+  return HashMap.size(left) === HashMap.size(state.standing) ? state : { ...state, standing: left }
+}
+
+export const useStanding = (state: AuthorityState, id: string): AuthorityState => {
+  const standing = lookup(state.standing, id)
+  return standing === undefined ? state : { ...state, standing: HashMap.set(state.standing, id, { ...standing, uses: standing.uses + 1 }) }
+}
