@@ -168,6 +168,8 @@ export interface Powers {
   /** The private key that signs tokens, made and kept at the first call. Absent: one that dies with the kernel. */
   readonly tokenKey?: Effect.Effect<SigningKey, StoreUnavailable>
   readonly readingPower: (root: string) => Effect.Effect<ReadingPower, ReadFailure>
+  /** Values of the config's secrets, for executors and for striking them out. Absent: there are none. */
+  readonly secrets?: Warrants.ExecutorSecrets
 }
 
 /** A kernel, and what its host needs beside it. */
@@ -232,7 +234,7 @@ export const make = Effect.fnUntraced(function*(
     ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis })
   }
   const entered = options.entered ?? (() => {})
-  const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered })
+  const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
   const projections = yield* Projections.make({ journal, channels, payloadOf: warrants.payloadOf })
   const pending = makePendingRequests()
   registry.register(kernelSystem, options.executors)

@@ -90,10 +90,47 @@ export const appendsInFlightTextMax = 4 * 1_048_576
 export const appendsPerSecondMax = 1_000_000
 /** Requests to one service that one system may have unanswered. */
 export const requestsPendingMax = 1_000
-/** Grants that one system may hold. */
+/** Grants that count to one system: those that it holds itself, and those that it gave to others. */
 export const grantsMax = 10_000
+/** Links of one chain of delegations, the first grant included. */
+export const linksMax = 16
+/** Caveats of one grant as JSON, in UTF-16 code units; globs in one of them, arguments, and segments of a pointer. */
+export const caveatsTextMax = 16_384
+export const caveatGlobsMax = 64
+export const caveatArgumentsMax = 32
+export const caveatPointerSegmentsMax = 16
+/** Starts that a rate counts at most, and the longest span that it counts them in. */
+export const caveatRateStartsMax = 1_000
+export const caveatRateMillisMax = 30 * 24 * 3600 * 1000
+/** Calls under way that the end of a grant names; the others are interrupted too. */
+export const underWayNamedMax = 100
 /** Actions of one system that wait for a human, are under way, or have an unknown outcome. */
 export const warrantsOpenMax = 10_000
+/** Actions of one system that wait for a human: who is asked more than that reads no longer. */
+export const warrantsWaitingMax = 200
+/** Standing approvals that are in force at once, and how long one may last, in milliseconds. */
+export const standingMax = 1_000
+export const standingMillisMax = 24 * 3600 * 1000
+/** Newest actions that a standing approval is held against before it is given, and entries that are looked through for them. */
+export const previewActions = 200
+export const previewEntriesMax = 20_000
+/** Actions that one answer of several is for. */
+export const answersAtOnceMax = 200
+/** How long a code on the kernel's terminal is good, and when another is shown for the same answer, in milliseconds. */
+export const codeMillisMax = 5 * 60_000
+export const codeAgainMillis = 3_000
+/** Codes that are good at once; beyond it the oldest ends. */
+export const codesMax = 64
+/** Wrong codes or passphrases for one action before it is refused. */
+export const codeTriesMax = 5
+/** Wrong ones for all actions together within `codeWindowMillis` before none is looked at. */
+export const codeWrongMax = 30
+export const codeWindowMillis = 10 * 60_000
+/** Steps of a why, and how far back it follows parents. */
+export const whyStepsMax = 100
+export const whyDepthMax = 20
+/** Entries about one target that a why reads from the newest back. */
+export const whyEntriesMax = 2_000
 /** Warrants and grants that expire in one decision; the rest with the next. */
 export const expiriesAtOnceMax = 200
 /** Subscriptions of one system. */
@@ -309,3 +346,24 @@ export const revokedTokensMax = 100_000
 /** Messages that one guest of the transport of single channels holds, and guests and channels whose places are remembered. */
 export const transportLeasesMax = 16_384
 export const transportReadersMax = 10_000
+/** How often a decision is made anew because what its policy's engine was asked has moved meanwhile. */
+export const judgementRoundsMax = 8
+/** A secret has so many characters: a shorter one could not be struck out of texts without striking out others. And at most, in bytes. */
+export const secretLengthMin = 8
+export const secretBytesMax = 16_384
+/** Secrets of one config, and earlier values of one that are still struck out after it was changed. */
+export const secretsMax = 200
+export const secretValuesMax = 8
+/** A spelling of a secret that is shorter is not looked for, in characters. */
+export const redactedSpellingMin = 8
+/** Entries of the journal, and milliseconds, after which a checkpoint of it is signed when something changed. */
+export const checkpointEntriesDefault = 1_000
+export const checkpointMillisDefault = 10_000
+/** File of checkpoints that is written anew with so many of its newest ones when it is larger, in bytes. */
+export const checkpointFileBytesMax = 1_048_576
+export const checkpointsKept = 256
+/** Checkpoints that wait for one witness, and the time that it may take for one. */
+export const witnessWaitingMax = 16
+export const witnessMillisMax = 10_000
+/** Entries before the newest snapshot that are checked when a kernel starts; of a longer journal the rest is checked while it runs. */
+export const journalCheckedAtStart = 10_000

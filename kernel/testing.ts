@@ -6,6 +6,7 @@ import * as Scope from "effect/Scope"
 import type { Executor } from "../protocol/executor.ts"
 import { ModuleRejected, type ConfigInvalid } from "../protocol/errors.ts"
 import { makeClock, type ClockSource } from "./clock.ts"
+import { forExecutors, type Secrets } from "./executor/secrets.ts"
 import type { ChannelSpec } from "../protocol/channel.ts"
 import { policyFromConfig } from "./guard/policy.ts"
 import { makeSchemas } from "./guard/schemas.ts"
@@ -17,6 +18,7 @@ import type { StoreService } from "./store/store.ts"
 import { version } from "./version.ts"
 import * as Result from "effect/Result"
 
+export { makeSecrets, type Secrets, type SecretSpec } from "./executor/secrets.ts"
 export type { HostileOptions } from "./store/memory.ts"
 
 export interface TestOptions {
@@ -39,6 +41,8 @@ export interface TestOptions {
   readonly time?: TestTime
   /** Signs the kernel's tokens; default: one that dies with the kernel. */
   readonly tokenKey?: NonNullable<Kernel.Powers["tokenKey"]>
+  /** Secrets that executors may ask for; default: none. */
+  readonly secrets?: Secrets
 }
 
 /** Time that only goes on when it is told to. */
@@ -89,7 +93,11 @@ export const makeKernel = Effect.fnUntraced(function*(
     channels: options.channels ?? [],
     schemas: yield* Effect.orDie(makeSchemas(options.schemas)),
     source: (file) => Effect.fail(new ModuleRejected({ module: file, reason: "a test kernel loads no files" })),
-    powers: { sha256: sha256Hex, readingPower, ...(options.tokenKey === undefined ? {} : { tokenKey: options.tokenKey }) },
+    powers: {
+      sha256: sha256Hex, readingPower,
+      ...(options.tokenKey === undefined ? {} : { tokenKey: options.tokenKey }),
+      ...(options.secrets === undefined ? {} : { secrets: forExecutors(options.secrets) })
+    },
     ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis }),
     ...(options.requestRetention === undefined ? {} : { requestRetention: options.requestRetention }),
     pid: 0

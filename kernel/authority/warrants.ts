@@ -9,18 +9,20 @@ import * as HashMap from "effect/HashMap"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { ActionRequest, Fence } from "../../protocol/authority.ts"
-import type { Call, Executor, ExecutorFailure } from "../../protocol/executor.ts"
+import type { Call, CallPowers, Executor, ExecutorFailure } from "../../protocol/executor.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { executorCallsMax, executorMillisDefault, resultTextMax, statusMillisMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
 import { contained, inWords } from "../executor/executor.ts"
+import type { Redaction } from "../guard/redaction.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide/warrant.ts"
 import { sameTrace } from "./entry.ts"
 import type { Placed } from "./state/state.ts"
 import { lookup } from "./state/state.ts"
 import type { Journal } from "./journal.ts"
+import { allows } from "./verify.ts"
 
 export interface WarrantsOptions {
   readonly journal: Journal
@@ -29,6 +31,14 @@ export interface WarrantsOptions {
   readonly digestOf: (value: unknown) => string
   /** Names the system whose code runs, for the watchdog. */
   readonly entered: (system: string) => void
+  /** Values that config names; without it there are none. */
+  readonly secrets?: ExecutorSecrets
+}
+
+/** The secrets of a config, as executors are handed them and as they are struck out of what they give back. */
+export interface ExecutorSecrets {
+  readonly secret: (executor: string, name: string) => Effect.Effect<string, ExecutorFailure>
+  readonly redaction: Redaction
 }
 
 export interface Warrants {
@@ -43,6 +53,8 @@ export interface Warrants {
 
 const failed = (reason: string): Finish => ({ outcome: "failed", reason, result: null, resultArtifact: null })
 const unknown = (reason: string): Finish => ({ outcome: "unknown", reason, result: null, resultArtifact: null })
+
+const movedOn = ({ channel, epoch, key }: Fence): string => `the fence ${channel}/${key} has moved on from epoch ${epoch}`
 
 const requestOf = (payload: unknown): Partial<ActionRequest> =>
   typeof payload === "object" && payload !== null ? (payload as Partial<ActionRequest>) : {}
@@ -77,6 +89,30 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     ...sameTrace(warrant)
   })
 
+  const struck = (text: string): string => options.secrets?.redaction.text(text) ?? text
+  /** What others threw or failed with, without secrets: struck out before it is cut short, so that no part of one is left. */
+  const told = (thrown: unknown): string => inWords(thrown, struck)
+
+  const powersOf = (warrant: Warrant, fence: Fence | undefined, stop?: Deferred.Deferred<never, string>): CallPowers => ({
+    stillHolds: Effect.suspend(() => {
+      if (stop !== undefined && Deferred.isDoneUnsafe(stop)) return Effect.fail({ reason: "its capability was revoked before it began" })
+      if (fence === undefined) return Effect.void
+      return Effect.flatMap(holds(fence), (isHeld) => (isHeld ? Effect.void : Effect.fail({ reason: movedOn(fence) })))
+    }),
+    covers: (target) =>
+      allows(journal.state(), {
+        token: warrant.grant ?? "", holder: warrant.system, resource: warrant.executor, access: "execute", action: warrant.action, target,
+        risk: warrant.risk, isBound: true, isCharged: true
+        // What was in force when it was asked for; what was revoked since is not in the state.
+      }, warrant.requestedAt),
+    secret: (name) => options.secrets?.secret(warrant.executor, name) ?? Effect.fail({ reason: `there is no secret ${name}` }),
+    keep: (bytes, mediaType) =>
+      Effect.mapBoth(channels.store.putArtifact(options.secrets?.redaction.bytes(bytes) ?? bytes, mediaType), {
+        onFailure: () => ({ reason: "what it gave is too large for a result and could not be kept" }),
+        onSuccess: ({ digest }) => ({ artifact: digest, sizeBytes: bytes.length, mediaType })
+      })
+  })
+
   const isIntact = (warrant: Warrant, payload: unknown): boolean =>
     digestOf({ action: warrant.action, executor: warrant.executor, target: warrant.target, payload }) === warrant.digest
 
@@ -101,8 +137,10 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     let text: string
     try {
       text = toText(result ?? null, "result")
+      const redaction = options.secrets?.redaction
+      if (redaction?.isIdle() === false) text = toText(redaction.json(JSON.parse(text)), "result")
     } catch (error) {
-      return { outcome: "succeeded", reason: `its result was dropped: ${String(error)}`, result: null, resultArtifact: null }
+      return { outcome: "succeeded", reason: `its result was dropped: ${told(error)}`, result: null, resultArtifact: null }
     }
     if (text.length <= resultTextMax) return { outcome: "succeeded", reason: "", result: JSON.parse(text), resultArtifact: null }
     const artifact = yield* channels.store.putArtifact(new TextEncoder().encode(text), "application/json").pipe(Effect.option)
@@ -111,13 +149,13 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       : { outcome: "succeeded", reason: "its result was too large and could not be kept", result: null, resultArtifact: null }
   })
 
-  const statusOf = (executor: Executor, call: Call): Effect.Effect<unknown, ExecutorFailure | Cause.TimeoutError> =>
-    contained(() => executor.status?.(call) ?? Effect.die(new Error("it cannot be asked"))).pipe(Effect.timeout(statusMillisMax))
+  const statusOf = (executor: Executor, warrant: Warrant, call: Call): Effect.Effect<unknown, ExecutorFailure | Cause.TimeoutError> =>
+    contained(() => executor.status?.(call, powersOf(warrant, undefined)) ?? Effect.die(new Error("it cannot be asked"))).pipe(Effect.timeout(statusMillisMax))
 
   /** Nobody knows how a call ended: ask the executor when it can tell. */
-  const askedWhat = Effect.fnUntraced(function*(executor: Executor, call: Call, reason: string): Effect.fn.Return<Finish> {
-    if (executor.recovery !== "queryable" || executor.status === undefined) return unknown(reason)
-    const status = yield* Effect.exit(statusOf(executor, call))
+  const askedWhat = Effect.fnUntraced(function*(executor: Executor, warrant: Warrant, call: Call, reason: string): Effect.fn.Return<Finish> {
+    if (warrant.recovery !== "queryable" || executor.status === undefined) return unknown(reason)
+    const status = yield* Effect.exit(statusOf(executor, warrant, call))
     if (Exit.isFailure(status)) return unknown(reason)
     return status.value === undefined ? failed(`${reason}; it did not happen`) : yield* succeeded(status.value)
   })
@@ -128,27 +166,27 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const payload = yield* payloadOf(warrant)
     if (payload === undefined || !isIntact(warrant, payload)) return failed("the arguments are not those that were decided on")
     const fence = yield* fenceOf(warrant)
-    if (fence !== undefined && !(yield* holds(fence))) return failed(`the fence ${fence.channel}/${fence.key} has moved on from epoch ${fence.epoch}`)
+    if (fence !== undefined && !(yield* holds(fence))) return failed(movedOn(fence))
     const call = callOf(warrant, payload)
     if (Deferred.isDoneUnsafe(stop)) return failed("its capability was revoked before it began")
     const millis = executor.timeoutMillis ?? executorMillisDefault
     // A typed failure is the executor's word that nothing happened; every other end leaves the question open.
     const exit = yield* contained(() => {
       options.entered(`executor ${warrant.executor}`)
-      return executor.perform(call)
+      return executor.perform(call, powersOf(warrant, fence, stop))
     }).pipe(
       Effect.map((result) => ({ tag: "done", result }) as const),
-      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: inWords(failure?.reason) } as const)),
+      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: told(failure?.reason) } as const)),
       Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.succeed({ tag: "open", reason: `it took longer than ${millis} ms` } as const) }),
       Effect.raceFirst(Deferred.await(stop).pipe(Effect.catch((reason) => Effect.succeed({ tag: "open", reason } as const)))),
       Effect.exit
     )
     if (Exit.isFailure(exit)) {
       // Who stops the kernel does not get here: an interruption that does is the executor's own.
-      return yield* askedWhat(executor, call, `the executor broke off: ${inWords(Cause.squash(exit.cause))}`)
+      return yield* askedWhat(executor, warrant, call, `the executor broke off: ${told(Cause.squash(exit.cause))}`)
     }
     if (exit.value.tag === "done") return yield* succeeded(exit.value.result)
-    return exit.value.tag === "failed" ? failed(exit.value.reason) : yield* askedWhat(executor, call, exit.value.reason)
+    return exit.value.tag === "failed" ? failed(exit.value.reason) : yield* askedWhat(executor, warrant, call, exit.value.reason)
   })
 
   /** The outcome always gets its entry, if need be without a result that no entry can hold. */
@@ -200,7 +238,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const payload = yield* payloadOf(warrant)
     const status = executor.status === undefined
       ? undefined
-      : yield* Effect.exit(statusOf(executor, callOf(warrant, payload)))
+      : yield* Effect.exit(statusOf(executor, warrant, callOf(warrant, payload)))
     if (status === undefined || Exit.isFailure(status)) {
       return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, unknown(broken))))
     }

@@ -1,5 +1,7 @@
 // What the kernel assumes of an executor, and what every executor shares: defaults, payload checks, and stopping for real.
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { isRisk, riskMax, type Risk } from "../../protocol/authority.ts"
 import type { Executor, ExecutorFailure } from "../../protocol/executor.ts"
@@ -9,9 +11,36 @@ import type { Recovery } from "../../protocol/warrant.ts"
 /** What holds for an executor that does not say it. */
 export const defaults = { risk: "irreversible", recovery: "none" } as const satisfies { risk: Risk; recovery: Recovery }
 
-/** Risk of an action: the higher of what the executor declares and what was requested. An unknown word is the highest. */
-export const effectiveRisk = (executor: Pick<Executor, "risk"> | undefined, requested: string): Risk =>
-  isRisk(requested) ? riskMax(executor?.risk ?? defaults.risk, requested) : "irreversible"
+type Asked = { readonly target: string; readonly payload: unknown }
+
+/** What the executor says of this call, else of all its calls. One that says something else than a risk is the highest. */
+const declaredRisk = (executor: Pick<Executor, "risk" | "riskOf"> | undefined, call: Asked | undefined): Risk => {
+  if (executor?.riskOf === undefined || call === undefined) return executor?.risk ?? defaults.risk
+  try {
+    const risk = executor.riskOf(call)
+    return isRisk(risk) ? risk : "irreversible"
+  } catch {
+    return "irreversible"
+  }
+}
+
+/**
+ * Risk of an action: the higher of what the executor declares for it and what was requested. An unknown word is the
+ * highest. Without a call: the highest that any call of this executor has.
+ */
+export const effectiveRisk = (executor: Pick<Executor, "risk" | "riskOf"> | undefined, requested: string, call?: Asked): Risk =>
+  isRisk(requested) ? riskMax(declaredRisk(executor, call), requested) : "irreversible"
+
+/** What may be done after a crash with this call. */
+export const recoveryFor = (executor: Pick<Executor, "recovery" | "recoveryOf"> | undefined, call: Asked): Recovery => {
+  if (executor?.recoveryOf === undefined) return executor?.recovery ?? defaults.recovery
+  try {
+    const recovery: unknown = executor.recoveryOf(call)
+    return recovery === "idempotent" || recovery === "queryable" ? recovery : "none"
+  } catch {
+    return "none"
+  }
+}
 
 /**
  * Why this schema does not take this payload, or nothing. Decided before the verdict and therefore at once: a schema
@@ -57,11 +86,11 @@ export const contained = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<
       return Fiber.interrupt(fiber)
     }))
 
-/** Anything that code of others threw or failed with, as a sentence of bounded length. Never throws itself. */
-export const inWords = (thrown: unknown): string => {
+/** Anything that code of others threw or failed with, as a sentence of bounded length. Never throws itself. `strike` sees all of it. */
+export const inWords = (thrown: unknown, strike: (text: string) => string = (text) => text): string => {
   try {
     const text = thrown instanceof Error ? `${thrown.name === "Error" ? "" : `${thrown.name}: `}${thrown.message}` : String(thrown)
-    return text.slice(0, 1_000)
+    return strike(text).slice(0, 1_000)
   } catch {
     return "something that cannot be told"
   }
@@ -70,11 +99,26 @@ export const inWords = (thrown: unknown): string => {
 /** What a body throws when it knows that nothing happened. Anything else that it throws is a defect: nobody knows. */
 export class NotDone extends Error implements ExecutorFailure {
   readonly reason: string
-  constructor(reason: string) {
+  readonly unavailable: boolean
+  constructor(reason: string, options: { readonly unavailable?: boolean } = {}) {
     super(reason)
     this.name = "NotDone"
     this.reason = reason
+    this.unavailable = options.unavailable ?? false
   }
+}
+
+/** A typed failure as asynchronous code throws it. */
+export const failureOf = ({ reason, unavailable }: NotDone): ExecutorFailure => (unavailable ? { reason, unavailable } : { reason })
+
+/** A power of a call, for asynchronous code: its failure is thrown as `NotDone`. */
+export const asked = async <A>(power: Effect.Effect<A, ExecutorFailure>): Promise<A> => {
+  const exit = await Effect.runPromiseExit(power)
+  if (Exit.isSuccess(exit)) return exit.value
+  const thrown: unknown = Cause.squash(exit.cause)
+  const failed = exit.cause.reasons.every((reason) => reason._tag === "Fail")
+  // All its reasons are typed failures, so what is squashed out of them is one.
+  throw failed ? new NotDone((thrown as ExecutorFailure).reason) : thrown
 }
 
 /**
@@ -85,7 +129,7 @@ export const stoppable = <A>(body: (signal: AbortSignal) => Promise<A>): Effect.
   Effect.callback((resume, signal) => {
     const ended = body(signal).then(
       (value) => resume(Effect.succeed(value)),
-      (thrown: unknown) => resume(thrown instanceof NotDone ? Effect.fail({ reason: thrown.reason }) : Effect.die(thrown))
+      (thrown: unknown) => resume(thrown instanceof NotDone ? Effect.fail(failureOf(thrown)) : Effect.die(thrown))
     )
     return Effect.promise(() => ended)
   })
