@@ -1,0 +1,81 @@
+// Every torment that `npm run torture` knows, the default first.
+import { exchange } from "./exchange.ts"
+import { fuzz } from "./fuzz.ts"
+import { matrix } from "./matrix/matrix.ts"
+import { points } from "./terms.ts"
+import { numbers, seconds, type Torment } from "./torment.ts"
+import { torture } from "./torture.ts"
+
+const cycles: Torment = {
+  option: "cycles",
+  argument: "N",
+  says: "kills a working kernel N times with -9 and checks that nothing was lost or done twice",
+  run: async ({ count, program, progress, seed }) => {
+    const report = await torture({ world: program("world"), cycles: count, seed, onCycle: (cycle, at) => progress(`${cycle}/${count} killed: ${at}`) })
+    return {
+      report,
+      lines: [
+        `${report.cycles} kills in ${seconds(report.millis)}: ${["random", ...points].map((point) => `${point} ${report.kills[point]}`).join(", ")}`,
+        `${report.pieces} pieces of work, ${report.effects} effects, ${report.acknowledged.events} events and ${report.acknowledged.receipts} receipts acknowledged`,
+        ...numbers(report, "eventsLost", "effectsDoubled", "effectsUnauthorized", "receiptsWithoutEffect", "tasksLost", "factsDoubled", "repliesWrong"),
+        `unknown: ${report.unknown.listed} listed, ${report.unknown.reconciled} reconciled, ${report.unknown.left} left`,
+        `hash chain ${report.chainVerified ? "verifies" : "IS BROKEN"}; ${report.storeProblems.length} store problems`
+      ]
+    }
+  }
+}
+
+const exchanging: Torment = {
+  option: "exchange",
+  argument: "EVENTS",
+  says: "lets two processes exchange events through a kernel and kills one of them --cycles times (10)",
+  run: async ({ count, cycles = 10, program, progress }) => {
+    const report = await exchange({ party: program("party"), events: count, kills: cycles, onKill: (kill, answered) => progress(`${kill}/${cycles} killed, ${answered} answered`) })
+    return {
+      report,
+      lines: [
+        `${report.events} events exchanged in ${seconds(report.millis)}, one of two processes killed ${report.kills} times, ${report.handedOutAgain} items handed out again`,
+        ...numbers(report, "lost", "doubled", "leasesShared", "backlog", "deadLetters")
+      ]
+    }
+  }
+}
+
+const fuzzing: Torment = {
+  option: "fuzz",
+  argument: "REQUESTS",
+  says: "sends a published kernel so many requests and frames as nobody sends them",
+  run: async ({ count, progress, seed }) => {
+    const report = await fuzz({ requests: count, seed, onRequest: (sent) => sent % 500 === 0 && progress(`${sent}/${count} sent`) })
+    return {
+      report,
+      lines: [
+        `${report.requests} requests and ${report.frames} frames in ${seconds(report.millis)}: ${Object.entries(report.statuses).map(([status, times]) => `${status} ${times}`).join(", ")}`,
+        ...report.wrong.map((one) => `wrong: ${one}`),
+        ...(report.grownBytes === null ? [] : [`heap grown by ${(report.grownBytes / 1e6).toFixed(1)} MB`])
+      ]
+    }
+  }
+}
+
+const everyPoint: Torment = {
+  option: "matrix",
+  argument: "warrant",
+  words: ["warrant"],
+  says: "kills a kernel at every journal write and around every executor call of all ways that a warrant can go (--every N: at every Nth; --again P: and its next life at point P)",
+  run: async ({ again, every, program, progress }) => {
+    const report = await matrix({ world: program("matrix-world"), every, again, onPoint: (done, all) => progress(`${done}/${all} points`) })
+    return {
+      report,
+      lines: [
+        `${report.deaths} deaths at ${report.points} points in ${seconds(report.millis)}, ${report.unknown} outcomes unknown and reconciled`,
+        ...numbers(
+          report, "unauthorizedEffects", "effectsDoubled", "effectsWithoutIntent", "receiptsWrong", "warrantsOpen", "endingsWrong", "repliesWrong", "unknownWrong", "chainsBroken"
+        ),
+        ...report.wrong.map((one) => `wrong: ${one}`)
+      ]
+    }
+  }
+}
+
+export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint]
