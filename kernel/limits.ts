@@ -138,6 +138,8 @@ export const subscriptionsMax = 10_000
 /** Names in one manifest, in all its lists together, and its text in UTF-16 code units. */
 export const manifestNamesMax = 400
 export const manifestTextMax = 131_072
+/** Budgets of systems: each action looks at all of them. */
+export const budgetsMax = 200
 /** Result of an executor that is kept in the journal, in UTF-16 code units; a larger one becomes an artifact. */
 export const resultTextMax = 65_536
 /** Entries in one journal batch. */
@@ -367,3 +369,70 @@ export const witnessWaitingMax = 16
 export const witnessMillisMax = 10_000
 /** Entries before the newest snapshot that are checked when a kernel starts; of a longer journal the rest is checked while it runs. */
 export const journalCheckedAtStart = 10_000
+/** Keys of systems outside that are enrolled at once. */
+export const enrolmentsMax = 10_000
+/** Links that were signed elsewhere and met below one grant, those that have ended included. */
+export const linksOfGrantMax = 1_000
+/** Tokens that were read and are remembered by their text; whether they still stand is asked each time. */
+export const chainsReadMax = 4_096
+/** Public keys that are held ready. */
+export const publicKeysMax = 1_024
+/** Proofs that are remembered so that none is taken twice, of one system and of all together. */
+export const proofsOfSystemMax = 65_536
+export const proofsMax = 262_144
+/** Default and longest life of a token for a grant, in seconds; it ends with its grant in any case. */
+export const rootSecondsDefault = 24 * 3600
+export const rootSecondsMax = 30 * 24 * 3600
+/** Cedar: policies and entities of one set, and their texts together, in UTF-16 code units. */
+export const cedarPoliciesMax = 1_000
+export const cedarEntitiesMax = 1_000
+export const cedarTextMax = 1_048_576
+/** How long Cedar may take for one question, and to load a set; then its process is ended and started anew. */
+export const cedarAskMillis = 1_000
+export const cedarLoadMillis = 15_000
+/** Pause before its process is started again: the first, doubled with each failure, and the longest. */
+export const cedarRestartMillis = 250
+export const cedarRestartMillisMax = 30_000
+/** Questions that wait for Cedar, and answers of one set that are remembered. */
+export const cedarAsksMax = 4_096
+export const cedarAnswersMax = 10_000
+/** Heap of its process, in megabytes. */
+export const cedarHeapMegabytes = 256
+/** Time in which a program that was started must say what it is, in milliseconds. */
+export const tierBootMillis = 10_000
+/** How often a program of a tier is asked whether its loop turns, and how long it may not answer; a program of another language has longer, in milliseconds. */
+export const tierPingMillis = 1_000
+export const tierSilenceMillis = 10_000
+export const tierForeignSilenceMillis = 60_000
+/** How long a program may hold items that it took without doing anything, in milliseconds: longer than a human is waited for. */
+export const tierStallMillis = 30 * 60_000
+/** Memory of one program, in bytes, of which the part for JavaScript objects; and how often it is looked at, in milliseconds. */
+export const tierMemoryBytes = 512 * 1_048_576
+export const tierHeapBytes = 256 * 1_048_576
+export const tierLookMillis = 100
+/** Address space of a program beside its memory, in bytes: Node reserves it and does not use it. */
+export const tierReservedBytes = 1_600_000_000
+/** Processor time of one program, in seconds. */
+export const tierProcessorSeconds = 24 * 3600
+/** Processes and threads in one jail, and what it may write, in memory, in bytes. */
+export const tierProcessesMax = 128
+export const tierScratchBytes = 8 * 1_048_576
+/** How long a program that nobody runs any more is kept, and what it has between its pipe's end and being killed, in milliseconds. */
+export const tierIdleMillis = 1_000
+export const tierEndMillis = 500
+/** Lines of a program's standard error that are logged per second, and characters of each. */
+export const tierLogLinesPerSecond = 100
+export const tierLogLineLength = 1_000
+/** Frames per second of a worker, which cannot be slowed; beyond it is ended. */
+export const tierWorkerFramesPerSecond = 200_000
+/** Looks through reading powers of one program that are under way. */
+export const tierLooksMax = 64
+/** Files of one module, and their bytes together. */
+export const moduleFilesMax = 2_000
+export const moduleBytesMax = 16 * 1_048_576
+/** Read at once by `fs.read`, in bytes, unless config says otherwise. */
+export const readAtOnceBytesMax = 4 * 1_048_576
+/** Bytes of a file or an answer that stand in a result; more become an artifact. */
+export const resultBytesInline = 32_768
+/** How far around a piece of a file it is looked for secrets that reach into it, in bytes: the longest spelling of the longest one. */
+export const redactionMarginBytes = 4 * 16_384

@@ -3,6 +3,7 @@ import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import type { Grant } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
+import { closeAccount, openAccount } from "./budgets.ts"
 import { heldBy, lookup, type AuthorityState, type Held, type HeldGrant } from "./state.ts"
 import { count } from "./systems.ts"
 
@@ -37,7 +38,7 @@ export const addGrant = (state: AuthorityState, grant: Grant): AuthorityState =>
   const held = before === undefined ? state.held : count(state, bearerOf(before), -1, 0)
   const { facet, id, parent } = grant
   return {
-    ...state,
+    ...openAccount(state, grant),
     grants: HashMap.set(state.grants, id, { grant, uses: 0 }),
     held: count({ ...state, held }, bearerOf(grant), 1, 0),
     children: parent === null ? state.children : addChild(state.children, parent, id),
@@ -86,7 +87,7 @@ export const dropSubtrees = (state: AuthorityState, roots: ReadonlyArray<string>
   let { held } = state
   for (const [bearer, ended] of lost) held = count({ ...state, held }, bearer, -ended, 0)
   return {
-    ...state,
+    ...(HashMap.isEmpty(state.accounts) ? state : fallen.reduce(closeAccount, state)),
     grants: HashMap.mutate(state.grants, (grants) => {
       for (const id of fallen) HashMap.remove(grants, id)
     }),

@@ -43,7 +43,7 @@ export const started = (state: AuthorityState, warrant: Warrant, at: number): Au
   const times = (lookup(state.recent, warrant.system) ?? []).filter((time) => time > at - 60_000)
   return {
     ...state,
-    grants: charge(state.grants, warrant.grant),
+    grants: charge(state.grants, warrant.grant, at),
     recent: HashMap.set(state.recent, warrant.system, [...times.slice(1 - recentMax), at])
   }
 }
