@@ -5,9 +5,11 @@
 // History of the layout: 1 (0.1.0) first.
 import type { Standing } from "../../protocol/approval.ts"
 import type { Access, Grant, Risk } from "../../protocol/authority.ts"
+import type { Cost, Limits } from "../../protocol/budget.ts"
 import type { Event } from "../../protocol/event.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
+import type { EnrolmentView } from "../../protocol/act.ts"
 import type { TokenView } from "../../protocol/token.ts"
 import type { Recovery, Warrant } from "../../protocol/warrant.ts"
 
@@ -92,8 +94,15 @@ export interface GrantsEnded {
   readonly kind: "grants.ended"
   readonly at: number
   readonly holder: SystemId | null
+  /** With each of them falls everything below it. */
   readonly grants: ReadonlyArray<string>
   readonly reason: "revoked" | "expired" | "undocked"
+  /** How many ended, those below included. Absent in the first journals, which name them all. */
+  readonly ended?: number
+  /** Actions that were started under them before: what had happened already, or had begun. */
+  readonly uses?: number
+  /** Those that were under way and are interrupted: the newest ones, `underWayNamedMax` at most; each says itself what became of it. */
+  readonly underWay?: ReadonlyArray<string>
 }
 export interface CapabilityDecided extends RequestReference {
   readonly kind: "capability.decided"
@@ -108,6 +117,14 @@ export interface CapabilityDecided extends RequestReference {
   readonly policy?: string
   /** The grant that answers: a new one, or the one that was handed out first. */
   readonly grant: Grant | null
+}
+/** A grant was given up, or taken back by who delegated it: the request, and what fell with it. */
+export interface CapabilityRevoked extends RequestReference {
+  readonly kind: "capability.revoked"
+  readonly at: number
+  readonly grant: string
+  readonly ended: number
+  readonly underWay: number
 }
 /** A request that could not be understood, or that claimed another identity. */
 export interface RequestRefused extends RequestReference {
@@ -177,6 +194,9 @@ export interface WarrantStarted {
   readonly warrant: string
   readonly attempt: number
   readonly kernelEpoch: number
+  /** Of the first attempt: what is held for it, and at which accounts. */
+  readonly reserved?: Cost
+  readonly charged?: ReadonlyArray<string>
 }
 export interface WarrantFinished extends Traced {
   readonly kind: "warrant.finished"
@@ -192,6 +212,60 @@ export interface WarrantFinished extends Traced {
   readonly resultArtifact: string | null
   /** Set when somebody said what became of an unknown one. */
   readonly reconciledBy: SystemId | null
+  /** What it cost; absent: nobody counts it, or nobody knows. */
+  readonly spent?: Cost
+  /** By how much that is more than what was held for it: debt, where it is beyond a limit. */
+  readonly overrun?: Cost
+  /** Labels of what it gave: those of its warrant and of its executor; absent: none. */
+  readonly labels?: ReadonlyArray<string>
+  /** What its executor needs to take it back; the requester is not told. */
+  readonly undo?: unknown
+}
+/** An account of the systems that a glob names. */
+export interface BudgetSet {
+  readonly kind: "budget.set"
+  readonly at: number
+  readonly by: SystemId
+  readonly system: string
+  /** Null: it is ended. */
+  readonly limits: Limits | null
+  readonly perMillis: number | null
+  readonly origin: "config" | "operator"
+}
+/** Another warrant is to take back the effect of this one. */
+export interface WarrantCompensating {
+  readonly kind: "warrant.compensating"
+  readonly at: number
+  readonly warrant: string
+  readonly compensation: string
+  readonly by: SystemId
+}
+/** What became of that. */
+export interface WarrantCompensated extends Traced {
+  readonly kind: "warrant.compensated"
+  readonly at: number
+  readonly warrant: string
+  readonly system: SystemId
+  readonly executor: string
+  readonly compensation: string
+  readonly outcome: "succeeded" | "failed" | "unknown"
+  readonly reason: string
+}
+/** A labelled event names these artifacts. */
+export interface ArtifactsLabelled {
+  readonly kind: "artifacts.labelled"
+  readonly at: number
+  readonly artifacts: ReadonlyArray<string>
+  readonly labels: ReadonlyArray<string>
+}
+/** A human took labels from an artifact (`artifact:DIGEST`), or from what follows from an event (`event:ID`). */
+export interface LabelsRemoved {
+  readonly kind: "labels.removed"
+  readonly at: number
+  readonly warrant: string
+  readonly target: string
+  readonly labels: ReadonlyArray<string>
+  readonly by: SystemId | null
 }
 export interface ModuleDecided extends RequestReference {
   readonly kind: "module.decided"
@@ -212,7 +286,32 @@ export interface LifecycleDecided extends RequestReference {
 }
 export interface TokenMinted { readonly kind: "token.minted"; readonly at: number; readonly token: TokenView }
 export interface TokenRevoked { readonly kind: "token.revoked"; readonly at: number; readonly jti: string; readonly name: SystemId }
+/** The kernel's name at the edge, and the key that signs there from now on. */
+export interface EdgeKeyed {
+  readonly kind: "edge.keyed"
+  readonly at: number
+  readonly audience: string
+  readonly generation: number
+  readonly kid: string
+  readonly x: string
+}
+/** The key of a system outside; its position is its epoch. */
+export interface KeyEnrolled { readonly kind: "key.enrolled"; readonly at: number; readonly enrolment: Omit<EnrolmentView, "epoch" | "enrolledAt"> }
+export interface KeyRevoked { readonly kind: "key.revoked"; readonly at: number; readonly system: SystemId; readonly kid: string }
 export interface ClockChanged { readonly kind: "clock.jumped" | "clock.confirmed"; readonly at: number; readonly millis: number }
+/** From here on checkpoints of the journal are kept outside the store, signed with this key. */
+export interface CheckpointsStarted { readonly kind: "checkpoints.started"; readonly at: number; readonly key: string }
+/** The operator took the journal as it is, although it did not agree with its checkpoints. */
+export interface RollbackAccepted {
+  readonly kind: "rollback.accepted"
+  readonly at: number
+  readonly reason: string
+  /** What was found. */
+  readonly found: string
+  /** The newest checkpoint that was given up, as it was signed; null when there was none. */
+  readonly checkpoint: string | null
+  readonly key: string
+}
 export interface SnapshotTaken {
   readonly kind: "snapshot.taken"
   readonly at: number
@@ -224,9 +323,10 @@ export interface SnapshotTaken {
 
 export type Entry =
   | Booted | SystemDocked | SystemUndocked | SystemChanged | PowerGranted | ModuleLoaded | ModuleUnloaded | PolicyActivated | Frozen | Thawed
-  | GrantIssued | GrantsEnded | CapabilityDecided | RequestRefused | ActionDecided | WarrantAnswered | WarrantExpired
+  | GrantIssued | GrantsEnded | CapabilityDecided | CapabilityRevoked | RequestRefused | ActionDecided | WarrantAnswered | WarrantExpired
   | WarrantEndorsed | WarrantEdited | StandingGranted | StandingRevoked
-  | WarrantStarted | WarrantFinished | ModuleDecided | LifecycleDecided | TokenMinted | TokenRevoked | ClockChanged | SnapshotTaken
+  | WarrantCompensating | WarrantCompensated | BudgetSet | ArtifactsLabelled | LabelsRemoved
+  | WarrantStarted | WarrantFinished | ModuleDecided | LifecycleDecided | TokenMinted | TokenRevoked | EdgeKeyed | KeyEnrolled | KeyRevoked | ClockChanged | CheckpointsStarted | RollbackAccepted | SnapshotTaken
 
 /** What every policy that was put in force is about, so that they are found by the index. */
 export const policySubject = "aaax.policy"
@@ -235,6 +335,7 @@ export const policySubject = "aaax.policy"
 export const correlationOf = (entry: Entry): string | null => {
   switch (entry.kind) {
     case "capability.decided":
+    case "capability.revoked":
     case "request.refused":
     case "action.decided":
     case "module.decided":
@@ -247,9 +348,14 @@ export const correlationOf = (entry: Entry): string | null => {
     case "warrant.expired":
     case "warrant.started":
     case "warrant.finished":
+    case "warrant.compensating":
+    case "warrant.compensated":
+    case "labels.removed":
       return entry.warrant
     case "policy.activated":
       return policySubject
+    case "budget.set":
+    case "artifacts.labelled":
     case "kernel.frozen":
     case "kernel.thawed":
     case "kernel.booted":
@@ -264,8 +370,13 @@ export const correlationOf = (entry: Entry): string | null => {
     case "standing.revoked":
     case "token.minted":
     case "token.revoked":
+    case "edge.keyed":
+    case "key.enrolled":
+    case "key.revoked":
     case "clock.jumped":
     case "clock.confirmed":
+    case "checkpoints.started":
+    case "rollback.accepted":
     case "snapshot.taken":
       return null
   }

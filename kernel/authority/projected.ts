@@ -76,6 +76,10 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       }
       return [reply(entry, outcome === "failed" ? replyKinds.failed : replyKinds.unknown, { request_id: warrant, executor, reason })]
     }
+    case "warrant.compensated":
+      return entry.outcome === "succeeded"
+        ? [reply(entry, replyKinds.compensated, { request_id: entry.warrant, executor: entry.executor, compensation: entry.compensation })]
+        : nothing
     case "module.decided":
       return [entry.outcome === "accepted"
         ? reply(entry, replyKinds.moduleAccepted, {
@@ -102,6 +106,10 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       return [register(wellKnown.policyStore, "policy", {
         version: entry.version, description: entry.description, origin: entry.origin ?? "config", by: entry.by ?? null, artifact: entry.artifact ?? null
       })]
+    case "budget.set":
+    case "warrant.compensating":
+    case "artifacts.labelled":
+    case "labels.removed":
     case "kernel.frozen":
     case "kernel.thawed":
     case "kernel.booted":

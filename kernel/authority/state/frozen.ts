@@ -4,6 +4,9 @@ import type { Standing } from "../../../protocol/approval.ts"
 import type { ChannelId, Cursor, SystemId } from "../../../protocol/names.ts"
 import type { TokenView } from "../../../protocol/token.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
+import { freezeEdge, thawEdge, type FrozenEdge } from "./edge.ts"
+import type { Account } from "./budgets.ts"
+import { bearerOf, indexesOf } from "./grants.ts"
 import type { Activated, AuthorityState, Freeze, HeldGrant, KnownRequest, ModuleRecord, SystemRecord } from "./state.ts"
 import { waits } from "./warrants.ts"
 
@@ -14,6 +17,8 @@ export interface FrozenState {
   readonly time: number
   readonly boot: number
   readonly policy: string
+  /** Absent in snapshots from before there were checkpoints. */
+  readonly auditKey?: string
   /** Absent in snapshots of the first layout, as what follows. */
   readonly activated?: Activated | null
   readonly frozen?: Freeze | null
@@ -26,7 +31,12 @@ export interface FrozenState {
   /** Absent in snapshots of the first layout. */
   readonly tokens?: ReadonlyArray<TokenView>
   readonly standing?: ReadonlyArray<Standing>
+  /** Absent in snapshots of the first layout. */
+  readonly edge?: FrozenEdge
   readonly recent: ReadonlyArray<readonly [SystemId, ReadonlyArray<number>]>
+  /** Absent in snapshots of the first layout. */
+  readonly accounts?: ReadonlyArray<readonly [string, Account]>
+  readonly budgets?: ReadonlyArray<readonly [string, Account]>
 }
 
 export const freeze = (state: AuthorityState): FrozenState => ({
@@ -35,6 +45,7 @@ export const freeze = (state: AuthorityState): FrozenState => ({
   time: state.time,
   boot: state.boot,
   policy: state.policy,
+  auditKey: state.auditKey,
   activated: state.activated,
   frozen: state.frozen,
   systems: HashMap.toValues(state.systems),
@@ -44,8 +55,11 @@ export const freeze = (state: AuthorityState): FrozenState => ({
   warrants: HashMap.toValues(state.warrants),
   modules: HashMap.toValues(state.modules),
   tokens: HashMap.toValues(state.tokens),
+  edge: freezeEdge(state.edge),
   standing: HashMap.toValues(state.standing),
-  recent: [...HashMap.entries(state.recent)]
+  recent: [...HashMap.entries(state.recent)],
+  accounts: [...HashMap.entries(state.accounts)],
+  budgets: [...HashMap.entries(state.budgets)]
 })
 
 const heldIn = ({ grants, warrants }: FrozenState): AuthorityState["held"] => {
@@ -55,7 +69,7 @@ const heldIn = ({ grants, warrants }: FrozenState): AuthorityState["held"] => {
     held.set(system, found)
     return found
   }
-  for (const { grant } of grants) of(grant.holder).grants++
+  for (const { grant } of grants) of(bearerOf(grant)).grants++
   for (const warrant of warrants) {
     const its = of(warrant.system)
     its.warrants++
@@ -70,16 +84,21 @@ export const thaw = (frozen: FrozenState): AuthorityState => ({
   time: frozen.time,
   boot: frozen.boot,
   policy: frozen.policy,
+  auditKey: frozen.auditKey ?? "",
   activated: frozen.activated ?? null,
   frozen: frozen.frozen ?? null,
   systems: HashMap.fromIterable(frozen.systems.map((record) => [record.id, record] as const)),
   grants: HashMap.fromIterable(frozen.grants.map((held) => [held.grant.id, held] as const)),
+  ...indexesOf(frozen.grants),
   requests: HashMap.fromIterable(frozen.requests.map((request) => [request.request, request] as const)),
   floors: HashMap.fromIterable(frozen.floors),
   warrants: HashMap.fromIterable(frozen.warrants.map((warrant) => [warrant.id, warrant] as const)),
   modules: HashMap.fromIterable(frozen.modules.map((module) => [module.id, module] as const)),
   standing: HashMap.fromIterable((frozen.standing ?? []).map((standing) => [standing.id, standing] as const)),
   tokens: HashMap.fromIterable((frozen.tokens ?? []).map((token) => [token.jti, token] as const)),
+  edge: thawEdge(frozen.edge),
   held: heldIn(frozen),
-  recent: HashMap.fromIterable(frozen.recent)
+  recent: HashMap.fromIterable(frozen.recent),
+  accounts: HashMap.fromIterable(frozen.accounts ?? []),
+  budgets: HashMap.fromIterable(frozen.budgets ?? [])
 })

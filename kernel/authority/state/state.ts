@@ -2,6 +2,7 @@
 // are found by the journal's index on correlation. Persistent maps, so that a decision sees the head plus the batch
 // being built while everybody else still sees what was committed.
 import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
 import type { Standing } from "../../../protocol/approval.ts"
 import type { Grant } from "../../../protocol/authority.ts"
 import type { SystemStatus } from "../../../protocol/lifecycle.ts"
@@ -9,6 +10,8 @@ import type { ChannelId, Cursor, SystemId } from "../../../protocol/names.ts"
 import type { TokenView } from "../../../protocol/token.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import type { Entry } from "../entry.ts"
+import type { Account } from "./budgets.ts"
+import { noEdge, type Edge } from "./edge.ts"
 
 export interface SystemRecord {
   readonly id: SystemId
@@ -26,6 +29,8 @@ export interface HeldGrant {
   readonly grant: Grant
   /** Actions that were started under it, its descendants' included. */
   readonly uses: number
+  /** Its newest starts, as many as its rate counts; absent: it has no rate, or was not used. */
+  readonly starts?: ReadonlyArray<number>
 }
 
 export interface ModuleRecord {
@@ -52,12 +57,20 @@ export interface AuthorityState {
   readonly boot: number
   /** Version of the policy in force. */
   readonly policy: string
+  /** Public key that signs checkpoints outside the store; empty as long as there are none. */
+  readonly auditKey: string
   /** The policy that somebody put in force at run time, over the config's; null: the config's is in force. */
   readonly activated: Activated | null
   /** Nothing new starts while this is set. */
   readonly frozen: Freeze | null
   readonly systems: HashMap.HashMap<SystemId, SystemRecord>
   readonly grants: HashMap.HashMap<string, HeldGrant>
+  /** What hangs directly below a grant. Follows from the grants, as does the next one. */
+  readonly children: HashMap.HashMap<string, HashSet.HashSet<string>>
+  readonly facets: HashSet.HashSet<string>
+  /** Accounts of grants that have a budget, by grant; and those of systems, by glob. */
+  readonly accounts: HashMap.HashMap<string, Account>
+  readonly budgets: HashMap.HashMap<string, Account>
   /** Requests that have their verdict and are not yet settled. */
   readonly requests: HashMap.HashMap<string, KnownRequest>
   /** Settled floor of each request channel: what is below it was forgotten. */
@@ -69,6 +82,8 @@ export interface AuthorityState {
   readonly modules: HashMap.HashMap<string, ModuleRecord>
   /** Tokens by id, from minting until they expire or are revoked. */
   readonly tokens: HashMap.HashMap<string, TokenView>
+  /** Keys and links of the edge. */
+  readonly edge: Edge
   /** How many grants and open warrants each system has: what its bounds are held against. Follows from the maps above. */
   readonly held: HashMap.HashMap<SystemId, Held>
   /** Start times of each system's actions within the last minute before `time`. */
@@ -105,16 +120,22 @@ export const initial: AuthorityState = {
   time: 0,
   boot: 0,
   policy: "",
+  auditKey: "",
   activated: null,
   frozen: null,
   systems: HashMap.empty(),
   grants: HashMap.empty(),
+  children: HashMap.empty(),
+  facets: HashSet.empty(),
+  accounts: HashMap.empty(),
+  budgets: HashMap.empty(),
   requests: HashMap.empty(),
   floors: HashMap.empty(),
   warrants: HashMap.empty(),
   standing: HashMap.empty(),
   modules: HashMap.empty(),
   tokens: HashMap.empty(),
+  edge: noEdge,
   held: HashMap.empty(),
   recent: HashMap.empty()
 }

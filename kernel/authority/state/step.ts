@@ -4,7 +4,9 @@ import type { Fold } from "../../../protocol/fold.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import type { Entry, PolicyActivated, RequestReference, WarrantAnswered, WarrantEndorsed } from "../entry.ts"
-import { addGrant, dropGrant } from "./grants.ts"
+import { enrolled, forgetLinks, keyed, metLink, unenrolled } from "./edge.ts"
+import { reserve, setBudget, settle } from "./budgets.ts"
+import { addGrant, dropFacets, dropSubtrees } from "./grants.ts"
 import { initial, lookup, type AuthorityState, type Placed } from "./state.ts"
 import { dropStanding, dropStandingOf, giveStanding, useStanding } from "./standing.ts"
 import { changeSystem } from "./systems.ts"
@@ -45,10 +47,22 @@ const endorsed = (state: AuthorityState, { at, by, warrant }: WarrantAnswered | 
 const liveTokens = (tokens: AuthorityState["tokens"], now: number): AuthorityState["tokens"] =>
   HashMap.filter(tokens, ({ expiresAt }) => expiresAt > now)
 
+const withoutLinks = (state: AuthorityState): AuthorityState => {
+  const edge = forgetLinks(state.edge, state.grants)
+  return edge === state.edge ? state : { ...state, edge }
+}
+
+/** What is held for a call, as members of its warrant. */
+const heldFor = ({ charged, reserved }: Pick<Warrant, "charged" | "reserved">): Pick<Warrant, "charged" | "reserved"> =>
+  charged === undefined || reserved === undefined ? {} : { charged, reserved }
+
+const held = (state: AuthorityState, { charged, reserved }: Pick<Warrant, "charged" | "reserved">, at: number): AuthorityState =>
+  charged === undefined || reserved === undefined ? state : reserve(state, charged, reserved, at)
+
 const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthorityState => {
   switch (entry.kind) {
     case "kernel.booted":
-      return { ...state, boot: entry.boot }
+      return { ...withoutLinks(dropFacets(state)), boot: entry.boot }
     case "policy.activated":
       return { ...state, policy: entry.version, activated: activatedBy(entry) }
     case "kernel.frozen":
@@ -86,13 +100,14 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "module.unloaded":
       return { ...state, modules: HashMap.remove(state.modules, entry.module) }
     case "grant.issued":
-      return addGrant(state, entry.grant)
+      return { ...addGrant(state, entry.grant), edge: metLink(state.edge, entry.grant) }
     case "grants.ended":
-      return entry.grants.reduce(dropGrant, state)
+      return withoutLinks(dropSubtrees(state, entry.grants))
     case "capability.decided": {
       const next = known(state, entry, cursor)
       return entry.grant !== null && !HashMap.has(state.grants, entry.grant.id) ? addGrant(next, entry.grant) : next
     }
+    case "capability.revoked":
     case "request.refused":
     case "module.decided":
     case "lifecycle.decided":
@@ -101,7 +116,7 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
       const next = known(state, entry, cursor)
       if (!isOpen(entry.warrant)) return next
       const opened = openWarrant(entry.warrant.standing === undefined ? next : useStanding(next, entry.warrant.standing), entry.warrant)
-      return entry.warrant.state === "started" ? started(opened, entry.warrant, entry.at) : opened
+      return entry.warrant.state === "started" ? held(started(opened, entry.warrant, entry.at), entry.warrant, entry.at) : opened
     }
     case "warrant.answered":
       return entry.outcome === "approved"
@@ -124,17 +139,38 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "warrant.started": {
       const warrant = lookup(state.warrants, entry.warrant)
       if (warrant === undefined) return state
-      const next = changeWarrant(state, entry.warrant, { state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch })
-      return entry.attempt === 1 ? started(next, warrant, entry.at) : next
+      const next = changeWarrant(state, entry.warrant, { state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch, ...heldFor(entry) })
+      return entry.attempt === 1 ? held(started(next, warrant, entry.at), entry, entry.at) : next
     }
-    case "warrant.finished":
+    case "warrant.finished": {
+      const warrant = lookup(state.warrants, entry.warrant)
+      if (warrant === undefined) return state
+      const settled = settle(state, warrant, entry.outcome === "unknown" ? undefined : (entry.spent ?? {}), entry.at)
       return entry.outcome === "unknown"
-        ? changeWarrant(state, entry.warrant, { state: "unknown", reason: entry.reason })
-        : closeWarrant(state, entry.warrant)
+        ? changeWarrant(settled.state, entry.warrant, {
+            state: "unknown", reason: entry.reason, ...(settled.reserved === undefined ? {} : { reserved: settled.reserved })
+          })
+        : closeWarrant(settled.state, entry.warrant)
+    }
+    case "budget.set":
+      return setBudget(state, entry)
     case "token.minted":
       return { ...state, tokens: HashMap.set(liveTokens(state.tokens, entry.at), entry.token.jti, entry.token) }
     case "token.revoked":
       return { ...state, tokens: HashMap.remove(state.tokens, entry.jti) }
+    case "edge.keyed":
+      return { ...state, edge: keyed(state.edge, entry) }
+    case "key.enrolled":
+      return { ...state, edge: enrolled(state.edge, entry, cursor) }
+    case "key.revoked":
+      return { ...state, edge: unenrolled(state.edge, entry.system) }
+    case "checkpoints.started":
+    case "rollback.accepted":
+      return { ...state, auditKey: entry.key }
+    case "warrant.compensating":
+    case "warrant.compensated":
+    case "artifacts.labelled":
+    case "labels.removed":
     case "power.granted":
     case "clock.jumped":
     case "clock.confirmed":

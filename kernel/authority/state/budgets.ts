@@ -1,0 +1,170 @@
+// What the state says of budgets: accounts, what is held for calls under way, and what was spent. An account belongs to a
+// grant with the caveat `budget`, or to the systems that a glob names. Pure; the time is that of the entry.
+import * as HashMap from "effect/HashMap"
+import type { Grant } from "../../../protocol/authority.ts"
+import { budgetUnits, type BudgetUnit, type Cost, type Limits } from "../../../protocol/budget.ts"
+import { matchesGlob } from "../../../protocol/glob.ts"
+import type { SystemId } from "../../../protocol/names.ts"
+import type { Warrant } from "../../../protocol/warrant.ts"
+import type { BudgetSet } from "../entry.ts"
+import { lookup, type AuthorityState } from "./state.ts"
+
+export interface Account {
+  /** `grant:ID` or `system:GLOB`. */
+  readonly id: string
+  readonly limits: Limits
+  /** Length of a period; null: what was spent counts for good. */
+  readonly perMillis: number | null
+  /** When the period began. */
+  readonly since: number
+  readonly spent: Cost
+  readonly reserved: Cost
+  readonly origin: "config" | "operator" | "grant"
+}
+
+type Accounts = HashMap.HashMap<string, Account>
+
+export const grantAccount = (grant: string): string => `grant:${grant}`
+export const systemAccount = (glob: string): string => `system:${glob}`
+
+const none: Cost = {}
+
+/** Amounts of both, without the units that come to nothing. Never below nothing. */
+export const sum = (a: Cost, b: Cost, sign: 1 | -1 = 1): Cost => {
+  const total: { -readonly [Unit in BudgetUnit]?: number } = {}
+  for (const unit of budgetUnits) {
+    const amount = Math.min(Number.MAX_SAFE_INTEGER, (a[unit] ?? 0) + sign * (b[unit] ?? 0))
+    if (amount > 0) total[unit] = amount
+  }
+  return total
+}
+
+const isNothing = (cost: Cost): boolean => budgetUnits.every((unit) => (cost[unit] ?? 0) === 0)
+
+/** The account as it is at a time: a new period begins with the debt of those before it, and with nothing else. */
+export const at = (account: Account, now: number): Account => {
+  const { limits, perMillis, since, spent } = account
+  if (perMillis === null || now < since + perMillis) return account
+  const periods = Math.floor((now - since) / perMillis)
+  const left: { -readonly [Unit in BudgetUnit]?: number } = {}
+  for (const unit of budgetUnits) {
+    const limit = limits[unit]
+    const debt = limit === undefined ? 0 : (spent[unit] ?? 0) - limit * periods
+    if (debt > 0) left[unit] = debt
+  }
+  return { ...account, since: since + periods * perMillis, spent: left }
+}
+
+/** What is left of each limited unit, and what is owed. */
+export const standing = ({ limits, reserved, spent }: Account): { readonly remaining: Cost; readonly debt: Cost } => {
+  const remaining: { -readonly [Unit in BudgetUnit]?: number } = {}
+  const debt: { -readonly [Unit in BudgetUnit]?: number } = {}
+  for (const unit of budgetUnits) {
+    const limit = limits[unit]
+    if (limit === undefined) continue
+    const left = limit - (spent[unit] ?? 0) - (reserved[unit] ?? 0)
+    remaining[unit] = Math.max(0, left)
+    if (left < 0) debt[unit] = -left
+  }
+  return { remaining, debt }
+}
+
+/** A glob names a system when it matches it, or one above it: `project` and `*` both name `project/agent`. */
+const names = (glob: string, system: SystemId): boolean => {
+  for (let end = system.indexOf("/"); end !== -1; end = system.indexOf("/", end + 1)) {
+    if (matchesGlob(glob, system.slice(0, end))) return true
+  }
+  return matchesGlob(glob, system)
+}
+
+/** Longest chain of grants that is walked, as in the check of a grant. */
+const linksMax = 16
+
+/* hot */
+/** Every account that an action of this system under this grant draws from. */
+export const accountsOf = (state: AuthorityState, system: SystemId, grant: string | null): ReadonlyArray<Account> => {
+  if (HashMap.isEmpty(state.budgets) && HashMap.isEmpty(state.accounts)) return nobody
+  const drawn: Array<Account> = []
+  for (let link = grant, links = 0; link !== null && links < linksMax; links++) {
+    const held = lookup(state.grants, link)
+    if (held === undefined) break
+    const account = held.grant.caveats.budget === undefined ? undefined : lookup(state.accounts, link)
+    if (account !== undefined) drawn.push(account)
+    link = held.grant.parent
+  }
+  for (const [glob, account] of state.budgets) if (names(glob, system)) drawn.push(account)
+  return drawn
+}
+
+const nobody: ReadonlyArray<Account> = []
+
+const change = (state: AuthorityState, id: string, now: number, how: (account: Account) => Account): AuthorityState => {
+  const isGrant = id.startsWith("grant:")
+  const key = id.slice(id.indexOf(":") + 1)
+  const accounts: Accounts = isGrant ? state.accounts : state.budgets
+  const before = lookup(accounts, key)
+  if (before === undefined) return state
+  const after = how(at(before, now))
+  // One that was closed is kept until what it holds is settled.
+  const next = isOver(after) ? HashMap.remove(accounts, key) : HashMap.set(accounts, key, after)
+  return isGrant ? { ...state, accounts: next } : { ...state, budgets: next }
+}
+
+const isClosed = ({ limits }: Account): boolean => Object.keys(limits).length === 0
+const isOver = (account: Account): boolean => isClosed(account) && isNothing(account.reserved)
+
+/** Holds what a call may cost, at each of these accounts. */
+export const reserve = (state: AuthorityState, charged: ReadonlyArray<string>, cost: Cost, now: number): AuthorityState =>
+  charged.reduce((next, id) => change(next, id, now, (account) => ({ ...account, reserved: sum(account.reserved, cost) })), state)
+
+/** A call has ended, but nobody knows how: only its place is free again. Answers what is still held. */
+const withoutPlace = ({ concurrency: _, ...rest }: Cost): Cost => rest
+
+/** Settles a warrant: what was held is free, what it cost is spent. `spent` absent: its outcome is not known. */
+export const settle = (
+  state: AuthorityState, warrant: Pick<Warrant, "charged" | "reserved">, spent: Cost | undefined, now: number
+): { readonly state: AuthorityState; readonly reserved: Cost | undefined } => {
+  const { charged, reserved } = warrant
+  if (charged === undefined || reserved === undefined) return { state, reserved }
+  const left = spent === undefined ? withoutPlace(reserved) : none
+  const freed = sum(reserved, left, -1)
+  // Its place is free now, and was never spent.
+  const added = spent === undefined ? none : withoutPlace(spent)
+  const next = charged.reduce((before, id) => change(before, id, now, (account) => ({
+    ...account, reserved: sum(account.reserved, freed, -1), spent: isClosed(account) ? none : sum(account.spent, added)
+  })), state)
+  return { state: next, reserved: left }
+}
+
+/** A grant with a budget has an account; one of the same name that ended before may still hold something. */
+export const openAccount = (state: AuthorityState, { caveats, id, issuedAt }: Grant): AuthorityState => {
+  if (caveats.budget === undefined) return state
+  const reserved = lookup(state.accounts, id)?.reserved ?? none
+  const account: Account = {
+    id: grantAccount(id), limits: caveats.budget, perMillis: null, since: issuedAt, spent: none, reserved, origin: "grant"
+  }
+  return { ...state, accounts: HashMap.set(state.accounts, id, account) }
+}
+
+/** What it spent is forgotten with it; what it holds is not. */
+const closed = (account: Account): Account => ({ ...account, limits: none, perMillis: null, spent: none })
+
+export const closeAccount = (state: AuthorityState, grant: string): AuthorityState =>
+  HashMap.has(state.accounts, grant) ? change(state, grantAccount(grant), 0, closed) : state
+
+export const setBudget = (state: AuthorityState, entry: BudgetSet): AuthorityState => {
+  const { at: now, limits, origin, perMillis, system } = entry
+  if (limits === null) return change(state, systemAccount(system), now, closed)
+  const before = lookup(state.budgets, system)
+  const account = before === undefined ? undefined : at(before, now)
+  const kept = account !== undefined && account.perMillis === perMillis
+  return {
+    ...state,
+    budgets: HashMap.set(state.budgets, system, {
+      id: systemAccount(system), limits, perMillis, origin,
+      since: kept ? account.since : now,
+      spent: account?.spent ?? none,
+      reserved: account?.reserved ?? none
+    })
+  }
+}
