@@ -22,6 +22,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as FsWrite from "../kernel/executor/fs-write.ts"
 import * as ProcessRun from "../kernel/executor/process-run.ts"
+import * as Cedar from "../kernel/policy/cedar.ts"
 import * as Granted from "../kernel/policy/granted.ts"
 import * as Hours from "../kernel/policy/hours.ts"
 import * as Open from "../kernel/policy/open.ts"
@@ -57,6 +58,7 @@ export const ourselves: Record<string, unknown> = {
   "aaax/store/local": Local,
   "aaax/store/memory": Memory,
   "aaax/store/sqlite": Sqlite,
+  "aaax/policy/cedar": Cedar,
   "aaax/policy/granted": Granted,
   "aaax/policy/hours": Hours,
   "aaax/policy/open": Open,

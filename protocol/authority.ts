@@ -88,6 +88,8 @@ export const Grant = Schema.Struct({
   scope: Schema.Record(Schema.String, Schema.Json),
   /** May be invoked, and neither delegated nor kept: it ends with this run of the kernel, and with the docking of its giver or holder. */
   facet: Schema.optionalKey(Schema.Literal(true)),
+  /** It was delegated without asking the kernel, by a link of a token: the grant at the root of that. Absent: it was not. */
+  offline: Schema.optionalKey(Schema.String),
   /** Who delegated it, and whose number of grants it counts to; absent: the kernel gave it to its holder. */
   giver: Schema.optionalKey(SystemId)
 })
@@ -232,7 +234,8 @@ export type Question = Judged & (
 
 export type Decision =
   | { readonly outcome: "allow"; readonly reason?: string; readonly payload?: unknown }
-  | { readonly outcome: "deny"; readonly reason: string }
+  /** `unavailable`: not for what was asked, but because it cannot be told now. */
+  | { readonly outcome: "deny"; readonly reason: string; readonly unavailable?: true }
   /** `payload`: what is executed once it is approved, when a rule replaced what was asked. */
   | { readonly outcome: "escalate"; readonly reason: string; readonly to: string; readonly payload?: unknown }
 

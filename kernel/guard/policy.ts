@@ -20,14 +20,14 @@ const checked = (answer: unknown): Decision | undefined => {
   if (answer === undefined || answer === null) return undefined
   if (typeof answer === "object") {
     // Read once and by name; what is not of the shape of a decision is refused below.
-    const { outcome, reason, to, payload } = answer as Readonly<Record<string, unknown>>
+    const { outcome, reason, to, payload, unavailable } = answer as Readonly<Record<string, unknown>>
     // The commonest answer first: an object that is made of others costs much more.
     if (outcome === "allow" && reason === undefined && payload === undefined) return { outcome }
     const replaced = payload === undefined ? {} : { payload: JSON.parse(canonical(payload)) as unknown }
     if (outcome === "allow" && (reason === undefined || text(reason))) {
       return { outcome, ...(reason === undefined ? {} : { reason }), ...replaced }
     }
-    if (outcome === "deny" && text(reason)) return { outcome, reason }
+    if (outcome === "deny" && text(reason)) return { outcome, reason, ...(unavailable === true ? { unavailable } : {}) }
     if (outcome === "escalate" && text(reason) && text(to)) return { outcome, reason, to, ...replaced }
   }
   return { outcome: "deny", reason: "its answer is not a decision" }
@@ -92,6 +92,7 @@ const verdictOf = (question: Question, said: ReadonlyArray<Said>): Verdict => {
 /** The rules as one policy. Its version is a digest of what they are called, say of themselves and were made with. */
 export const makePolicy = (rules: ReadonlyArray<Rule>): Policy => {
   const kept = [...rules]
+  const engines = kept.flatMap(({ engine }) => (engine === undefined ? [] : [engine]))
   const faces = kept.map(({ name, description, config }) => canonical({ name, description, config })).sort()
   return {
     version: digestOf(faces).slice(0, 16),
@@ -104,7 +105,12 @@ export const makePolicy = (rules: ReadonlyArray<Rule>): Policy => {
         if (decision !== undefined) said.push({ rule: rule.name, decision })
       }
       return verdictOf(question, said)
-    }
+    },
+    explain: (question) =>
+      kept
+        .map((rule) => ({ rule: rule.name, description: rule.description, decision: ask(rule, question) ?? null }))
+        .sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1)),
+    ...(engines.length === 0 ? {} : { engines })
   }
 }
 

@@ -5,6 +5,7 @@ import { grantsMax } from "../../limits.ts"
 import { sameTrace, type RequestReference } from "../entry.ts"
 import { heldBy, lookup } from "../state/state.ts"
 import { allows } from "../verify.ts"
+import { askPolicy, besideRequest, type Asked } from "./ask.ts"
 import { nothing, type Decision, type Rules } from "./decision.ts"
 import { answered } from "./request.ts"
 
@@ -17,11 +18,13 @@ export const decideCapability = (
 ): Decision<void> => (state, now) => {
   if (answered(state, reference) !== undefined) return nothing
   const { system } = reference
+  let asked: Asked | undefined
   const decided = (outcome: "granted" | "denied", reason: string, rule: string, grant: Grant | null) => ({
     entries: [{
       // In the order of their names, as they are written: sorting them would cost as much as the decision.
       kind: "capability.decided" as const, access: request.access, at: now, channel: reference.channel, floor: reference.floor, grant, outcome, reason,
-      request: reference.request, requestCursor: reference.requestCursor, resource: request.resource, rule, system, ...sameTrace(reference)
+      request: reference.request, requestCursor: reference.requestCursor, resource: request.resource, rule, system,
+      ...(asked === undefined ? {} : { asked: besideRequest(asked.question), policy: asked.policy }), ...sameTrace(reference)
     }],
     answer: undefined
   })
@@ -35,9 +38,10 @@ export const decideCapability = (
     return decided("denied", `scope.ttl must be a number of seconds above 0 and at most ${grantSecondsMax}`, "kernel", null)
   }
   const declared = record !== undefined && record.configured && record.declares.includes(request.resource)
-  const verdict = rules.policy.ask({
+  asked = askPolicy(rules, state, {
     kind: "capability", system, resource: request.resource, access: request.access, context: request.context ?? {}, declared
   })
+  const { verdict } = asked
   if (verdict.outcome !== "allow") return decided("denied", verdict.reason, verdict.rule, null)
   // What docking handed out already is handed out again, unless the request wants something narrower.
   if (record !== undefined && Object.keys(scope).length === 0) {
