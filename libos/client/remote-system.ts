@@ -147,9 +147,8 @@ export const makeRemoteSystems = (link: Link): RemoteSystems => {
     here.docking = done
     const running = here.run?.fiber !== undefined
     link.request(link.number(), { ...here.frame, ...(running ? { running } : {}) }, (outcome: Outcome) => {
-      // What was lost with the connection is asked for again on the next.
-      if (systems.get(here.number) !== here || (outcome.is === "gone" && link.ended() === undefined)) return
-      if (outcome.is === "gone") return done(new Undocked({ system: here.system.manifest.id, reason: outcome.reason }))
+      // What was lost with the connection is asked for again on the next; when there is none, `closed` tells who waits.
+      if (systems.get(here.number) !== here || outcome.is === "gone") return
       const failure = outcome.is === "failure" ? failureOf(link.url, outcome.failure) : undefined
       if (failure?._tag === "SystemExists" && (isAgain || performance.now() < here.patience)) {
         return void setTimeout(() => {

@@ -412,6 +412,21 @@ describe("a name that is docked remotely", () => {
     }))
 })
 
+describe("a docking that waits for its name", () => {
+  it("is refused when the connection is closed meanwhile", () =>
+    withWire({}, async (world) => {
+      const system: System = { manifest: emptyManifest("worker"), run: () => Effect.never }
+      const other = await connect({ url: world.url, token: world.operatorToken })
+      await other.dock(system)
+      const waiting = world.remote.dock(system, { waitMillis: 600_000 })
+      // Refused once, it is waiting for the next try.
+      await world.remote.dock({ manifest: emptyManifest("second"), run: () => Effect.never })
+      await world.remote.close()
+      await expect(waiting).rejects.toMatchObject({ _tag: "Undocked", system: "worker" })
+      await other.close()
+    }))
+})
+
 describe("a schema that a remote system brings", () => {
   it("is asked before anything is kept, whoever writes, and refuses when it is not there", () =>
     withWire({}, async ({ kernel, remote, run, sockets, wire }) => {

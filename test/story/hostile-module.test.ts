@@ -448,7 +448,8 @@ describe.each(worlds)("a hostile module %s", (_, open) => {
       for (const call of [
         evil.append("evil.out", [{ payload: 1 }]), evil.append(wellKnown.capabilityRequest, [{ payload: {} }]), evil.read("good.out"), evil.take("good.work"), evil.channels,
         evil.getSnapshot("good"), evil.putSnapshot({ name: "x", value: 1 }), evil.putArtifact(new Uint8Array(1)), evil.subscription("s", "good.out"),
-        evil.getArtifact("0".repeat(64), { channel: "good.out", cursor: 1 })
+        evil.getArtifact("0".repeat(64), { channel: "good.out", cursor: 1 }), evil.settle("good.work", [{ cursor: 1, epoch: 1, outcome: "ack" }]),
+        evil.renew("good.work", 1, 1), evil.awaitBeyond("good.out", 0), evil.backlog("good.work"), evil.event("e"), evil.advance("s", "good.out", 1)
       ]) expect((yield* refused(call, "a call"))._tag).toBe("Undocked")
       yield* goesOn(kernel, good)
     }))
