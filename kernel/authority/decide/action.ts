@@ -1,13 +1,18 @@
 // A request for an action: a warrant, whatever becomes of it.
-import { isRisk, type ActionRequest } from "../../../protocol/authority.ts"
+import { isRisk, riskMax, type ActionRequest, type GrantRefusal, type Risk } from "../../../protocol/authority.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
-import { callRefusal, defaults, effectiveRisk } from "../../executor/executor.ts"
-import { approvalMillisDefault, warrantsOpenMax } from "../../limits.ts"
+import { callRefusal, effectiveRisk, recoveryFor } from "../../executor/executor.ts"
+import { approvalMillisDefault, warrantsOpenMax, warrantsWaitingMax } from "../../limits.ts"
 import { sameTrace, type RequestReference } from "../entry.ts"
 import { heldBy, lookup } from "../state/state.ts"
-import { allows } from "../verify.ts"
+import { aboveOf, refusalOf } from "../verify.ts"
+import { askPolicy, besideWarrant, saidBeside, type Asked } from "./ask.ts"
+import { budgetFacts, declaredCost, reservation, type Reserved } from "./budget.ts"
 import type { Decision, Rules } from "./decision.ts"
+import { frozenReason } from "./freeze.ts"
+import { quorumOf } from "./approver.ts"
 import { answered } from "./request.ts"
+import { standingAnswer } from "./standing.ts"
 
 /** The final payload of an allowed action is stored before its verdict: its digest names the artifact. */
 export interface ActionAnswer {
@@ -16,16 +21,21 @@ export interface ActionAnswer {
 }
 
 export const decideAction = (
-  rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = new Set()
+  rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = new Set(), labels: ReadonlyArray<string> = []
 ): Decision<ActionAnswer> => (state, now) => {
   if (answered(state, reference) !== undefined) return { entries: [], answer: {} }
   const { system } = reference
   const executor = rules.executor(request.executor)
   const requested = request.risk_level ?? "medium"
-  const risk = effectiveRisk(executor, requested)
   const original = request.payload ?? null
+  const risk = effectiveRisk(executor, requested, { target: request.target, payload: original })
+  /** What a rule put in place may be riskier than what was asked for. */
+  const riskOf = (payload: unknown): Risk =>
+    payload === original ? risk : riskMax(risk, effectiveRisk(executor, requested, { target: request.target, payload }))
+  let asked: Asked | undefined
   const decided = (
-    outcome: Warrant["state"], rule: string, reason: string, payload: unknown, artifact: string | null, escalatedTo: string | null
+    outcome: Warrant["state"], rule: string, reason: string, payload: unknown, artifact: string | null, escalatedTo: string | null,
+    more: Pick<Warrant, "refusal" | "standing" | "unavailable" | "quorum" | "cost"> & Reserved = {}
   ): ReturnType<Decision<ActionAnswer>> => ({
     entries: [{
       kind: "action.decided",
@@ -37,6 +47,7 @@ export const decideAction = (
       system,
       floor: reference.floor,
       escalatedTo,
+      ...(asked === undefined ? {} : { asked: besideWarrant(asked.question), ...saidBeside(asked, outcome) }),
       ...sameTrace(reference),
       warrant: {
         id: reference.request,
@@ -46,9 +57,10 @@ export const decideAction = (
         action: request.action,
         executor: request.executor,
         target: request.target,
-        risk,
-        recovery: executor?.recovery ?? defaults.recovery,
+        risk: riskOf(payload),
+        recovery: recoveryFor(executor, { target: request.target, payload }),
         grant: request.capability ?? null,
+        ...aboveOf(state, request.capability ?? null),
         digest: rules.digestOf({ action: request.action, executor: request.executor, target: request.target, payload }),
         payloadArtifact: artifact,
         rule,
@@ -58,6 +70,11 @@ export const decideAction = (
         requestedAt: now,
         expiresAt: outcome === "escalated" ? now + (rules.approvalMillis ?? approvalMillisDefault) : null,
         approvedBy: null,
+        ...(asked === undefined ? {} : { policy: asked.policy }),
+        ...more,
+        key: reference.request,
+        ...(labels.length === 0 ? {} : { labels: [...labels].sort() }),
+        ...(request.fence === undefined ? {} : { fence: request.fence }),
         ...sameTrace(reference)
       }
     }],
@@ -65,21 +82,35 @@ export const decideAction = (
   })
   const deny = (rule: string, reason: string): ReturnType<Decision<ActionAnswer>> =>
     decided("denied", rule, reason, original, null, null)
+  const notCovered = (refusal: GrantRefusal): ReturnType<Decision<ActionAnswer>> =>
+    decided("denied", "capability", refusal.reason, original, null, null, { refusal })
+  /** It is not refused for what it is: asked again later, it may be answered otherwise. */
+  const unavailable = (reason: string, rule = "kernel"): ReturnType<Decision<ActionAnswer>> =>
+    decided("denied", rule, reason, original, null, null, { unavailable: true })
 
+  if (state.frozen !== null) return unavailable(frozenReason(state.frozen))
   const record = lookup(state.systems, system)
   if (record?.status === "revoked" || record?.status === "quarantined") return deny("kernel", `${system} is ${record.status}`)
   if (request.capability === undefined || request.capability === null || request.capability === "") {
     return deny("capability", "Missing execute capability token")
   }
-  const asked = { token: request.capability, holder: system, resource: request.executor, access: "execute", target: request.target, risk } as const
-  if (!allows(state, asked, now)) return deny("capability", "Invalid or expired capability token")
-  if (executor === undefined) return deny("kernel", `Unknown executor: ${request.executor}`)
+  const needed = {
+    token: request.capability, holder: system, resource: request.executor, access: "execute", action: request.action, target: request.target, risk, payload: original
+  } as const
+  const uncovered = refusalOf(state, needed, now)
+  if (uncovered !== undefined) return notCovered(uncovered)
+  if (executor === undefined) return unavailable(`Unknown executor: ${request.executor}`)
   if (heldBy(state, system).warrants >= warrantsOpenMax) {
-    return deny("kernel", `${system} has ${warrantsOpenMax} open actions, the most that one system may have; let some end`)
+    return unavailable(`${system} has ${warrantsOpenMax} open actions, the most that one system may have; let some end`)
   }
 
+  const costing = declaredCost(executor, { target: request.target, payload: original })
+  if ("refusal" in costing) return deny("budget", costing.refusal)
+  const affordable = reservation(state, { system, grant: request.capability, ...costing }, executor, now)
+  if ("refusal" in affordable) return deny("budget", affordable.refusal)
+
   const recent = lookup(state.recent, system) ?? []
-  const verdict = rules.policy.ask({
+  asked = askPolicy(rules, state, {
     kind: "action",
     system,
     action: request.action,
@@ -88,16 +119,40 @@ export const decideAction = (
     payload: original,
     risk: isRisk(requested) ? risk : requested,
     recentActions: recent.filter((time) => time > now - 60_000).length,
-    now
+    now,
+    ...(labels.length === 0 ? {} : { labels: [...labels].sort() }),
+    ...(executor.external === true ? { external: true } : {}),
+    ...(request.fence === undefined ? {} : { fenced: true }),
+    ...costing,
+    ...budgetFacts(state, system, request.capability, now)
   })
-  if (verdict.outcome === "deny") return deny(verdict.rule, verdict.reason)
+  const { verdict } = asked
+  if (verdict.outcome === "deny") {
+    return verdict.unavailable === true ? unavailable(verdict.reason, verdict.rule) : deny(verdict.rule, verdict.reason)
+  }
   // Also of an escalated one: what a rule put in place is what a human approves.
   const replaced = verdict.payload !== undefined
   const payload = replaced ? verdict.payload : original
+  // A rule may change what is done, and not what its grant is for.
+  const outside = replaced ? refusalOf(state, { ...needed, payload, risk: riskOf(payload) }, now) : undefined
+  if (outside !== undefined) return notCovered(outside)
   const refusal = callRefusal(executor, { target: request.target, payload })
   if (refusal !== undefined) return deny("executor", refusal)
   const artifact = replaced ? rules.digestOf(payload) : null
   if (artifact !== null && !kept.has(artifact)) return { entries: [], answer: { replacement: { digest: artifact, payload } } }
-  if (verdict.outcome === "escalate") return decided("escalated", verdict.rule, verdict.reason, payload, artifact, verdict.to)
-  return decided("started", verdict.rule, verdict.reason ?? "", payload, artifact, null)
+  // What a rule put in place may cost something else than what was asked for.
+  const final = replaced ? declaredCost(executor, { target: request.target, payload }) : costing
+  if ("refusal" in final) return deny("budget", final.refusal)
+  const held = replaced ? reservation(state, { system, grant: request.capability, ...final }, executor, now) : affordable
+  if ("refusal" in held) return deny("budget", held.refusal)
+  if (verdict.outcome === "escalate") {
+    const shape = { system, executor: request.executor, action: request.action, target: request.target, risk: riskOf(payload) }
+    const standing = standingAnswer(rules, state, shape, now)
+    if (standing !== undefined) return decided("started", standing.id, standing.reason, payload, artifact, null, { standing: standing.id, ...final, ...held })
+    if (heldBy(state, system).waiting >= warrantsWaitingMax) {
+      return unavailable(`${system} waits for a human with ${warrantsWaitingMax} actions, the most that one system may; let some be answered`)
+    }
+    return decided("escalated", verdict.rule, verdict.reason, payload, artifact, verdict.to, { ...quorumOf(rules, shape.risk), ...final })
+  }
+  return decided("started", verdict.rule, verdict.reason ?? "", payload, artifact, null, { ...final, ...held })
 }

@@ -4,6 +4,7 @@ import { sameTrace, type WarrantFinished } from "../entry.ts"
 import { lookup } from "../state/state.ts"
 import { allows } from "../verify.ts"
 import { no, type Answered } from "./answer.ts"
+import { settlementOf } from "./budget.ts"
 import type { Decision } from "./decision.ts"
 
 export interface Finish {
@@ -11,14 +12,27 @@ export interface Finish {
   readonly reason: string
   readonly result: unknown
   readonly resultArtifact: string | null
+  /** What the executor says that it cost, unchecked; and how long the call took. */
+  readonly spent?: unknown
+  readonly millis?: number
+  /** It never came to a call, or it is known that nothing happened: what was declared is not spent. */
+  readonly isFree?: boolean
+  readonly labels?: ReadonlyArray<string>
+  readonly undo?: unknown
 }
 
 /** The outcome of an attempt; one that is not the newest attempt of this boot says nothing. */
 export const decideFinish = (id: string, attempt: number, finish: Finish): Decision<boolean> => (state, now) => {
   const warrant = lookup(state.warrants, id)
   if (warrant === undefined || warrant.state !== "started" || warrant.attempt !== attempt) return { entries: [], answer: false }
+  const { isFree: _, labels, millis: __, outcome, reason, result, resultArtifact, spent: ___, undo } = finish
+  const carried = outcome === "succeeded" ? [...new Set([...(warrant.labels ?? []), ...(labels ?? [])])].sort() : []
   const entry: WarrantFinished = {
-    kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt, ...finish, reconciledBy: null,
+    kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt, outcome, reason, result, resultArtifact,
+    reconciledBy: null,
+    ...settlementOf(warrant, finish),
+    ...(carried.length === 0 ? {} : { labels: carried }),
+    ...(undo === undefined ? {} : { undo }),
     ...sameTrace(warrant)
   }
   return { entries: [entry], answer: true }
@@ -33,12 +47,14 @@ export const decideRestart = (id: string, happened: "no" | "perhaps"): Decision<
   if (warrant === undefined || warrant.state !== "started" || warrant.kernelEpoch === state.boot || warrant.recovery === "none") {
     return { entries: [], answer: false }
   }
+  // It stays as it is until the kernel is thawed, and is looked at again then.
+  if (state.frozen !== null) return { entries: [], answer: false }
   const { attempt, executor, grant, risk, system, target } = warrant
   const asked = { token: grant ?? "", holder: system, resource: executor, access: "execute", target, risk, isCharged: true } as const
   if (!allows(state, asked, now)) {
     const reason = "the kernel ended while it was under way, and its capability has ended since"
     return happened === "no"
-      ? decideFinish(id, attempt, { outcome: "failed", reason: `${reason}; it did not happen`, result: null, resultArtifact: null })(state, now)
+      ? decideFinish(id, attempt, { outcome: "failed", reason: `${reason}; it did not happen`, result: null, resultArtifact: null, isFree: true })(state, now)
       : decideFinish(id, attempt, { outcome: "unknown", reason, result: null, resultArtifact: null })(state, now)
   }
   return {
@@ -54,7 +70,8 @@ export const decideReconcile = (id: string, by: SystemId, outcome: "succeeded" |
   return {
     entries: [{
       kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt: warrant.attempt, outcome, reason,
-      result: null, resultArtifact: null, reconciledBy: by, ...sameTrace(warrant)
+      result: null, resultArtifact: null, reconciledBy: by, ...settlementOf(warrant, { outcome, isFree: outcome === "failed" }),
+      ...(outcome === "succeeded" && warrant.labels !== undefined ? { labels: warrant.labels } : {}), ...sameTrace(warrant)
     }],
     answer: { ok: true }
   }
