@@ -30,6 +30,13 @@ export const takeItemsMax = 1_000
 export const parentsMax = 100
 /** Labels of one event. */
 export const labelsMax = 32
+/** One label, in UTF-16 code units; and the labels of one event together with those that it inherits. */
+export const labelLengthMax = 200
+export const labelsInheritedMax = 256
+/** Artifacts whose labels are known one by one; those of later ones are put on every artifact that is not known. */
+export const labelledArtifactsMax = 20_000
+/** Targets that labels were taken from. */
+export const declassifiedMax = 10_000
 /** An idempotency key, in UTF-16 code units. */
 export const keyLengthMax = 1_000
 /** How long a key is kept at least. */
@@ -436,3 +443,14 @@ export const readAtOnceBytesMax = 4 * 1_048_576
 export const resultBytesInline = 32_768
 /** How far around a piece of a file it is looked for secrets that reach into it, in bytes: the longest spelling of the longest one. */
 export const redactionMarginBytes = 4 * 16_384
+/** One `http.fetch`: its time with all redirects, the connection, its redirects, its own body, its headers, and the answer unpacked. */
+export const fetchMillisDefault = 30_000
+export const fetchMillisMax = 600_000
+export const fetchConnectMillis = 10_000
+export const fetchRedirectsMax = 5
+export const fetchBodyBytesMax = 1_048_576
+export const fetchHeadersMax = 64
+export const fetchHeaderBytesMax = 16_384
+export const fetchAnswerBytesDefault = 8 * 1_048_576
+/** Addresses of one name that are tried one after the other. */
+export const fetchAddressesMax = 4

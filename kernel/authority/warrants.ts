@@ -9,11 +9,11 @@ import * as HashMap from "effect/HashMap"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { ActionRequest, Fence } from "../../protocol/authority.ts"
-import type { Call, CallPowers, Executor, ExecutorFailure } from "../../protocol/executor.ts"
+import { reportOf, type Call, type CallPowers, type Executor, type ExecutorFailure } from "../../protocol/executor.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 import type { ChannelsService } from "../channel/channels.ts"
-import { executorCallsMax, executorMillisDefault, resultTextMax, statusMillisMax } from "../limits.ts"
+import { executorCallsMax, executorMillisDefault, labelLengthMax, labelsMax, resultTextMax, statusMillisMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
 import { contained, inWords } from "../executor/executor.ts"
 import type { Redaction } from "../guard/redaction.ts"
@@ -51,8 +51,12 @@ export interface Warrants {
   readonly settled: Effect.Effect<void>
 }
 
-const failed = (reason: string): Finish => ({ outcome: "failed", reason, result: null, resultArtifact: null })
+const failed = (reason: string): Finish => ({ outcome: "failed", reason, result: null, resultArtifact: null, isFree: true })
 const unknown = (reason: string): Finish => ({ outcome: "unknown", reason, result: null, resultArtifact: null })
+
+/** Labels as an executor gives them: what is none is left out. */
+const labelsIn = (labels: ReadonlyArray<unknown>): ReadonlyArray<string> =>
+  labels.filter((label): label is string => typeof label === "string" && label.length > 0 && label.length <= labelLengthMax).slice(0, labelsMax)
 
 const movedOn = ({ channel, epoch, key }: Fence): string => `the fence ${channel}/${key} has moved on from epoch ${epoch}`
 
@@ -77,7 +81,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
 
   const callOf = (warrant: Warrant, payload: unknown): Call => ({
     warrant: warrant.id,
-    key: warrant.id,
+    key: warrant.key ?? warrant.id,
     attempt: warrant.attempt,
     principal: warrant.system,
     grant: warrant.grant,
@@ -126,14 +130,39 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       Effect.orElseSucceed(() => false)
     )
 
+  /** Warrants of the first layout do not say it themselves. */
   const fenceOf = (warrant: Warrant): Effect.Effect<Fence | undefined> =>
-    channels.store.event(warrant.id).pipe(
-      Effect.map((event) => requestOf(event?.payload).fence),
-      Effect.orElseSucceed(() => undefined)
-    )
+    warrant.key !== undefined
+      ? Effect.succeed(warrant.fence)
+      : channels.store.event(warrant.id).pipe(
+          Effect.map((event) => requestOf(event?.payload).fence),
+          Effect.orElseSucceed(() => undefined)
+        )
+
+  /** JSON as an entry can hold it, without secrets; nothing when it cannot. */
+  const entryJson = (value: unknown): unknown => {
+    try {
+      const text = toText(value, "undo")
+      const redaction = options.secrets?.redaction
+      return text.length > resultTextMax ? undefined : redaction?.isIdle() === false ? redaction.json(JSON.parse(text)) : JSON.parse(text)
+    } catch {
+      return undefined
+    }
+  }
 
   /** What the executor reported, made to fit an entry. */
-  const succeeded = Effect.fnUntraced(function*(result: unknown): Effect.fn.Return<Finish> {
+  const succeeded = Effect.fnUntraced(function*(executor: Executor, given: unknown, millis?: number): Effect.fn.Return<Finish> {
+    const { labels, result, spent, undo } = reportOf(given)
+    const beside = {
+      ...(spent === undefined ? {} : { spent }),
+      ...(millis === undefined ? {} : { millis }),
+      ...(undo === undefined ? {} : { undo: entryJson(undo) }),
+      labels: labelsIn([...(executor.labels ?? []), ...(Array.isArray(labels) ? labels : [])])
+    }
+    return { ...(yield* resulting(result)), ...beside }
+  })
+
+  const resulting = Effect.fnUntraced(function*(result: unknown): Effect.fn.Return<Finish> {
     let text: string
     try {
       text = toText(result ?? null, "result")
@@ -157,7 +186,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     if (warrant.recovery !== "queryable" || executor.status === undefined) return unknown(reason)
     const status = yield* Effect.exit(statusOf(executor, warrant, call))
     if (Exit.isFailure(status)) return unknown(reason)
-    return status.value === undefined ? failed(`${reason}; it did not happen`) : yield* succeeded(status.value)
+    return status.value === undefined ? failed(`${reason}; it did not happen`) : yield* succeeded(executor, status.value)
   })
 
   const perform = Effect.fnUntraced(function*(warrant: Warrant, stop: Deferred.Deferred<never, string>): Effect.fn.Return<Finish> {
@@ -170,13 +199,15 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const call = callOf(warrant, payload)
     if (Deferred.isDoneUnsafe(stop)) return failed("its capability was revoked before it began")
     const millis = executor.timeoutMillis ?? executorMillisDefault
+    const began = performance.now()
+    const taken = (): number => Math.ceil(performance.now() - began)
     // A typed failure is the executor's word that nothing happened; every other end leaves the question open.
     const exit = yield* contained(() => {
       options.entered(`executor ${warrant.executor}`)
       return executor.perform(call, powersOf(warrant, fence, stop))
     }).pipe(
       Effect.map((result) => ({ tag: "done", result }) as const),
-      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: told(failure?.reason) } as const)),
+      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: told(failure?.reason), spent: failure?.spent } as const)),
       Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.succeed({ tag: "open", reason: `it took longer than ${millis} ms` } as const) }),
       Effect.raceFirst(Deferred.await(stop).pipe(Effect.catch((reason) => Effect.succeed({ tag: "open", reason } as const)))),
       Effect.exit
@@ -185,15 +216,18 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       // Who stops the kernel does not get here: an interruption that does is the executor's own.
       return yield* askedWhat(executor, warrant, call, `the executor broke off: ${told(Cause.squash(exit.cause))}`)
     }
-    if (exit.value.tag === "done") return yield* succeeded(exit.value.result)
-    return exit.value.tag === "failed" ? failed(exit.value.reason) : yield* askedWhat(executor, warrant, call, exit.value.reason)
+    if (exit.value.tag === "done") return yield* succeeded(executor, exit.value.result, taken())
+    // It was called: what it does not say that it cost is charged as declared.
+    return exit.value.tag === "failed"
+      ? { ...failed(exit.value.reason), isFree: false, spent: exit.value.spent, millis: taken() }
+      : yield* askedWhat(executor, warrant, call, exit.value.reason)
   })
 
   /** The outcome always gets its entry, if need be without a result that no entry can hold. */
   const finished = (warrant: Warrant, finish: Finish): Effect.Effect<unknown> =>
     journal.submit(decideFinish(warrant.id, warrant.attempt, finish)).pipe(
       Effect.catchDefect(() => journal.submit(decideFinish(warrant.id, warrant.attempt, {
-        ...finish, result: null, reason: finish.reason === "" ? "its result could not be kept" : finish.reason.slice(0, 1_000)
+        ...finish, result: null, undo: undefined, reason: finish.reason === "" ? "its result could not be kept" : finish.reason.slice(0, 1_000)
       })))
     )
 
@@ -243,7 +277,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, unknown(broken))))
     }
     if (status.value === undefined) return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id, "no")))
-    const finish = yield* succeeded(status.value)
+    const finish = yield* succeeded(executor, status.value)
     return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, finish)))
   })
 
