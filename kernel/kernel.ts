@@ -6,8 +6,8 @@ import * as Semaphore from "effect/Semaphore"
 import type { Policy } from "../protocol/authority.ts"
 import { channelOf, type ChannelSpec, type Durability } from "../protocol/channel.ts"
 import {
-  ConfigInvalid, ModuleRejected, type ChannelExists, type Denied, type DockRefused, type StoreCorrupt, type StoreUnavailable,
-  type SystemExists, type SystemNotFound, type WarrantConflict, type WarrantNotFound
+  ConfigInvalid, ModuleRejected, type ChannelExists, type DockRefused, type EvidenceMismatch, type StoreCorrupt, type StoreUnavailable,
+  type SystemExists, type SystemNotFound
 } from "../protocol/errors.ts"
 import type { Event } from "../protocol/event.ts"
 import type { Executor } from "../protocol/executor.ts"
@@ -17,17 +17,19 @@ import { kernelSystem, type ChannelId, type Cursor, type SystemId } from "../pro
 import type { Port } from "../protocol/port.ts"
 import type { ReadFailure, ReadingPower } from "../protocol/power.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
-import type { AuditReport, ChannelView, GateView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
-import type { WarrantState } from "../protocol/warrant.ts"
+import type { AuditReport, ChannelView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
 import * as wellKnown from "../protocol/well-known.ts"
 import * as Audit from "./authority/audit.ts"
 import type { Rules } from "./authority/decide/decision.ts"
 import { decideStatus } from "./authority/decide/system.ts"
 import * as Gate_ from "./authority/gate.ts"
+import type { Gate } from "./authority/gate.ts"
+import { makeProof, type ProofFrom } from "./authority/gate/proof.ts"
 import * as Grants_ from "./authority/grants.ts"
 import type { Grants } from "./authority/grants.ts"
 import * as Journal_ from "./authority/journal.ts"
 import type { Journal } from "./authority/journal.ts"
+import type { CheckpointPace, CheckpointPlace } from "./authority/evidence/place.ts"
 import { oldestOpenRequest } from "./authority/state/warrants.ts"
 import * as Projections from "./authority/projections.ts"
 import * as Warrants from "./authority/warrants.ts"
@@ -43,6 +45,9 @@ import { makeRegistry } from "./executor/registry.ts"
 import { makePendingRequests } from "./guard/admission.ts"
 import { makeTokens, tokenKeyInMemory, type SigningKey, type Tokens } from "./guard/tokens.ts"
 import { canonical } from "./guard/canonical.ts"
+import type { ActCrypto } from "./guard/act/chain.ts"
+import { makeEdge, type Edge } from "./guard/act/edge.ts"
+import { makeChainReader } from "./guard/act/reader.ts"
 import { makeSchemas, type Schemas } from "./guard/schemas.ts"
 import { requestAttemptsMax, requestRetention } from "./limits.ts"
 import * as ActionService from "./service/action.ts"
@@ -70,18 +75,9 @@ export interface Docked {
   readonly port: Port
 }
 
-export type DockError = SystemExists | ChannelExists | DockRefused | ModuleRejected | StoreUnavailable
+export type { Gate }
 
-export interface Gate {
-  /** Open warrants: waiting for a human, started, or unknown; oldest first. `state` narrows, also to closed ones. */
-  readonly list: (options?: { readonly state?: WarrantState; readonly limit?: number }) => Effect.Effect<ReadonlyArray<GateView>>
-  readonly show: (id: string) => Effect.Effect<GateView, WarrantNotFound>
-  /** Bound to the digest that was shown; `by` must not be the requester. Answers the warrant as it then is. */
-  readonly approve: (id: string, by: SystemId, options?: { readonly digest?: string; readonly reason?: string }) => Effect.Effect<GateView, Denied | WarrantConflict | WarrantNotFound>
-  readonly deny: (id: string, by: SystemId, reason: string) => Effect.Effect<GateView, Denied | WarrantConflict | WarrantNotFound>
-  /** Says what became of an unknown one. */
-  readonly reconcile: (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string) => Effect.Effect<GateView, Denied | WarrantConflict | WarrantNotFound>
-}
+export type DockError = SystemExists | ChannelExists | DockRefused | ModuleRejected | StoreUnavailable
 
 export interface Kernel {
   readonly id: string
@@ -93,9 +89,10 @@ export interface Kernel {
   readonly dock: (system: System, options?: DockOptions) => Effect.Effect<Docked, DockError>
   /**
    * Docks somebody outside: its port reaches every PUBLIC channel and no other. The one that is docked under this name as
-   * a guest already is given again; any other system under this name keeps it.
+   * a guest already is given again; any other system under this name keeps it. `enrolled`: it came with a key of its own, and
+   * may ask the kernel for authority and for effects.
    */
-  readonly dockGuest: (id: SystemId, description?: string) => Effect.Effect<Docked, DockError>
+  readonly dockGuest: (id: SystemId, description?: string, options?: { readonly enrolled?: boolean }) => Effect.Effect<Docked, DockError>
   /** The guest that is docked under this name. */
   readonly guest: (id: SystemId) => Docked | undefined
   /** The security of a channel whose provider gave it one. */
@@ -105,6 +102,8 @@ export interface Kernel {
   readonly securities: () => ReadonlyArray<ChannelSecurity>
   /** Tokens for those outside. */
   readonly tokens: Tokens
+  /** Keys of systems outside, and tokens for grants. */
+  readonly edge: Edge
   /** Revokes its grants, takes its port and channels' wiring back and stops it. Unknown id: no effect. */
   readonly undock: (id: SystemId) => Effect.Effect<void>
   readonly pause: (id: SystemId) => Effect.Effect<void, SystemNotFound>
@@ -153,6 +152,10 @@ export interface KernelOptions {
   readonly source: ModuleSource
   readonly powers: Powers
   readonly approvalMillis?: number
+  /** How many different approvers an action of a risk needs; absent: one. */
+  readonly quorum?: Rules["quorum"] & {}
+  /** From which risk up an approval from outside this process needs the terminal's code or the passphrase; default `high`. */
+  readonly proofFrom?: ProofFrom
   readonly requestRetention?: number
   /** Class of the journal and the request channels: `relaxed` only to measure. */
   readonly durability?: Durability
@@ -165,11 +168,22 @@ export interface KernelOptions {
 /** What the kernel cannot do by itself: hashing and reading files. */
 export interface Powers {
   readonly sha256: (text: string) => string
+  readonly sha256Bytes: (bytes: Uint8Array) => Uint8Array
+  /** Where checkpoints of the journal are kept outside the store, and how often one is written. Absent: nowhere. */
+  readonly checkpoints?: { readonly place: CheckpointPlace; readonly pace: CheckpointPace }
   /** The private key that signs tokens, made and kept at the first call. Absent: one that dies with the kernel. */
   readonly tokenKey?: Effect.Effect<SigningKey, StoreUnavailable>
+  /** Hashes and signatures of the edge. Absent: no token and no proof is good. */
+  readonly act?: ActCrypto
+  /** The private key that signs tokens for grants, by how many there were. Absent: one that dies with the kernel. */
+  readonly capabilityKey?: (generation: number) => Effect.Effect<SigningKey, StoreUnavailable>
   readonly readingPower: (root: string) => Effect.Effect<ReadingPower, ReadFailure>
   /** Values of the config's secrets, for executors and for striking them out. Absent: there are none. */
   readonly secrets?: Warrants.ExecutorSecrets
+  /** Shows a line to whoever sits in front of the kernel, and to nobody else; absent: it has no terminal. */
+  readonly terminal?: (line: string) => void
+  /** Whether this is the passphrase that approvals may be proved with; absent: none is set. */
+  readonly passphrase?: (given: string) => Effect.Effect<boolean>
 }
 
 /** A kernel, and what its host needs beside it. */
@@ -188,7 +202,7 @@ const ownChannels = (durability: Durability, retention: number): ReadonlyArray<C
   { name: wellKnown.moduleRegistry, durability: "relaxed", description: "Every dock, undock and change of status." },
   { name: wellKnown.policyStore, durability: "relaxed", description: "Every policy version in force." },
   { name: wellKnown.capabilityRequest, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Ask for a capability." },
-  { name: wellKnown.actionGate, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Ask for a side effect." },
+  { name: wellKnown.actionGate, form: "queue", indexes: ["parentId"], attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Ask for a side effect." },
   { name: wellKnown.kernelReplies, delivery: "addressed", durability: "relaxed", retention: { count: retention }, description: "Answers, each to its requester." },
   { name: wellKnown.moduleLoader, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Load a module at run time." },
   { name: wellKnown.lifecycle, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Revoke, pause, resume or drain a system." },
@@ -196,13 +210,25 @@ const ownChannels = (durability: Durability, retention: number): ReadonlyArray<C
   { name: wellKnown.approvals, durability: "relaxed", indexes: ["subject"], description: "What waits for a human, and its answers." }
 ]
 
+/** Where nothing can be checked nothing is right. */
+const noCrypto: ActCrypto = { sha256: () => "", sha256Of: () => "", verify: () => false }
+
+const keysInMemory = (): (generation: number) => Effect.Effect<SigningKey> => {
+  const keys = new Map<number, Effect.Effect<SigningKey>>()
+  return (generation) => {
+    const key = keys.get(generation) ?? tokenKeyInMemory()
+    keys.set(generation, key)
+    return key
+  }
+}
+
 /** How often a stopped store is tried again. */
 const reopenMillis = 1_000
 
 /** Composes a kernel over an open store. Nothing runs before `launch`. */
 export const make = Effect.fnUntraced(function*(
   options: KernelOptions
-): Effect.fn.Return<Hosted, ConfigInvalid | ChannelExists | StoreUnavailable | StoreCorrupt, Scope.Scope> {
+): Effect.fn.Return<Hosted, ConfigInvalid | ChannelExists | EvidenceMismatch | StoreUnavailable | StoreCorrupt, Scope.Scope> {
   const { clock, powers, store } = options
   const durability = options.durability ?? "strict"
   let journal: Journal | undefined
@@ -214,7 +240,10 @@ export const make = Effect.fnUntraced(function*(
     // The body of an action stays where it was asked for as long as its warrant is open.
     neededBeyond: (channel) => (channel === wellKnown.actionGate && journal !== undefined ? oldestOpenRequest(journal.state()) - 1 : undefined)
   })
-  journal = yield* Journal_.make({ channels, canonical, sha256: powers.sha256, kernel: options.id, version: options.version, durability })
+  journal = yield* Journal_.make({
+    channels, canonical, sha256: powers.sha256, sha256Bytes: powers.sha256Bytes, kernel: options.id, version: options.version, durability,
+    ...(powers.checkpoints === undefined ? {} : { evidence: powers.checkpoints })
+  })
   const kept = journal
   for (const spec of ownChannels(durability, options.requestRetention ?? requestRetention)) {
     yield* Effect.catchTag(channels.open(channelOf(spec, kernelSystem)), "InvalidPayload", Effect.die)
@@ -227,14 +256,17 @@ export const make = Effect.fnUntraced(function*(
 
   const digestOf = (value: unknown): string => powers.sha256(canonical(value))
   const registry = makeRegistry()
+  const act = powers.act ?? noCrypto
   const rules: Rules = {
     policy: options.policy,
     digestOf,
     executor: registry.get,
-    ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis })
+    readToken: makeChainReader(act),
+    ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis }),
+    ...(options.quorum === undefined ? {} : { quorum: options.quorum })
   }
   const entered = options.entered ?? (() => {})
-  const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
+  const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered, now: clock.now, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
   const projections = yield* Projections.make({ journal, channels, payloadOf: warrants.payloadOf })
   const pending = makePendingRequests()
   registry.register(kernelSystem, options.executors)
@@ -275,6 +307,13 @@ export const make = Effect.fnUntraced(function*(
       return docked !== undefined && docked.request.guest !== true && docked.request.unreachable === undefined
     }
   })
+  const edge = makeEdge({
+    kernel: options.id, journal: kept, clock, crypto: act, key: powers.capabilityKey ?? keysInMemory(),
+    isDocked: (name) => {
+      const docked = constellation.get(name)
+      return docked !== undefined && docked.request.guest !== true && docked.request.unreachable === undefined
+    }
+  })
   const loader = Loader_.make({ constellation, journal, rules, source: options.source })
   const replace = Replace.make({ constellation, loader, source: options.source })
   const room: ServiceRoom = { channels, journal, projections, pending }
@@ -300,10 +339,16 @@ export const make = Effect.fnUntraced(function*(
   const mending = <A>(work: Effect.Effect<A>): Effect.Effect<A> =>
     Effect.andThen(mend, Effect.raceFirst(work, Effect.forever(Effect.andThen(Effect.sleep(reopenMillis), mend))))
 
+  const proofFrom = options.proofFrom ?? "high"
+  const proof = makeProof({ from: proofFrom, sha256: powers.sha256, now: clock.now, terminal: powers.terminal, passphrase: powers.passphrase })
   const gate = Gate_.make({
-    journal,
+    journal: kept,
+    store,
     warrants,
     rules,
+    proof,
+    now: clock.now,
+    canonical,
     artifact: (digest) =>
       store.getArtifact(digest).pipe(
         Effect.map((bytes): unknown => JSON.parse(new TextDecoder().decode(bytes))),
@@ -312,6 +357,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const arriving = Semaphore.makeUnsafe(1)
+  const isEnrolled = (id: SystemId): boolean => constellation.get(id)?.request.enrolled === true
   const guest = (id: SystemId): Docked | undefined => {
     const docked = constellation.get(id)
     return docked?.request.guest === true ? { id, port: docked.control.port } : undefined
@@ -334,22 +380,24 @@ export const make = Effect.fnUntraced(function*(
         }),
         (docked) => ({ id: docked.id, port: docked.control.port })
       ),
-    dockGuest: (id, description = "") =>
+    dockGuest: (id, description = "", { enrolled = false } = {}) =>
       Effect.suspend(() => {
         const here = guest(id)
-        if (here !== undefined) return Effect.succeed(here)
+        if (here !== undefined && (!enrolled || isEnrolled(id))) return Effect.succeed(here)
         // One at a time: two who come at once under one name are the same guest.
         return arriving.withPermit(Effect.suspend((): Effect.Effect<Docked, DockError> => {
           const arrived = guest(id)
-          if (arrived !== undefined) return Effect.succeed(arrived)
-          return Effect.map(
+          if (arrived !== undefined && (!enrolled || isEnrolled(id))) return Effect.succeed(arrived)
+          // Who came with a token before comes with a key now, and is wired to more.
+          const leaving = arrived === undefined ? Effect.void : constellation.undock(id, "it came with a key")
+          return Effect.andThen(leaving, Effect.map(
             constellation.dock(
               // Without a life of its own: it acts when somebody calls.
               { manifest: { ...emptyManifest(id, "door"), description }, run: () => Effect.never },
-              { channels: [], privileged: false, configured: true, guest: true }
+              { channels: [], privileged: false, configured: true, guest: true, ...(enrolled ? { enrolled } : {}) }
             ),
             ({ control }) => ({ id, port: control.port })
-          )
+          ))
         }))
       }),
     guest,
@@ -360,6 +408,7 @@ export const make = Effect.fnUntraced(function*(
     },
     securities: constellation.securities,
     tokens,
+    edge,
     undock: (id) => constellation.undock(id, "undocked"),
     pause: constellation.pause,
     resume: constellation.resume,
@@ -395,6 +444,7 @@ export const make = Effect.fnUntraced(function*(
       systems: constellation.all().length,
       grants: Gate_.grantCount(kept),
       ...Gate_.counts(kept),
+      proof: { from: proofFrom, terminal: proof.hasTerminal, passphrase: proof.hasPassphrase },
       journalHead: kept.state().cursor,
       clockJump: clock.jump() ?? null
     }),
@@ -424,6 +474,7 @@ export const make = Effect.fnUntraced(function*(
       yield* warrants.settled.pipe(Effect.timeoutOption(timeoutMillis))
       yield* projections.caughtUp.pipe(Effect.timeoutOption(timeoutMillis))
       yield* kept.snapshot.pipe(Effect.timeoutOption(timeoutMillis))
+      if (kept.keeper !== undefined) yield* Effect.ignore(kept.keeper.write)
     }),
     awaitDown: Deferred.await(goingDown),
     down: Effect.sync(() => void Deferred.doneUnsafe(goingDown, Effect.void))

@@ -4,28 +4,34 @@ import * as Layer from "effect/Layer"
 import * as Context from "effect/Context"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { dirname, isAbsolute, join, resolve } from "node:path"
+import { basename, dirname, isAbsolute, join, resolve } from "node:path"
 import {
-  ConfigInvalid, type ModuleRejected, StoreUnavailable, type ChannelExists, type StoreCorrupt, type StoreFormat, type StoreLocked
+  ConfigInvalid, type ModuleRejected, StoreUnavailable, type ChannelExists, type EvidenceMismatch, type StoreCorrupt, type StoreFormat, type StoreLocked
 } from "../protocol/errors.ts"
 import type { Executor } from "../protocol/executor.ts"
 import type { SystemId } from "../protocol/names.ts"
 import type { ReadingPower, ReadFailure } from "../protocol/power.ts"
+import * as Journal from "./authority/journal.ts"
+import * as Channels from "./channel/channels.ts"
 import { makeClock, type KernelClock } from "./clock.ts"
 import type { ConfiguredModule, KernelConfig } from "./config.ts"
 import type { ModuleSource } from "./dock/loader.ts"
 import * as FsWrite from "./executor/fs-write.ts"
 import * as ProcessRun from "./executor/process-run.ts"
 import { policyFromConfig } from "./guard/policy.ts"
+import { canonical } from "./guard/canonical.ts"
 import { makeSchemas, type Schemas } from "./guard/schemas.ts"
 import * as Kernel from "./kernel.ts"
-import { sha256Hex } from "./power/digest.ts"
+import { actCrypto } from "./power/act-crypto.ts"
+import { sha256Bytes, sha256Hex } from "./power/digest.ts"
+import { checkpointPlace, type Witness } from "./power/checkpoint-place.ts"
 import { readingPower } from "./power/reading.ts"
 import { readSchemas } from "./power/schema-file.ts"
-import { tokenKeyFile } from "./power/token-key.ts"
+import { keyFile, tokenKeyFile } from "./power/token-key.ts"
 import * as Memory from "./store/memory.ts"
 import * as Sqlite from "./store/sqlite.ts"
 import { Store, type StoreService } from "./store/store.ts"
+import { version } from "./version.ts"
 
 export interface LaunchOptions {
   readonly config: KernelConfig
@@ -44,7 +50,7 @@ export interface LaunchOptions {
 }
 
 export type LaunchError =
-  | ConfigInvalid | ModuleRejected | StoreLocked | StoreFormat | StoreUnavailable | StoreCorrupt | ChannelExists
+  | ConfigInvalid | EvidenceMismatch | ModuleRejected | StoreLocked | StoreFormat | StoreUnavailable | StoreCorrupt | ChannelExists
 
 /** The store of a config, open for as long as the scope. */
 const openStore = (
@@ -97,10 +103,30 @@ const schemasOf = (config: KernelConfig, directory: string): Effect.Effect<Schem
   )
 
 /** Beside the store: who may read one may read the other. A store that dies with the process needs no file. */
-const tokenKeyOf = ({ config, directory, once }: LaunchOptions, store: StoreService): Pick<Kernel.Powers, "tokenKey"> => {
+const tokenKeyOf = ({ config, directory, once }: LaunchOptions, store: StoreService): Pick<Kernel.Powers, "tokenKey" | "capabilityKey"> => {
   const { path } = store.statistics()
   if (once === true || config.store.backend === "memory") return {}
-  return { tokenKey: tokenKeyFile(join(path === null ? join(directory, ".aaax") : dirname(resolve(directory, path)), "token-key.jwk")) }
+  const folder = path === null ? join(directory, ".aaax") : dirname(resolve(directory, path))
+  return {
+    tokenKey: tokenKeyFile(join(folder, "token-key.jwk")),
+    capabilityKey: (generation) => keyFile(join(folder, `capability-key-${generation}.jwk`), "capability key")
+  }
+}
+
+/**
+ * Checkpoints lie in a folder of their own, beside the database and not in it. A store that dies with the process has none;
+ * one that is the user's own says where they are to be.
+ */
+export const checkpointsOf = ({ config, directory, once }: Pick<LaunchOptions, "config" | "directory" | "once">, store: StoreService): Pick<Kernel.Powers, "checkpoints"> => {
+  const { checkpoints, every, seconds, witness } = config.audit
+  const { path } = store.statistics()
+  if (once === true || config.store.backend === "memory" || (checkpoints === undefined && path === null)) return {}
+  const folder = checkpoints === undefined
+    ? join(dirname(resolve(directory, path!)), "checkpoints", basename(path!))
+    : resolve(directory, checkpoints)
+  const witnesses = (Array.isArray(witness) ? witness : [witness]).map((one: Witness): Witness =>
+    typeof one === "string" && one !== "stdout" && !/^https?:\/\//u.test(one) ? resolve(directory, one) : one)
+  return { checkpoints: { place: checkpointPlace({ folder, witnesses }), pace: { entries: every, millis: seconds * 1_000 } } }
 }
 
 /** Opens the store, folds the journal and docks the modules. Nothing runs before the kernel's `launch`. */
@@ -127,7 +153,7 @@ export const launchKernel = Effect.fnUntraced(function*(
     channels: config.channels,
     schemas,
     source: options.source,
-    powers: { sha256: sha256Hex, readingPower: powerFor, ...tokenKeyOf(options, store) },
+    powers: { sha256: sha256Hex, sha256Bytes, act: actCrypto, readingPower: powerFor, ...tokenKeyOf(options, store), ...checkpointsOf(options, store) },
     approvalMillis: config.approvals.expiryMillis,
     requestRetention: config.retention.requests,
     quarantine: options.quarantine ?? [],
@@ -137,3 +163,27 @@ export const launchKernel = Effect.fnUntraced(function*(
   for (const module of options.modules) yield* kernel.loader.load(module, "config", true)
   return kernel
 })
+
+/** The store of a config and its checkpoints, with nothing running over them: for whoever looks, or mends. */
+export const openEvidence = Effect.fnUntraced(function*(
+  options: Pick<LaunchOptions, "config" | "directory">
+): Effect.fn.Return<{ readonly store: StoreService; readonly clock: KernelClock } & Pick<Kernel.Powers, "checkpoints">, LaunchError, Scope.Scope> {
+  const clock = makeClock()
+  const store = yield* openStore(options.config.store, options.directory, clock)
+  return { store, clock, ...checkpointsOf(options, store) }
+})
+
+/**
+ * Takes the journal as it is, although it does not agree with its checkpoints, and writes that down: with the reason, with
+ * what was found, and with the checkpoint that is given up. Nothing else runs. Fails when nothing is wrong.
+ */
+export const acceptRollback = (options: Pick<LaunchOptions, "config" | "directory">, reason: string): Effect.Effect<void, LaunchError> =>
+  Effect.scoped(Effect.gen(function*() {
+    const { checkpoints, clock, store } = yield* openEvidence(options)
+    if (checkpoints === undefined) return yield* new ConfigInvalid({ issues: [{ file: "", path: "store", reason: "no checkpoints are kept for this store." }] })
+    const channels = yield* Channels.make({ store, clock, schemas: yield* Effect.orDie(makeSchemas()), boot: () => 0 })
+    yield* Journal.make({
+      channels, canonical, sha256: sha256Hex, sha256Bytes, kernel: options.config.id, version, durability: "strict",
+      evidence: checkpoints, acceptRollback: reason
+    })
+  }))

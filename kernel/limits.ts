@@ -454,3 +454,7 @@ export const fetchHeaderBytesMax = 16_384
 export const fetchAnswerBytesDefault = 8 * 1_048_576
 /** Addresses of one name that are tried one after the other. */
 export const fetchAddressesMax = 4
+/** Times in a row that something could not be reached before it is left alone, for how long, and how many are remembered. */
+export const circuitFailuresMax = 5
+export const circuitOpenMillis = 30_000
+export const circuitsMax = 1_000

@@ -11,7 +11,8 @@ import type { ChannelSpec } from "../protocol/channel.ts"
 import { policyFromConfig } from "./guard/policy.ts"
 import { makeSchemas } from "./guard/schemas.ts"
 import * as Kernel from "./kernel.ts"
-import { sha256Hex } from "./power/digest.ts"
+import { actCrypto } from "./power/act-crypto.ts"
+import { sha256Bytes, sha256Hex } from "./power/digest.ts"
 import { readingPower } from "./power/reading.ts"
 import * as Memory from "./store/memory.ts"
 import type { StoreService } from "./store/store.ts"
@@ -39,8 +40,12 @@ export interface TestOptions {
   /** Newest events that are kept in each request and reply channel. */
   readonly requestRetention?: number
   readonly time?: TestTime
+  /** Where checkpoints of the journal are kept outside the store; default: nowhere. */
+  readonly checkpoints?: NonNullable<Kernel.Powers["checkpoints"]>
   /** Signs the kernel's tokens; default: one that dies with the kernel. */
   readonly tokenKey?: NonNullable<Kernel.Powers["tokenKey"]>
+  /** Signs tokens for grants; default: one that dies with the kernel. */
+  readonly capabilityKey?: NonNullable<Kernel.Powers["capabilityKey"]>
   /** Secrets that executors may ask for; default: none. */
   readonly secrets?: Secrets
 }
@@ -94,7 +99,7 @@ export const makeKernel = Effect.fnUntraced(function*(
     schemas: yield* Effect.orDie(makeSchemas(options.schemas)),
     source: (file) => Effect.fail(new ModuleRejected({ module: file, reason: "a test kernel loads no files" })),
     powers: {
-      sha256: sha256Hex, readingPower,
+      sha256: sha256Hex, sha256Bytes, readingPower, act: actCrypto, ...(options.capabilityKey === undefined ? {} : { capabilityKey: options.capabilityKey }), ...(options.checkpoints === undefined ? {} : { checkpoints: options.checkpoints }),
       ...(options.tokenKey === undefined ? {} : { tokenKey: options.tokenKey }),
       ...(options.secrets === undefined ? {} : { secrets: forExecutors(options.secrets) })
     },

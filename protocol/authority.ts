@@ -277,6 +277,7 @@ export interface Policy {
   readonly version: string
   readonly description: string
   readonly ask: (question: Question) => Verdict
+  readonly rules?: ReadonlyArray<Pick<Rule, "name" | "description">>
   /** What each rule says, in the order of their names; for people. */
   readonly explain?: (question: Question) => ReadonlyArray<RuleAnswer>
   /** Engines that its rules speak for; absent: none. */

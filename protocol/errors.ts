@@ -122,6 +122,13 @@ export class StoreFormat extends Schema.TaggedError<StoreFormat>()("StoreFormat"
 }
 
 /** Kept data is not readable as it was written. */
+/** The journal is not the one that was signed: entries are lost, changed, or another journal lies in its place. */
+export class EvidenceMismatch extends Schema.TaggedError<EvidenceMismatch>()("EvidenceMismatch", { found: Text, how: Text }) {
+  override get message(): string {
+    return `The journal does not agree with its checkpoints: ${this.found}. ${this.how}`
+  }
+}
+
 export class StoreCorrupt extends Schema.TaggedError<StoreCorrupt>()("StoreCorrupt", { where: Text, reason: Text }) {
   override get message(): string {
     return `The store is damaged at ${this.where}: ${this.reason}.`
@@ -251,6 +258,24 @@ export class WarrantNotFound extends Schema.TaggedError<WarrantNotFound>()("Warr
 export class TokenNotFound extends Schema.TaggedError<TokenNotFound>()("TokenNotFound", { token: Text }) {
   override get message(): string {
     return `There is no token ${this.token}, by id or by name; see aaax token ls.`
+  }
+}
+
+export class EnrolmentNotFound extends Schema.TaggedError<EnrolmentNotFound>()("EnrolmentNotFound", { system: Text }) {
+  override get message(): string {
+    return `${this.system} has no enrolled key; see aaax enroll ls.`
+  }
+}
+
+export class EnrolmentExists extends Schema.TaggedError<EnrolmentExists>()("EnrolmentExists", { system: Text }) {
+  override get message(): string {
+    return `${this.system} has an enrolled key. To put another one in its place, which ends every token of the name: aaax enroll ${this.system} --replace`
+  }
+}
+
+export class StandingNotFound extends Schema.TaggedError<StandingNotFound>()("StandingNotFound", { standing: Text }) {
+  override get message(): string {
+    return `There is no standing approval ${this.standing}: it never was, ended, or was revoked; see aaax gate standing ls.`
   }
 }
 

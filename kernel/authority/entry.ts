@@ -4,7 +4,7 @@
 //
 // History of the layout: 1 (0.1.0) first.
 import type { Standing } from "../../protocol/approval.ts"
-import type { Access, Grant, Risk } from "../../protocol/authority.ts"
+import type { Access, Decision, Grant, Risk } from "../../protocol/authority.ts"
 import type { Cost, Limits } from "../../protocol/budget.ts"
 import type { Event } from "../../protocol/event.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
@@ -114,6 +114,8 @@ export interface CapabilityDecided extends RequestReference {
   readonly rule: string
   /** What policy was asked beside the request itself, and the version that answered; absent when it was not asked. */
   readonly asked?: Readonly<Record<string, unknown>>
+  /** What it answered, when that is not what came of it. */
+  readonly said?: Decision["outcome"]
   readonly policy?: string
   /** The grant that answers: a new one, or the one that was handed out first. */
   readonly grant: Grant | null
@@ -140,6 +142,8 @@ export interface ActionDecided extends RequestReference {
   readonly escalatedTo: string | null
   /** What policy was asked beside what the warrant and the request say; absent when it was not asked. */
   readonly asked?: Readonly<Record<string, unknown>>
+  /** What it answered, when that is not what came of it. */
+  readonly said?: Decision["outcome"]
 }
 export interface WarrantAnswered extends Traced {
   readonly kind: "warrant.answered"

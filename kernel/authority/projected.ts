@@ -37,8 +37,8 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       const { caveats, id } = entry.grant
       const expires = caveats.expiresAt === undefined ? null : caveats.expiresAt / 1000
       const granted = reply(entry, replyKinds.granted, { resource: entry.resource, token: id, expires })
-      // One that was handed out before is in the registry already.
-      return entry.grant.origin === entry.request ? [granted, register(wellKnown.capabilityRegistry, "grant", entry.grant)] : [granted]
+      // One that was handed out before is in the registry already, as is one that was delegated.
+      return entry.grant.origin === entry.request && entry.grant.parent === null ? [granted, register(wellKnown.capabilityRegistry, "grant", entry.grant)] : [granted]
     }
     case "request.refused":
       return [reply(entry, entry.reply, { request_id: entry.request, reason: entry.reason })]
@@ -90,8 +90,17 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       return [entry.outcome === "ok"
         ? reply(entry, replyKinds.lifecycleOk, { command: entry.command, system_id: entry.target })
         : reply(entry, replyKinds.lifecycleError, { command: entry.command, system_id: entry.target, reason: entry.reason })]
-    case "grant.issued":
-      return [register(wellKnown.capabilityRegistry, "grant", entry.grant)]
+    case "capability.revoked":
+      return [reply(entry, replyKinds.revokedCapability, { token: entry.grant, ended: entry.ended, interrupted: entry.underWay })]
+    case "grant.issued": {
+      const registered = register(wellKnown.capabilityRegistry, "grant", entry.grant)
+      const { access, caveats, facet = false, giver, holder, id, offline, resource } = entry.grant
+      // Who was given something is told of it; who came with a token knows.
+      return giver === undefined || offline !== undefined ? [registered] : [registered, {
+        channel: wellKnown.kernelReplies, kind: replyKinds.delegated, recipient: holder, correlationId: null,
+        payload: { resource, access, token: id, from: giver, facet, expires: caveats.expiresAt === undefined ? null : caveats.expiresAt / 1000 }
+      }]
+    }
     case "grants.ended":
       return [register(wellKnown.capabilityRegistry, entry.reason === "expired" ? "expire" : "revoke", { grants: entry.grants, holder: entry.holder })]
     case "system.docked": {
@@ -121,8 +130,13 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
     case "standing.revoked":
     case "token.minted":
     case "token.revoked":
+    case "edge.keyed":
+    case "key.enrolled":
+    case "key.revoked":
     case "clock.jumped":
     case "clock.confirmed":
+    case "checkpoints.started":
+    case "rollback.accepted":
     case "snapshot.taken":
       return nothing
   }

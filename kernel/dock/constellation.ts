@@ -35,6 +35,8 @@ export interface DockRequest {
   readonly configured: boolean
   /** Somebody outside: wired to every PUBLIC channel, as far as its credential goes. */
   readonly guest?: boolean
+  /** A guest with a key of its own: wired to the kernel's request channels, too, and to its own replies. */
+  readonly enrolled?: boolean
   /** Channels that systems bring along which are docked behind it: it may be wired to them before they are there. */
   readonly coming?: ReadonlySet<ChannelId>
   /** For code that runs elsewhere: why it cannot be reached now, or nothing. */
@@ -126,6 +128,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
   const docking = new Set<SystemId>()
   const securities = new Map<ChannelId, ChannelSecurity>()
   const guests = publicWiring(channels)
+  const holders = publicWiring(channels, true)
   let started = false
 
   const found = (id: SystemId): Effect.Effect<Docked, SystemNotFound> => {
@@ -205,7 +208,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     const { manifest } = system
     const refuse = (reason: string) => new DockRefused({ system: manifest.id, reason })
     const privileged = request.privileged || (manifest.privileged && request.configured)
-    const wiring = request.guest === true ? guests : wiringOf(
+    const wiring = request.guest === true ? request.enrolled === true ? holders : guests : wiringOf(
       manifest, request.channels, privileged, (name) => channels.get(name) !== undefined || request.coming?.has(name) === true
     )
     if (typeof wiring === "string") return yield* refuse(wiring)

@@ -30,16 +30,28 @@ const everything: Wire = { read: true, append: true, take: true, admin: true }
 export const isPublic = (channel: Channel | undefined): channel is Channel =>
   channel !== undefined && channel.visibility === "public" && !wellKnown.isReserved(channel.name)
 
-/** The wiring of guests: every PUBLIC channel, also those that are created later. Their credentials narrow it. */
-export const publicWiring = (channels: { readonly get: (name: ChannelId) => Channel | undefined; readonly all: () => ReadonlyArray<Channel> }): Wiring => {
-  const names = (): ReadonlyArray<ChannelId> => channels.all().filter(isPublic).map(({ name }) => name)
+/**
+ * The wiring of guests: every PUBLIC channel, also those that are created later. Their credentials narrow it. `asks`: also the
+ * kernel's channels that every system has, to ask for authority and effects and to read what is answered.
+ */
+export const publicWiring = (
+  channels: { readonly get: (name: ChannelId) => Channel | undefined; readonly all: () => ReadonlyArray<Channel> }, asks = false
+): Wiring => {
+  const common = asks ? wellKnown.common : []
+  const names = (): ReadonlyArray<ChannelId> => [...channels.all().filter(isPublic).map(({ name }) => name), ...common]
+  const wireOf = (name: ChannelId): Wire | undefined =>
+    isPublic(channels.get(name)) ? everything : common.includes(name) ? reservedWire(name) : undefined
   return {
-    get: (name) => (isPublic(channels.get(name)) ? everything : undefined),
+    get: wireOf,
     keys: names,
     hides: true,
-    [Symbol.iterator]: () => names().map((name) => [name, everything] as const)[Symbol.iterator]()
+    [Symbol.iterator]: () => names().map((name) => [name, wireOf(name) ?? everything] as const)[Symbol.iterator]()
   }
 }
+
+/** The role that a credential needs on a channel of the kernel that every system has; nothing: it is for no guest. */
+export const commonRole = (channel: ChannelId): Role | undefined =>
+  wellKnown.common.includes(channel) ? requests.has(channel) ? "write" : "read" : undefined
 
 const requests: ReadonlySet<ChannelId> = new Set([
   wellKnown.capabilityRequest, wellKnown.actionGate, wellKnown.moduleLoader, wellKnown.lifecycle

@@ -9,7 +9,7 @@ import * as Resources from "../../kernel/resource/resources.ts"
 import { prepare } from "../../kernel/store/codec.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import { channelOf } from "../../protocol/channel.ts"
-import { ChannelNotFound, Denied, GrantNotFound, TokenNotFound, WarrantNotFound } from "../../protocol/errors.ts"
+import { ChannelNotFound, Denied, GrantNotFound, EnrolmentNotFound, TokenNotFound, WarrantNotFound } from "../../protocol/errors.ts"
 import { emptyManifest, type Manifest } from "../../protocol/manifest.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { GateView, SystemView } from "../../protocol/view.ts"
@@ -132,6 +132,11 @@ export const makeFakeKernel = (options: {
       tokens: {
         mint: () => Effect.die("a fake mints no tokens"), list: () => [], revoke: (token) => Effect.fail(new TokenNotFound({ token })),
         verify: () => Effect.succeed(undefined), isLive: () => false, ready: Effect.void, onRevoked: () => () => {}
+      },
+      edge: {
+        enrol: () => Effect.die("a fake enrolls no keys"), list: () => [], show: (system) => Effect.fail(new EnrolmentNotFound({ system })),
+        revoke: (system) => Effect.fail(new EnrolmentNotFound({ system })), isLive: () => false, mint: () => Effect.die("a fake signs no tokens"),
+        rotate: Effect.succeed([]), keys: () => [], nonce: "", read: () => ({ refused: "" }), hashOf: () => "", hashOfText: () => "", onRevoked: () => () => {}
       },
       undock: ask("undock"), pause: ask("pause"), resume: ask("resume"), drain: ask("drain"), revoke: ask("revoke"),
       gate: {

@@ -4,10 +4,12 @@ import { grantSecondsMax, type Access, type Grant } from "../../../protocol/auth
 import type { SystemStatus } from "../../../protocol/lifecycle.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import type { Entry } from "../entry.ts"
-import { grantsOf, subtree } from "../state/grants.ts"
+import { grantsOf } from "../state/grants.ts"
 import { lookup, type AuthorityState } from "../state/state.ts"
 import { firstGrantId } from "./capability.ts"
+import { askPolicy } from "./ask.ts"
 import { nothing, type Decision, type Rules } from "./decision.ts"
+import { endingOf } from "./ending.ts"
 
 const firstGrantOrigin = "manifest:"
 
@@ -53,7 +55,7 @@ export const decideDock = (rules: Rules, docking: Docking): Decision<DockAnswer>
   ]
   for (const [resource, access] of status === "revoked" ? [] : wanted) {
     const id = firstGrantId(docking.system, docking.manifest, access, resource)
-    const verdict = rules.policy.ask({
+    const { verdict } = askPolicy(rules, state, {
       kind: "capability", system: docking.system, resource, access, context: {}, declared: docking.configured
     })
     if (verdict.outcome !== "allow") continue
@@ -72,22 +74,24 @@ export const decideDock = (rules: Rules, docking: Docking): Decision<DockAnswer>
   // What an earlier manifest declared and this one does not, or policy allows no longer, is not kept for old times' sake.
   const kept = new Set(grants.map(({ id }) => id))
   const stale = grantsOf(state, docking.system).filter(({ id, origin }) => origin.startsWith(firstGrantOrigin) && !kept.has(id))
-  if (stale.length > 0) {
-    entries.push({ kind: "grants.ended", at: now, holder: docking.system, grants: subtree(state, stale.map(({ id }) => id)), reason: "revoked" })
-  }
+  const ending = endingOf(state, stale.map(({ id }) => id), docking.system, "revoked", now)
+  if (ending !== undefined) entries.push(ending.entry)
   entries.push(...issued)
   return { entries, answer: { status, grants } }
 }
 
-const ending = (state: AuthorityState, now: number, holder: SystemId, reason: "revoked" | "undocked"): ReadonlyArray<Entry> => {
-  const own = [...HashMap.values(state.grants)].filter(({ grant }) => grant.holder === holder).map(({ grant }) => grant.id)
-  return own.length === 0 ? [] : [{ kind: "grants.ended", at: now, holder, grants: subtree(state, own), reason }]
+/** Everything that a system holds, and what others got of it. */
+const endingAll = (state: AuthorityState, now: number, holder: SystemId, reason: "revoked" | "undocked"): ReadonlyArray<Entry> => {
+  const ending = endingOf(state, grantsOf(state, holder).map(({ id }) => id), holder, reason, now)
+  return ending === undefined ? [] : [ending.entry]
 }
 
 /** Undocks for good: its record and its grants are gone. */
 export const decideUndock = (system: SystemId, module: string | undefined, reason: string): Decision<void> => (state, now) => {
   if (lookup(state.systems, system) === undefined) return nothing
-  const entries: Array<Entry> = [...ending(state, now, system, "undocked"), { kind: "system.undocked", at: now, system, reason }]
+  // What belongs to a key outlives a connection: it ends with the key.
+  const kept = HashMap.has(state.edge.enrolled, system)
+  const entries: Array<Entry> = [...(kept ? [] : endingAll(state, now, system, "undocked")), { kind: "system.undocked", at: now, system, reason }]
   if (module !== undefined && lookup(state.modules, module) !== undefined) entries.push({ kind: "module.unloaded", at: now, module })
   return { entries, answer: undefined }
 }
@@ -101,5 +105,5 @@ export const decideStatus = (system: SystemId, status: SystemStatus, reason: str
   if (record === undefined) return { entries: [], answer: false }
   if (record.status === status || record.status === "revoked") return { entries: [], answer: true }
   const change: Entry = { kind: "system.changed", at: now, system, status, reason }
-  return { entries: status === "revoked" ? [...ending(state, now, system, "revoked"), change] : [change], answer: true }
+  return { entries: status === "revoked" ? [...endingAll(state, now, system, "revoked"), change] : [change], answer: true }
 }
