@@ -10,7 +10,7 @@ import type { Port } from "../protocol/port.ts"
 import { makeClock } from "../kernel/clock.ts"
 import { policyFromConfig } from "../kernel/guard/policy.ts"
 import * as Kernel from "../kernel/kernel.ts"
-import { sha256Hex } from "../kernel/power/digest.ts"
+import { sha256Bytes, sha256Hex } from "../kernel/power/digest.ts"
 import * as Sqlite from "../kernel/store/sqlite.ts"
 
 export interface WorldOptions {
@@ -38,7 +38,7 @@ export const makeWorld = Effect.fnUntraced(function*(
     policy: Result.getOrThrow(policyFromConfig(undefined)),
     executors,
     source: () => Effect.die("loads no modules"),
-    powers: { sha256: sha256Hex, readingPower: () => Effect.die("reads no files") },
+    powers: { sha256: sha256Hex, sha256Bytes, readingPower: () => Effect.die("reads no files") },
     ...(durability === undefined ? {} : { durability }),
     pid: process.pid
   })

@@ -22,6 +22,7 @@ const byTag: { readonly [Tag in (ClientError | AlreadyRunning | NotFound | NotLa
   ArtifactNotFound: codes.notFound,
   SubscriptionNotFound: codes.notFound,
   GrantNotFound: codes.notFound,
+  BudgetNotFound: codes.notFound,
   WarrantNotFound: codes.notFound,
   StandingNotFound: codes.notFound,
   TokenNotFound: codes.notFound,

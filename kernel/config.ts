@@ -11,10 +11,11 @@ import type { Executor } from "../protocol/executor.ts"
 import { frameworks, type Manifest, PowerRequest, type System } from "../protocol/manifest.ts"
 import { nearest, SystemId } from "../protocol/names.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
+import { tiers, type Isolation } from "../protocol/tier.ts"
 import type { Door } from "./door/door.ts"
 import type { Endpoint } from "./door/endpoint.ts"
 import { isStandardSchema } from "./guard/schemas.ts"
-import { approvalMillisDefault, requestRetention, systemsMax } from "./limits.ts"
+import { approvalMillisDefault, checkpointEntriesDefault, checkpointMillisDefault, requestRetention, systemsMax } from "./limits.ts"
 import type { Store } from "./store/store.ts"
 
 const withDefault = <S extends Schema.Top>(schema: S, make: () => S["Encoded"]) =>
@@ -60,6 +61,10 @@ const StoreData = Schema.Struct({
   path: withDefault(Schema.NonEmptyString, () => ".aaax/kernel.db")
 })
 
+const WitnessData = Schema.Union([Schema.NonEmptyString, Schema.Struct({ command: Schema.NonEmptyArray(Schema.NonEmptyString) })])
+
+const Command = Schema.Array(Schema.NonEmptyString.check(Schema.isMaxLength(4_096))).check(Schema.isMinLength(1), Schema.isMaxLength(100))
+
 /** A manifest with the ancestor's words beside ours; `moduleOf` brings them together. */
 const ManifestData = Schema.Struct({
   module_id: Schema.optionalKey(SystemId),
@@ -69,6 +74,8 @@ const ManifestData = Schema.Struct({
   requires_remote_channels: Schema.optionalKey(Texts),
   provides_channels: Schema.optionalKey(Schema.Array(Schema.Union([Schema.NonEmptyString, ChannelSpec]))),
   risk_profile: Schema.optionalKey(Text),
+  command: Schema.optionalKey(Command),
+  tier: Schema.optionalKey(Schema.Literals(tiers)),
   framework: Schema.optionalKey(Text),
   id: Schema.optionalKey(SystemId),
   description: Schema.optionalKey(Text),
@@ -100,7 +107,19 @@ const ModuleEntry = Schema.Struct({
   manifest: Schema.optionalKey(ManifestData),
   settings: withDefault(Settings, () => ({})),
   privileged: withDefault(Schema.Boolean, () => false),
-  tier: withDefault(Schema.Literals(["in-process"]), () => "in-process" as const)
+  /** Where its code runs; absent: in this process for the project's own files, else in the strongest tier that there is. */
+  tier: Schema.optionalKey(Schema.Literals(tiers)),
+  /** For framework `process`: a program and its arguments. Those that name files are found from the config's folder. */
+  command: Schema.optionalKey(Command),
+  /** For tiers other than `in-process`. */
+  limits: Schema.optionalKey(Schema.Struct({
+    memoryBytes: Schema.optionalKey(Positive),
+    processorSeconds: Schema.optionalKey(Positive),
+    /** How long its loop may not answer. */
+    silenceMillis: Schema.optionalKey(Positive),
+    /** How long it may hold items that it took without doing anything. */
+    stallMillis: Schema.optionalKey(Positive)
+  }))
 })
 /** A module as config names it. */
 export interface ModuleConfig extends Schema.Schema.Type<typeof ModuleEntry> {}
@@ -186,9 +205,25 @@ const Shape = Schema.Struct({
   survey: withDefault(Schema.Struct({
     workers: withDefault(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 64 })), () => 2)
   }), () => ({})),
+  isolation: withDefault(Schema.Struct({
+    /** Lets code run below the floor that its trust requires. Said aloud and journalled. */
+    allowWeakIsolation: withDefault(Schema.Boolean, () => false),
+    /** Public keys of publishers whose signed modules are trusted as `signed`: `aaax module sign` prints them. */
+    publishers: withDefault(Texts, () => [])
+  }), () => ({})),
   approvals: withDefault(Schema.Struct({
     /** How long an escalated action waits for a human before it expires to a refusal. */
     expiryMillis: withDefault(Positive, () => approvalMillisDefault)
+  }), () => ({})),
+  /** Evidence: signed checkpoints of the journal, outside the store. */
+  audit: withDefault(Schema.Struct({
+    /** Folder of the checkpoints and of the key that signs them; default: `checkpoints/` beside the database. */
+    checkpoints: Schema.optionalKey(Schema.NonEmptyString),
+    /** Entries, and seconds, after which one is written when something changed. */
+    every: withDefault(Positive, () => checkpointEntriesDefault),
+    seconds: withDefault(Positive, () => checkpointMillisDefault / 1_000),
+    /** Further places that are told each one: a file elsewhere, an http address, `stdout`, or a program. */
+    witness: withDefault(Schema.Union([WitnessData, Schema.Array(WitnessData)]), () => [])
   }), () => ({})),
   retention: withDefault(Schema.Struct({
     /** Newest events that are kept in each request and reply channel. */
@@ -235,14 +270,22 @@ export interface ConfiguredModule {
   readonly channels: ReadonlyArray<string>
   readonly privileged: boolean
   readonly lllmToml?: string
+  /** Where its code runs; absent: in this process, as code of the host. */
+  readonly isolation?: Isolation
+  /** Ends what was started to read it, when it is not docked. */
+  readonly release?: () => void
 }
+
+/** The program of an entry, wherever it is said. */
+export const commandOf = ({ command, manifest }: ModuleConfig): ReadonlyArray<string> | undefined => manifest?.command ?? command
 
 /**
  * Brings entry, explicit manifest and the loaded system's own manifest together. The explicit one wins over the
  * entry (as in the ancestor); lists of the system's own manifest are kept and added to.
  */
 export const moduleOf = (
-  entry: ModuleConfig, loaded?: { readonly system?: System; readonly file?: string; readonly digest?: string }
+  entry: ModuleConfig,
+  loaded?: { readonly system?: System; readonly file?: string | null; readonly digest?: string; readonly isolation?: Isolation; readonly release?: () => void }
 ): ConfiguredModule => {
   const system = loaded?.system ?? entry.system
   const own = system?.manifest
@@ -258,7 +301,7 @@ export const moduleOf = (
   return {
     manifest: {
       id: entry.id,
-      framework: entry.framework ?? explicit.framework ?? own?.framework ?? "lllm",
+      framework: entry.framework ?? explicit.framework ?? own?.framework ?? (commandOf(entry) === undefined ? "lllm" : "process"),
       description: explicit.description ?? own?.description ?? "",
       reads: both(own?.reads, explicit.reads),
       writes: both(own?.writes, explicit.writes),
@@ -276,7 +319,9 @@ export const moduleOf = (
     digest: loaded?.digest ?? null,
     channels: explicit.requires_channels ?? entry.channels,
     privileged: explicit.privileged ?? (entry.privileged || own?.privileged === true),
-    ...(lllmToml === undefined ? {} : { lllmToml })
+    ...(lllmToml === undefined ? {} : { lllmToml }),
+    ...(loaded?.isolation === undefined ? {} : { isolation: loaded.isolation }),
+    ...(loaded?.release === undefined ? {} : { release: loaded.release })
   }
 }
 
@@ -294,9 +339,12 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   survey: ["workers"],
   approvals: ["expiryMillis"],
   retention: ["requests"],
+  audit: ["checkpoints", "every", "seconds", "witness"],
   "modules[]": Object.keys(ModuleEntry.fields).filter((key) => key !== "system"),
   "modules[].framework": frameworks,
-  "modules[].tier": ["in-process"],
+  "modules[].tier": tiers,
+  "modules[].limits": ["memoryBytes", "processorSeconds", "silenceMillis", "stallMillis"],
+  isolation: ["allowWeakIsolation", "publishers"],
   "modules[].manifest": Object.keys(ManifestData.fields),
   "channels[]": Object.keys(ChannelSpec.fields),
   "channels[].form": Form.literals,

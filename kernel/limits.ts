@@ -147,6 +147,8 @@ export const manifestNamesMax = 400
 export const manifestTextMax = 131_072
 /** Budgets of systems: each action looks at all of them. */
 export const budgetsMax = 200
+/** Warrants that a view of a budget names. */
+export const budgetWarrantsMax = 100
 /** Result of an executor that is kept in the journal, in UTF-16 code units; a larger one becomes an artifact. */
 export const resultTextMax = 65_536
 /** Entries in one journal batch. */
@@ -458,3 +460,16 @@ export const fetchAddressesMax = 4
 export const circuitFailuresMax = 5
 export const circuitOpenMillis = 30_000
 export const circuitsMax = 1_000
+/** One message of a chat, its messages, its tools, and a name in it; in UTF-16 code units and counts. */
+export const llmContentMax = 400_000
+export const llmMessagesMax = 1_000
+export const llmToolsMax = 128
+export const llmNameMax = 200
+/** Tokens of one answer: what may be asked for, and what a backend gives that does not say. */
+export const llmTokensMax = 1_000_000
+export const llmTokensDefault = 4_096
+/** An answer, and a file of recorded ones, in UTF-16 code units. */
+export const llmAnswerMax = 4 * 1_048_576
+export const llmReplayBytesMax = 64 * 1_048_576
+/** One question to a model. */
+export const llmMillisDefault = 300_000

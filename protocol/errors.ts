@@ -249,6 +249,14 @@ export class GrantNotFound extends Schema.TaggedError<GrantNotFound>()("GrantNot
   }
 }
 
+export class BudgetNotFound extends Schema.TaggedError<BudgetNotFound>()("BudgetNotFound", {
+  budget: Text, nearest: Schema.optionalKey(Text)
+}) {
+  override get message(): string {
+    return `There is no budget ${this.budget}; see aaax budget ls.${this.nearest === undefined ? "" : ` Did you mean ${this.nearest}?`}`
+  }
+}
+
 export class WarrantNotFound extends Schema.TaggedError<WarrantNotFound>()("WarrantNotFound", { warrant: Text }) {
   override get message(): string {
     return `There is no warrant ${this.warrant}; see aaax gate ls.`

@@ -44,6 +44,7 @@ const table: { readonly [Tag in Failure["_tag"]]: readonly [Schema.Codec<Extract
   ModuleRejected: [errors.ModuleRejected, 422],
   ConfigInvalid: [errors.ConfigInvalid, 422],
   GrantNotFound: [errors.GrantNotFound, 404],
+  BudgetNotFound: [errors.BudgetNotFound, 404],
   WarrantNotFound: [errors.WarrantNotFound, 404],
   TokenNotFound: [errors.TokenNotFound, 404],
   EnrolmentNotFound: [errors.EnrolmentNotFound, 404],

@@ -1,8 +1,10 @@
 // Views: what a kernel says of itself to operators. Doors serve them, the command line prints them.
 import * as Schema from "effect/Schema"
 import { Grant } from "./authority.ts"
+import { FreezeView } from "./policy.ts"
 import { Channel } from "./channel.ts"
 import { SystemStatus } from "./lifecycle.ts"
+import { tiers, trusts } from "./tier.ts"
 import { Warrant } from "./warrant.ts"
 
 export const SystemView = Schema.Struct({
@@ -10,6 +12,8 @@ export const SystemView = Schema.Struct({
   status: SystemStatus,
   module: Schema.NullOr(Schema.String),
   framework: Schema.String,
+  /** Where its code runs. */
+  tier: Schema.optionalKey(Schema.Literals(tiers)),
   description: Schema.String,
   privileged: Schema.Boolean,
   reads: Schema.Array(Schema.String),
@@ -43,7 +47,14 @@ export const ModuleView = Schema.Struct({
   file: Schema.NullOr(Schema.String),
   digest: Schema.NullOr(Schema.String),
   origin: Schema.Literals(["config", "runtime"]),
-  status: SystemStatus
+  status: SystemStatus,
+  tier: Schema.optionalKey(Schema.Literals(tiers)),
+  /** Whose code it is. */
+  trust: Schema.optionalKey(Schema.Literals(trusts)),
+  /** It runs below the floor of its trust, because the config allows it. */
+  weak: Schema.optionalKey(Schema.Boolean),
+  /** What it asks for beyond what was approved: it is not docked before somebody approves it. */
+  needs: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export interface ModuleView extends Schema.Schema.Type<typeof ModuleView> {}
 
@@ -71,6 +82,10 @@ export const KernelStatus = Schema.Struct({
   now: Schema.Int,
   directory: Schema.String,
   policy: Schema.String,
+  /** What an operator must know of it: frozen, put in force at run time, or not here. */
+  policyNotes: Schema.Array(Schema.String),
+  /** Since when nothing new starts; null: it is not frozen. */
+  frozen: Schema.NullOr(FreezeView),
   store: StoreView,
   systems: Schema.Int,
   grants: Schema.Int,
@@ -78,6 +93,8 @@ export const KernelStatus = Schema.Struct({
   waiting: Schema.Int,
   /** Warrants whose outcome nobody knows. */
   unknown: Schema.Int,
+  /** What an approval from outside the kernel's process needs from which risk up, and what there is for it. */
+  proof: Schema.optionalKey(Schema.Struct({ from: Schema.String, terminal: Schema.Boolean, passphrase: Schema.Boolean })),
   journalHead: Schema.Int,
   /** Milliseconds of a clock jump that is not confirmed, or null. */
   clockJump: Schema.NullOr(Schema.Finite)
@@ -91,6 +108,20 @@ export const GrantView = Schema.Struct({
   uses: Schema.Int
 })
 export interface GrantView extends Schema.Schema.Type<typeof GrantView> {}
+
+/** A grant with everything that it is checked together with. */
+export const GrantStory = Schema.Struct({
+  ...GrantView.fields,
+  /** Those above it, its parent first. */
+  chain: Schema.Array(GrantView),
+  /** Actions that may still be started under it, as far as it and those above it count them; null: they do not. */
+  usesLeft: Schema.NullOr(Schema.Int),
+  /** When it or the first above it ends, in kernel time; null: none does by itself. */
+  endsAt: Schema.NullOr(Schema.Int),
+  /** How many hang below it. */
+  below: Schema.Int
+})
+export interface GrantStory extends Schema.Schema.Type<typeof GrantStory> {}
 
 /** What a human said of an action that waited. */
 export const GateAnswer = Schema.Struct({
@@ -125,6 +156,21 @@ export const GateView = Schema.Struct({
 })
 export interface GateView extends Schema.Schema.Type<typeof GateView> {}
 
+/** Checkpoints of the journal that lie outside the store. */
+export const EvidenceView = Schema.Struct({
+  where: Schema.String,
+  /** Public key that signs them, base64url. */
+  key: Schema.String,
+  /** Entries of the journal, and how many the newest checkpoint covers. */
+  size: Schema.Int,
+  covered: Schema.Int,
+  /** When the newest one was written, in Unix milliseconds; null: not since the start. */
+  at: Schema.NullOr(Schema.Finite),
+  /** Why none can be written, or null. */
+  problem: Schema.NullOr(Schema.String)
+})
+export interface EvidenceView extends Schema.Schema.Type<typeof EvidenceView> {}
+
 export const AuditReport = Schema.Struct({
   ok: Schema.Boolean,
   entries: Schema.Int,
@@ -133,6 +179,15 @@ export const AuditReport = Schema.Struct({
   firstCursor: Schema.Int,
   head: Schema.Int,
   /** What is wrong, first mistake first. */
-  problems: Schema.Array(Schema.String)
+  problems: Schema.Array(Schema.String),
+  /** Position of the first entry that is wrong or missing. */
+  firstBad: Schema.optionalKey(Schema.Int),
+  /** RFC 6962 Merkle root over all entries, base64. */
+  root: Schema.optionalKey(Schema.String),
+  /** Checkpoints outside the store that the journal was held against; absent: none are kept. */
+  checkpoints: Schema.optionalKey(Schema.Int),
+  evidence: Schema.optionalKey(EvidenceView),
+  /** Bodies of actions that are kept, and those that were erased; the journal holds only their digests. */
+  bodies: Schema.optionalKey(Schema.Struct({ kept: Schema.Int, erased: Schema.Int }))
 })
 export interface AuditReport extends Schema.Schema.Type<typeof AuditReport> {}

@@ -4,13 +4,16 @@
 //
 // History of the layout: 1 (0.1.0) first.
 import type { Standing } from "../../protocol/approval.ts"
+import type { Asks } from "../../protocol/asks.ts"
 import type { Access, Decision, Grant, Risk } from "../../protocol/authority.ts"
 import type { Cost, Limits } from "../../protocol/budget.ts"
 import type { Event } from "../../protocol/event.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
 import type { EnrolmentView } from "../../protocol/act.ts"
+import type { Isolation } from "../../protocol/tier.ts"
 import type { TokenView } from "../../protocol/token.ts"
+import { subjectLengthMax } from "../limits.ts"
 import type { Recovery, Warrant } from "../../protocol/warrant.ts"
 
 /** The trace that a request belongs to, carried from it to everything that it leads to; absent: none. */
@@ -70,6 +73,10 @@ export interface ModuleLoaded {
   readonly file: string | null
   readonly digest: string | null
   readonly origin: "config" | "runtime"
+  /** Where its code runs and whose it is; absent: in this process, as it was before there were tiers. */
+  readonly isolation?: Isolation
+  /** What it was approved to ask for. */
+  readonly asks?: Asks
 }
 export interface ModuleUnloaded { readonly kind: "module.unloaded"; readonly at: number; readonly module: string }
 export interface PolicyActivated {
@@ -385,6 +392,10 @@ export const correlationOf = (entry: Entry): string | null => {
       return null
   }
 }
+
+/** What an action was asked on, for the index: so that it is found who touched it. */
+export const subjectOf = (entry: Entry): string | undefined =>
+  entry.kind === "action.decided" && entry.warrant.target !== "" && entry.warrant.target.length <= subjectLengthMax ? entry.warrant.target : undefined
 
 /** The payload of an entry: everything but its kind. */
 export const payloadOf = (entry: Entry): Readonly<Record<string, unknown>> => {

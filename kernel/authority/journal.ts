@@ -6,8 +6,12 @@
 //
 //   hash = sha-256( previous hash + "\n" + kind + "\n" + canonical JSON of the payload ),  hex
 //
-// A snapshot of the fold is `{ foldVersion, state }`; its sha-256 is itself an entry (`snapshot.taken`), and a snapshot
-// without a matching entry is ignored.
+// The entries are also the leaves of a Merkle tree (evidence/merkle.ts), whose signed roots are kept outside the store. What
+// is weighty is acknowledged when such a checkpoint covers it: the batch is kept, the checkpoint is kept, then the state is
+// published. A crash between the two leaves a `started` that was never called, as any crash behind a commit does.
+//
+// A snapshot of the fold is `{ foldVersion, state, ledger }`; its sha-256 is itself an entry (`snapshot.taken`), and a
+// snapshot without a matching entry is ignored.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,7 +20,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Appended, Event } from "../../protocol/event.ts"
 import { channelOf, type Durability } from "../../protocol/channel.ts"
-import { StoreCorrupt, TooLarge, type ChannelExists, type StoreUnavailable } from "../../protocol/errors.ts"
+import { StoreCorrupt, TooLarge, type ChannelExists, type EvidenceMismatch, type StoreUnavailable } from "../../protocol/errors.ts"
 import { kernelSystem, type Cursor } from "../../protocol/names.ts"
 import { journal } from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
@@ -24,9 +28,12 @@ import { appendRepeatMillisMax, batchTextMax, journalBatchMax, journalBatchTextM
 import { isSurelyKept, prepareOwn, toText } from "../store/codec.ts"
 import type { Follower, Prepared, StoreAppendError } from "../store/store.ts"
 import type { Decision } from "./decide/decision.ts"
-import { correlationOf, entryOf, payloadOf } from "./entry.ts"
-import { freeze, thaw, type FrozenState } from "./state/frozen.ts"
-import { initial, type AuthorityState, type Placed } from "./state/state.ts"
+import { correlationOf, payloadOf, subjectOf } from "./entry.ts"
+import { isWeighty, judge, makeKeeper, outside, type Keeper, type KeeperOptions } from "./evidence/keeper.ts"
+import { hashing, type Sha256 } from "./evidence/merkle.ts"
+import { agrees, foldTail, hashOfEvent, placed, readUpTo, restore, type Frozen, type RestoreOptions } from "./evidence/restore.ts"
+import { freeze } from "./state/frozen.ts"
+import { type AuthorityState, type Placed } from "./state/state.ts"
 import { foldVersion, step } from "./state/step.ts"
 
 export const snapshotName = "aaax.authority"
@@ -34,6 +41,11 @@ export const snapshotName = "aaax.authority"
 export interface JournalOptions {
   readonly channels: ChannelsService
   readonly sha256: (text: string) => string
+  readonly sha256Bytes: Sha256
+  /** Where checkpoints are kept outside the store; absent: nowhere, for a store that dies with the process. */
+  readonly evidence?: Pick<KeeperOptions, "place" | "pace">
+  /** Why the operator takes the journal as it is when it does not agree with its checkpoints. */
+  readonly acceptRollback?: string
   readonly canonical: (value: unknown) => string
   readonly kernel: string
   readonly version: string
@@ -70,6 +82,10 @@ export interface Journal {
   readonly about: (request: string) => Effect.Effect<ReadonlyArray<Placed>, StoreCorrupt>
   readonly read: (after: Cursor, limit: number) => Effect.Effect<ReadonlyArray<Event>, StoreCorrupt>
   readonly hashOf: (previous: string, entry: Pick<Event, "kind" | "payload">) => string
+  /** Signs checkpoints and receipts; absent where none are kept. */
+  readonly keeper: Keeper | undefined
+  /** Reads what a start did not read because it is long, and says what is wrong with it; nothing when all is well. */
+  readonly checkUnread: Effect.Effect<string | undefined>
 }
 
 /** What an event takes beside its payload, in UTF-16 code units: two hashes, names and the sender. */
@@ -80,29 +96,17 @@ interface Command {
   readonly done: (exit: Exit.Exit<Submitted<unknown>>) => void
 }
 
-const hashOfEvent = (event: Event): string => {
-  const hash = event.metadata["hash"]
-  return typeof hash === "string" ? hash : ""
-}
-
-const placed = (event: Event): Placed => ({ cursor: event.cursor, hash: hashOfEvent(event), entry: entryOf(event) })
-
-interface Frozen {
-  readonly foldVersion: number
-  readonly state: FrozenState
-}
-
 /** Opens the journal: folds what is there, and writes the boot entry that fences everything older. */
 export const make = Effect.fnUntraced(function*(
   options: JournalOptions
-): Effect.fn.Return<Journal, ChannelExists | StoreUnavailable | StoreCorrupt, Scope.Scope> {
+): Effect.fn.Return<Journal, ChannelExists | StoreUnavailable | StoreCorrupt | EvidenceMismatch, Scope.Scope> {
   const { canonical, channels, sha256 } = options
   const { clock, store } = channels
   const definition = channelOf({
     name: journal,
     description: "Every decision of the kernel, hash-chained. Only the kernel reads and writes it.",
     durability: options.durability,
-    indexes: ["correlationId"]
+    indexes: ["correlationId", "subject"]
   }, kernelSystem)
   // It carries no schema that could be refused.
   yield* Effect.catchTag(channels.open(definition), "InvalidPayload", Effect.die)
@@ -119,43 +123,22 @@ export const make = Effect.fnUntraced(function*(
       })
     )
 
-  /** Folds what is behind a state; verifies the chain on the way. */
-  const foldTail = Effect.fnUntraced(function*(from: AuthorityState): Effect.fn.Return<AuthorityState, StoreCorrupt> {
-    let state = from
-    for (;;) {
-      const events = yield* page(state.cursor)
-      if (events.length === 0) return state
-      for (const event of events) {
-        if (hashOfEvent(event) !== hashOf(state.chain, event)) {
-          return yield* new StoreCorrupt({ where: `${journal}#${event.cursor}`, reason: "its hash does not follow from the entry before it" })
-        }
-        state = step(state, placed(event))
-      }
-    }
-  })
-
-  /** The newest snapshot, when the journal vouches for it. */
-  const restored = Effect.fnUntraced(function*(): Effect.fn.Return<AuthorityState, StoreCorrupt> {
-    const snapshot = yield* store.getSnapshot(snapshotName)
-    if (snapshot === undefined) return initial
-    // Sound when the hash is found below: the value is what a kernel of this fold version wrote.
-    const frozen = snapshot.value as unknown as Frozen
-    if (frozen === null || typeof frozen !== "object" || frozen.foldVersion !== foldVersion) return initial
-    if (typeof frozen.state?.cursor !== "number") return initial
-    const sha = sha256(canonical(snapshot.value))
-    for (let after = frozen.state.cursor; ; ) {
-      const events = yield* page(after)
-      if (events.length === 0) return initial
-      const vouched = events.some((event) => {
-        const entry = entryOf(event)
-        return entry.kind === "snapshot.taken" && entry.sha256 === sha && entry.cursor === frozen.state.cursor
-      })
-      if (vouched) return thaw(frozen.state)
-      after = events[events.length - 1]!.cursor
-    }
-  })
-
-  let state = yield* foldTail(yield* restored())
+  const restoring: RestoreOptions = {
+    hashing: hashing(options.sha256Bytes), hashOf, page, snapshot: store.getSnapshot(snapshotName), shaOf: (value) => sha256(canonical(value))
+  }
+  const keeping = options.evidence === undefined ? undefined : { ...options.evidence, sha256: options.sha256Bytes }
+  const signed = keeping === undefined ? undefined : yield* outside(keeping)
+  const { differs, ledger, unread, ...restored } = yield* restore(restoring, signed?.newest)
+  let { state } = restored
+  /** Entries that come before that of the boot. */
+  const first = keeping === undefined || signed === undefined
+    ? []
+    : yield* judge(keeping, { found: signed, ledger, differs, auditKey: state.auditKey, accept: options.acceptRollback })
+  const keeper = keeping === undefined || signed === undefined
+    ? undefined
+    : yield* makeKeeper(keeping, { signer: signed.signer, newest: first.length === 0 ? signed.newest : undefined }, ledger)
+  // The first one is there before the entry that says so: a crash between the two is no loss of checkpoints.
+  if (first.length > 0) yield* keeper?.write ?? Effect.void
   clock.raise(state.time)
   let snapshotAt = state.cursor
   const listeners: Array<(entries: ReadonlyArray<Placed>, after: Cursor) => void> = []
@@ -203,7 +186,7 @@ export const make = Effect.fnUntraced(function*(
       const prev = next.chain
       const hash = sha256(`${prev}\n${entry.kind}\n${text}`)
       size += text.length + entryOverhead
-      prepared.push(prepareOwn({ kind: entry.kind, payloadText: text, metadata: { prev, hash }, correlationId: correlationOf(entry) }, kernelSystem, definition))
+      prepared.push(prepareOwn({ kind: entry.kind, payloadText: text, metadata: { prev, hash }, correlationId: correlationOf(entry), subject: subjectOf(entry) }, kernelSystem, definition))
       // Most logs have no holes; where one has, the batch is folded anew when it is known where the entries lie.
       const one: Placed = { cursor: next.cursor + 1, hash, entry }
       made.push(one)
@@ -286,12 +269,15 @@ export const make = Effect.fnUntraced(function*(
     })
   }
 
-  const publish = (batch: Batch, cursors: ReadonlyArray<Cursor>): void => {
-    let { next, placed: committed } = batch
-    if (cursors.some((cursor, at) => cursor !== committed[at]!.cursor)) {
-      committed = committed.map((one, at) => ({ ...one, cursor: cursors[at]! }))
-      next = committed.reduce(step, state)
-    }
+  /** The batch as it lies in the journal. From here on it is part of what checkpoints cover, whatever becomes of this process. */
+  const settled = (batch: Batch, cursors: ReadonlyArray<Cursor>): Batch => {
+    const moved = cursors.some((cursor, at) => cursor !== batch.placed[at]!.cursor)
+    const committed = moved ? batch.placed.map((one, at) => ({ ...one, cursor: cursors[at]! })) : batch.placed
+    for (const one of committed) ledger.append(one)
+    return moved ? { ...batch, placed: committed, next: committed.reduce(step, state) } : batch
+  }
+
+  const publish = ({ next, placed: committed }: Batch): void => {
     const after = state.cursor
     state = next
     for (const listener of listeners) listener(committed, after)
@@ -320,8 +306,16 @@ export const make = Effect.fnUntraced(function*(
     if (batch.placed.length === 0) return answer(batch, [])
     const followers = store.takesFollowers === true ? follow?.(batch.placed, state.cursor) : undefined
     const kept = (cursors: ReadonlyArray<Cursor>): void => {
-      publish(batch, cursors)
-      answer(batch, cursors)
+      const whole = settled(batch, cursors)
+      const tell = (): void => {
+        publish(whole)
+        answer(whole, cursors)
+      }
+      if (keeper === undefined || !isWeighty(whole.placed, state, whole.next)) {
+        keeper?.grown()
+        return tell()
+      }
+      occupy(keeper.written, tell)
     }
     const fiber = Effect.runFork(append(batch, followers))
     underWay = fiber
@@ -336,7 +330,7 @@ export const make = Effect.fnUntraced(function*(
       if (Result.isFailure(failure)) return end(Exit.failCause(failure.failure))
       occupy(persist(batch, failure.success), (cursors) => {
         if (cursors !== "moved") return kept(cursors)
-        occupy(Effect.orDie(foldTail(state)), (folded) => {
+        occupy(Effect.orDie(foldTail(restoring, state, ledger)), (folded) => {
           state = folded
         })
       })
@@ -370,7 +364,7 @@ export const make = Effect.fnUntraced(function*(
 
   /** The state is the head here: nothing is under way. Its entry is decided before everything that waits. */
   const takeSnapshot = (): void => {
-    const frozen = { foldVersion, state: freeze(state) }
+    const frozen: Frozen = { foldVersion, state: freeze(state), ledger: ledger.freeze() }
     const cursor = state.cursor
     snapshotAt = cursor
     occupy(Effect.option(store.putSnapshot({ name: snapshotName, value: frozen, cursor }, kernelSystem)), (kept) => {
@@ -413,10 +407,20 @@ export const make = Effect.fnUntraced(function*(
         })
       ),
     read: page,
-    hashOf
+    hashOf,
+    keeper,
+    checkUnread: unread === undefined
+      ? Effect.undefined
+      : readUpTo({ ...restoring, page: (after) => Effect.andThen(Effect.yieldNow, page(after)) }, unread.cursor).pipe(
+          Effect.map((read) => (agrees(read, unread) ? undefined : `its first ${unread.size} entries are not those that the newest snapshot was made of`)),
+          Effect.catch((error) => Effect.succeed(error.message))
+        )
   }
   yield* submit((before, now) => ({
-    entries: [{ kind: "kernel.booted", at: now, boot: before.boot + 1, kernel: options.kernel, version: options.version }],
+    entries: [
+      ...first.map((make) => make(now)),
+      { kind: "kernel.booted", at: now, boot: before.boot + 1, kernel: options.kernel, version: options.version }
+    ],
     answer: undefined
   }))
   return self

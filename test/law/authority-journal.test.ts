@@ -19,7 +19,7 @@ import * as Channels from "../../kernel/channel/channels.ts"
 import { makeClock } from "../../kernel/clock.ts"
 import { canonical } from "../../kernel/guard/canonical.ts"
 import { journalBatchMax } from "../../kernel/limits.ts"
-import { sha256Hex } from "../../kernel/power/digest.ts"
+import { sha256Bytes, sha256Hex } from "../../kernel/power/digest.ts"
 import { prepare } from "../../kernel/store/codec.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import type { StoreService } from "../../kernel/store/store.ts"
@@ -35,7 +35,7 @@ const open = (store: StoreService) =>
   Effect.gen(function*() {
     let made: Journal.Journal | undefined
     const channels = yield* Channels.make({ store, clock, boot: () => made?.state().boot ?? 0 })
-    made = yield* Effect.orDie(Journal.make({ channels, canonical, sha256: sha256Hex, kernel: "law", version: "0", durability: "strict" }))
+    made = yield* Effect.orDie(Journal.make({ channels, canonical, sha256: sha256Hex, sha256Bytes, kernel: "law", version: "0", durability: "strict" }))
     return made
   })
 

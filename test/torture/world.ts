@@ -11,7 +11,7 @@ import * as wellKnown from "../../protocol/well-known.ts"
 import { makeClock } from "../../kernel/clock.ts"
 import { policyFromConfig } from "../../kernel/guard/policy.ts"
 import * as Kernel from "../../kernel/kernel.ts"
-import { sha256Hex } from "../../kernel/power/digest.ts"
+import { sha256Bytes, sha256Hex } from "../../kernel/power/digest.ts"
 import * as Sqlite from "../../kernel/store/sqlite.ts"
 import type { StoreService } from "../../kernel/store/store.ts"
 import * as Result from "effect/Result"
@@ -74,7 +74,7 @@ const main = Effect.fnUntraced(function*(given: Instructions) {
         })
     }],
     source: () => Effect.die("loads no modules"),
-    powers: { sha256: sha256Hex, readingPower: () => Effect.die("reads no files") },
+    powers: { sha256: sha256Hex, sha256Bytes, readingPower: () => Effect.die("reads no files") },
     pid: process.pid
   })
   const audit = yield* kernel.verifyAudit

@@ -4,6 +4,7 @@
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import type { Standing } from "../../../protocol/approval.ts"
+import type { Asks } from "../../../protocol/asks.ts"
 import type { Grant } from "../../../protocol/authority.ts"
 import type { SystemStatus } from "../../../protocol/lifecycle.ts"
 import type { ChannelId, Cursor, SystemId } from "../../../protocol/names.ts"
@@ -39,6 +40,8 @@ export interface ModuleRecord {
   readonly file: string | null
   readonly digest: string | null
   readonly origin: "config" | "runtime"
+  /** What it was approved to ask for; absent: it was loaded before that was written down. */
+  readonly asks?: Asks
 }
 
 export interface KnownRequest {

@@ -95,7 +95,8 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     }
     case "module.loaded":
       return { ...state, modules: HashMap.set(state.modules, entry.module, {
-        id: entry.module, framework: entry.framework, file: entry.file, digest: entry.digest, origin: entry.origin
+        id: entry.module, framework: entry.framework, file: entry.file, digest: entry.digest, origin: entry.origin,
+        ...(entry.asks === undefined ? {} : { asks: entry.asks })
       }) }
     case "module.unloaded":
       return { ...state, modules: HashMap.remove(state.modules, entry.module) }

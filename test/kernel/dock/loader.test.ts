@@ -9,7 +9,7 @@ import * as wellKnown from "../../../protocol/well-known.ts"
 import { makeClock } from "../../../kernel/clock.ts"
 import { policyFromConfig } from "../../../kernel/guard/policy.ts"
 import * as Kernel from "../../../kernel/kernel.ts"
-import { sha256Hex } from "../../../kernel/power/digest.ts"
+import { sha256Bytes, sha256Hex } from "../../../kernel/power/digest.ts"
 import { readingPower } from "../../../kernel/power/reading.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
 import { testTime } from "../../../kernel/testing.ts"
@@ -35,7 +35,7 @@ const makeHouse = Effect.fnUntraced(function*(policy: unknown) {
             ? Effect.fail(new ModuleRejected({ module: file, reason: "there is no such file" }))
             : Effect.as(check(found.digest), { file, digest: found.digest, system: { manifest: found.manifest, run: () => Effect.never } })
         },
-        powers: { sha256: sha256Hex, readingPower }, pid: 0
+        powers: { sha256: sha256Hex, sha256Bytes, readingPower }, pid: 0
       }), scope)
       yield* Scope.provide(kernel.launch, scope)
       return { kernel, crash: Scope.close(scope, Exit.void) }
