@@ -16,6 +16,7 @@ import type { ChannelsService } from "../channel/channels.ts"
 import { executorCallsMax, executorMillisDefault, labelLengthMax, labelsMax, resultTextMax, statusMillisMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
 import { contained, inWords } from "../executor/executor.ts"
+import { makeCircuits } from "../guard/circuit.ts"
 import type { Redaction } from "../guard/redaction.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide/warrant.ts"
 import { sameTrace } from "./entry.ts"
@@ -31,6 +32,8 @@ export interface WarrantsOptions {
   readonly digestOf: (value: unknown) => string
   /** Names the system whose code runs, for the watchdog. */
   readonly entered: (system: string) => void
+  /** Kernel time in Unix milliseconds. */
+  readonly now?: () => number
   /** Values that config names; without it there are none. */
   readonly secrets?: ExecutorSecrets
 }
@@ -60,6 +63,9 @@ const labelsIn = (labels: ReadonlyArray<unknown>): ReadonlyArray<string> =>
 
 const movedOn = ({ channel, epoch, key }: Fence): string => `the fence ${channel}/${key} has moved on from epoch ${epoch}`
 
+/** The grant that it was started under, and those above: the end of one of them is the end of all below. */
+const grantsOf = ({ chain = [], grant }: Warrant): ReadonlyArray<string> => (grant === null ? chain : [grant, ...chain])
+
 const requestOf = (payload: unknown): Partial<ActionRequest> =>
   typeof payload === "object" && payload !== null ? (payload as Partial<ActionRequest>) : {}
 
@@ -69,7 +75,18 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   const run = yield* FiberMap.runtime(calls)()
   const places = yield* Semaphore.make(executorCallsMax)
   /** Calls that wait for a place or are under way, so that a revocation finds them all. */
-  const dispatched = new Map<string, { readonly grant: string | null; readonly stop: Deferred.Deferred<never, string> }>()
+  const dispatched = new Map<string, { readonly grants: ReadonlyArray<string>; readonly stop: Deferred.Deferred<never, string> }>()
+
+  const circuits = makeCircuits()
+  const now = options.now ?? Date.now
+  const circuitOf = (executor: Executor, call: Call): string => {
+    try {
+      const part = executor.circuitOf?.(call)
+      return part === undefined ? executor.name : `${executor.name} ${part}`
+    } catch {
+      return executor.name
+    }
+  }
 
   const payloadOf = (warrant: Warrant): Effect.Effect<unknown> =>
     (warrant.payloadArtifact === null
@@ -198,6 +215,9 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     if (fence !== undefined && !(yield* holds(fence))) return failed(movedOn(fence))
     const call = callOf(warrant, payload)
     if (Deferred.isDoneUnsafe(stop)) return failed("its capability was revoked before it began")
+    const circuit = circuitOf(executor, call)
+    const isOpen = circuits.refusal(circuit, now())
+    if (isOpen !== undefined) return failed(struck(isOpen))
     const millis = executor.timeoutMillis ?? executorMillisDefault
     const began = performance.now()
     const taken = (): number => Math.ceil(performance.now() - began)
@@ -207,11 +227,13 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       return executor.perform(call, powersOf(warrant, fence, stop))
     }).pipe(
       Effect.map((result) => ({ tag: "done", result }) as const),
-      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: told(failure?.reason), spent: failure?.spent } as const)),
-      Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.succeed({ tag: "open", reason: `it took longer than ${millis} ms` } as const) }),
-      Effect.raceFirst(Deferred.await(stop).pipe(Effect.catch((reason) => Effect.succeed({ tag: "open", reason } as const)))),
+      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: told(failure?.reason), spent: failure?.spent, isReached: failure?.unavailable !== true } as const)),
+      Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.succeed({ tag: "open", reason: `it took longer than ${millis} ms`, isReached: false } as const) }),
+      Effect.raceFirst(Deferred.await(stop).pipe(Effect.catch((reason) => Effect.succeed({ tag: "open", reason, isReached: undefined } as const)))),
+      Effect.onInterrupt(() => Effect.sync(() => circuits.ended(circuit, undefined, now()))),
       Effect.exit
     )
+    circuits.ended(circuit, Exit.isFailure(exit) ? false : exit.value.tag === "done" ? true : exit.value.isReached, now())
     if (Exit.isFailure(exit)) {
       // Who stops the kernel does not get here: an interruption that does is the executor's own.
       return yield* askedWhat(executor, warrant, call, `the executor broke off: ${told(Cause.squash(exit.cause))}`)
@@ -232,7 +254,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     )
 
   const dispatch = (warrant: Warrant): void => {
-    const call = { grant: warrant.grant, stop: Deferred.makeUnsafe<never, string>() }
+    const call = { grants: grantsOf(warrant), stop: Deferred.makeUnsafe<never, string>() }
     dispatched.set(warrant.id, call)
     run(
       warrant.id,
@@ -253,7 +275,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       if (entry.kind === "grants.ended" && entry.reason !== "expired" && dispatched.size > 0) {
         const ended = new Set(entry.grants)
         for (const call of dispatched.values()) {
-          if (call.grant !== null && ended.has(call.grant)) {
+          if (call.grants.some((grant) => ended.has(grant))) {
             Deferred.doneUnsafe(call.stop, Effect.fail("its capability was revoked while it was under way"))
           }
         }

@@ -13,6 +13,7 @@ import { InvalidPayload, TooLarge } from "../../protocol/errors.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import type { Taken } from "../../protocol/subscription.ts"
+import { submitAsking, Unjudged } from "../authority/decide/ask.ts"
 import type { Decision } from "../authority/decide/decision.ts"
 import { falseClaim, refuseRequest } from "../authority/decide/request.ts"
 import type { RequestReference } from "../authority/entry.ts"
@@ -33,6 +34,8 @@ export interface ServiceOptions<A> {
   readonly room: ServiceRoom
   readonly channel: ChannelId
   readonly schema: Schema.Codec<A, unknown>
+  /** Schemas of other requests, by the field that they alone have. They know every field: one too many may be a limit that was put in the wrong place. */
+  readonly others?: Readonly<Record<string, Schema.Codec<A, unknown>>>
   /** Kind of the reply to a malformed request. */
   readonly refusal: string
   /** In these requests `system_id` is the target and no claim of identity. */
@@ -70,7 +73,10 @@ const attemptsMax = 4
 export const make = <A>(options: ServiceOptions<A>): Service => {
   const { channel, decide, refusal, room } = options
   const { channels, journal, pending, projections } = room
-  const decode = Schema.decodeUnknownResult(options.schema, { onExcessProperty: "ignore" })
+  const decodePlain = Schema.decodeUnknownResult(options.schema, { onExcessProperty: "ignore" })
+  const others = Object.entries(options.others ?? {}).map(([field, schema]) =>
+    [field, Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })] as const)
+  const decoderOf = (payload: object): typeof decodePlain => others.find(([field]) => Object.hasOwn(payload, field))?.[1] ?? decodePlain
   /** Requests that were taken and are not settled. */
   let open = 0
   let whenFewer: (() => void) | undefined
@@ -93,7 +99,7 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
     if (claim !== undefined) return refuseRequest(reference, refusal, claim)
     const plain = options.plain?.(payload)
     if (plain !== undefined) return decide(reference, plain)
-    const request = decode(payload)
+    const request = decoderOf(payload)(payload)
     if (Result.isFailure(request)) {
       return refuseRequest(reference, refusal, `Malformed request: ${request.failure.message.replace(/\s+/gu, " ").slice(0, 500)}`)
     }
@@ -181,7 +187,12 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
     }
     if (typeof planned === "number") return conclude(item, planned, done)
     if (typeof planned === "function") {
-      return journal.decide(planned, (exit) => (Exit.isSuccess(exit) ? conclude(item, exit.value.cursor, done) : failed(exit.cause)))
+      const decision = planned
+      return journal.decide(decision, (exit) => {
+        if (Exit.isSuccess(exit)) return conclude(item, exit.value.cursor, done)
+        if (!(Cause.squash(exit.cause) instanceof Unjudged)) return failed(exit.cause)
+        start(submitAsking(journal, decision), (again) => (Exit.isSuccess(again) ? conclude(item, again.value.cursor, done) : failed(again.cause)))
+      })
     }
     start(planned, (exit) => (Exit.isSuccess(exit) ? conclude(item, exit.value, done) : failed(exit.cause)))
   }

@@ -112,6 +112,15 @@ const makeWorld = (random: Random) => {
     stats.started++
   }
 
+  /** What hangs below one that ends is not named, and ends too. */
+  const end = (id: string): void => {
+    const book = books.get(id)!
+    if (book.ended) return
+    book.ended = true
+    stats.ended++
+    for (const below of books.values()) if (below.grant.parent === id) end(below.grant.id)
+  }
+
   const verdict = (request: string): void => {
     expect(verdicts.get(request), `${request} has two verdicts`).toBeUndefined()
     verdicts.set(request, now)
@@ -131,10 +140,7 @@ const makeWorld = (random: Random) => {
       case "request.refused":
         return verdict(entry.request)
       case "grants.ended":
-        for (const id of entry.grants) {
-          books.get(id)!.ended = true
-          stats.ended++
-        }
+        for (const id of entry.grants) end(id)
         return
       case "action.decided": {
         verdict(entry.request)

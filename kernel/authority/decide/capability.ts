@@ -2,10 +2,11 @@
 import { grantSecondsDefault, grantSecondsMax, type Access, type CapabilityRequest, type Grant } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { grantsMax } from "../../limits.ts"
+import { caveatsOf } from "../caveats.ts"
 import { sameTrace, type RequestReference } from "../entry.ts"
 import { heldBy, lookup } from "../state/state.ts"
 import { allows } from "../verify.ts"
-import { askPolicy, besideRequest, type Asked } from "./ask.ts"
+import { askPolicy, besideRequest, saidBeside, type Asked } from "./ask.ts"
 import { nothing, type Decision, type Rules } from "./decision.ts"
 import { answered } from "./request.ts"
 
@@ -24,7 +25,7 @@ export const decideCapability = (
       // In the order of their names, as they are written: sorting them would cost as much as the decision.
       kind: "capability.decided" as const, access: request.access, at: now, channel: reference.channel, floor: reference.floor, grant, outcome, reason,
       request: reference.request, requestCursor: reference.requestCursor, resource: request.resource, rule, system,
-      ...(asked === undefined ? {} : { asked: besideRequest(asked.question), policy: asked.policy }), ...sameTrace(reference)
+      ...(asked === undefined ? {} : { asked: besideRequest(asked.question), ...saidBeside(asked, outcome), policy: asked.policy }), ...sameTrace(reference)
     }],
     answer: undefined
   })
@@ -37,6 +38,8 @@ export const decideCapability = (
   if (typeof seconds !== "number" || !(seconds > 0) || seconds > grantSecondsMax) {
     return decided("denied", `scope.ttl must be a number of seconds above 0 and at most ${grantSecondsMax}`, "kernel", null)
   }
+  const caveats = request.caveats === undefined ? {} : caveatsOf(request.caveats)
+  if (typeof caveats === "string") return decided("denied", caveats, "kernel", null)
   const declared = record !== undefined && record.configured && record.declares.includes(request.resource)
   asked = askPolicy(rules, state, {
     kind: "capability", system, resource: request.resource, access: request.access, context: request.context ?? {}, declared
@@ -44,7 +47,7 @@ export const decideCapability = (
   const { verdict } = asked
   if (verdict.outcome !== "allow") return decided("denied", verdict.reason, verdict.rule, null)
   // What docking handed out already is handed out again, unless the request wants something narrower.
-  if (record !== undefined && Object.keys(scope).length === 0) {
+  if (record !== undefined && request.caveats === undefined && Object.keys(scope).length === 0) {
     const first = lookup(state.grants, firstGrantId(system, record.manifest, request.access, request.resource))
     if (first !== undefined && allows(state, { token: first.grant.id, holder: system, resource: request.resource, access: request.access, risk: "low", target: "" }, now)) {
       return decided("granted", verdict.reason ?? "", verdict.rule, first.grant)
@@ -56,7 +59,9 @@ export const decideCapability = (
   const { ttl: _, ...labels } = scope
   return decided("granted", verdict.reason ?? "", verdict.rule, {
     access: request.access,
-    caveats: { expiresAt: now + Math.floor(seconds * 1000) },
+    caveats: request.caveats === undefined
+      ? { expiresAt: now + Math.floor(seconds * 1000) }
+      : { ...caveats, expiresAt: Math.min(caveats.expiresAt ?? Infinity, now + Math.floor(seconds * 1000)) },
     holder: system,
     id: `grant:${reference.request}`,
     issuedAt: now,

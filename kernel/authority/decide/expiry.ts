@@ -2,9 +2,9 @@
 import * as HashMap from "effect/HashMap"
 import { expiriesAtOnceMax } from "../../limits.ts"
 import { sameTrace, type Entry } from "../entry.ts"
-import { subtree } from "../state/grants.ts"
 import type { AuthorityState } from "../state/state.ts"
 import type { Decision } from "./decision.ts"
+import { endingOf } from "./ending.ts"
 
 /** Escalations that expire to a refusal, and grants that are over: so many at once that one batch can hold them. */
 export const decideExpiry: Decision<void> = (state, now) => {
@@ -19,7 +19,8 @@ export const decideExpiry: Decision<void> = (state, now) => {
     .filter(({ grant }) => grant.caveats.expiresAt !== undefined && now >= grant.caveats.expiresAt)
     .slice(0, expiriesAtOnceMax)
     .map(({ grant }) => grant.id)
-  if (over.length > 0) entries.push({ kind: "grants.ended", at: now, holder: null, grants: subtree(state, over), reason: "expired" })
+  const ending = endingOf(state, over, null, "expired", now)
+  if (ending !== undefined) entries.push(ending.entry)
   return { entries, answer: undefined }
 }
 

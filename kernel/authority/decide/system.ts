@@ -1,8 +1,10 @@
 // Systems: docking with their first grants, undocking, and what an operator or supervision says of them.
 import * as HashMap from "effect/HashMap"
+import type { Asks } from "../../../protocol/asks.ts"
 import { grantSecondsMax, type Access, type Grant } from "../../../protocol/authority.ts"
 import type { SystemStatus } from "../../../protocol/lifecycle.ts"
 import type { SystemId } from "../../../protocol/names.ts"
+import type { Isolation } from "../../../protocol/tier.ts"
 import type { Entry } from "../entry.ts"
 import { grantsOf } from "../state/grants.ts"
 import { lookup, type AuthorityState } from "../state/state.ts"
@@ -29,7 +31,14 @@ export interface Docking {
   readonly executors: ReadonlyArray<string>
   readonly remoteChannels: ReadonlyArray<string>
   readonly powers: ReadonlyArray<string>
-  readonly module: { readonly id: string; readonly file: string | null; readonly digest: string | null; readonly origin: "config" | "runtime" } | undefined
+  readonly module: {
+    readonly id: string
+    readonly file: string | null
+    readonly digest: string | null
+    readonly origin: "config" | "runtime"
+    readonly isolation?: Isolation
+    readonly asks?: Asks
+  } | undefined
 }
 
 export interface DockAnswer {
@@ -42,7 +51,11 @@ export const decideDock = (rules: Rules, docking: Docking): Decision<DockAnswer>
   const { powers, module, ...record } = docking
   const entries: Array<Entry> = [{ kind: "system.docked", at: now, ...record }]
   if (module !== undefined) {
-    entries.push({ kind: "module.loaded", at: now, module: module.id, framework: docking.framework, file: module.file, digest: module.digest, origin: module.origin })
+    const { asks, digest, file, id, isolation, origin } = module
+    entries.push({
+      kind: "module.loaded", at: now, module: id, framework: docking.framework, file, digest, origin,
+      ...(isolation === undefined ? {} : { isolation }), ...(asks === undefined ? {} : { asks })
+    })
   }
   for (const root of powers) entries.push({ kind: "power.granted", at: now, system: docking.system, power: "read", root })
   const before = lookup(state.systems, docking.system)
