@@ -235,6 +235,43 @@ const modules = Command.make("modules", {}, Effect.fnUntraced(function*() {
   Command.withSubcommands([modulesList, modulesLoad])
 )
 
+const account = word("account", "system:GLOB, grant:ID, or a glob over systems")
+const budgetList = Command.make("ls", {}, Effect.fnUntraced(function*() {
+  const budgets = yield* Effect.promise(() => import("./budget.ts"))
+  yield* budgets.list(yield* called)
+})).pipe(Command.withDescription("Accounts, with what is spent, held and left."), examples(["aaax budget ls", "all of them"]))
+const budgetShow = Command.make("show", { account }, Effect.fnUntraced(function*({ account: name }) {
+  const budgets = yield* Effect.promise(() => import("./budget.ts"))
+  yield* budgets.showOne(yield* called, name)
+})).pipe(Command.withDescription("One account, and for which actions it holds something."), examples(["aaax budget show 'system:*'", "that of all systems together"]))
+const budgetSet = Command.make("set", {
+  system: word("system", "A glob over systems: * for all together, project for it and all below it"),
+  tokens: count("tokens", "Tokens of language models"),
+  microdollars: count("microdollars", "Money, in millionths of a dollar"),
+  millis: count("millis", "Time of calls, in milliseconds"),
+  actions: count("actions", "Actions that are started"),
+  concurrency: count("concurrency", "Calls under way at once"),
+  per: text("per", "After so long what was spent counts no more: 1h, 1d; default: it counts for good")
+}, Effect.fnUntraced(function*({ system: glob, ...flags }) {
+  const budgets = yield* Effect.promise(() => import("./budget.ts"))
+  yield* budgets.set(yield* called, glob, given(flags))
+})).pipe(
+  Command.withDescription("Limit what systems may spend. Units that are not named stay as they are."),
+  examples(["aaax budget set '*' --tokens 100000 --microdollars 5000000 --per 1d", "for all systems together, each day"], ["aaax budget set project --concurrency 2", "for project and what is below it"])
+)
+const budgetClear = Command.make("clear", { system: word("system", "The glob that it was set for") }, Effect.fnUntraced(function*({ system: glob }) {
+  const budgets = yield* Effect.promise(() => import("./budget.ts"))
+  yield* budgets.clear(yield* called, glob)
+})).pipe(Command.withDescription("End a budget. One of the config is back with the next start."), examples(["aaax budget clear project", "nothing limits it any more"]))
+const budget = Command.make("budget", {}, Effect.fnUntraced(function*() {
+  const budgets = yield* Effect.promise(() => import("./budget.ts"))
+  yield* budgets.list(yield* called)
+})).pipe(
+  Command.withDescription("What systems and grants may spend, and have spent."),
+  examples(["aaax budget", "all accounts"]),
+  Command.withSubcommands([budgetList, budgetShow, budgetSet, budgetClear])
+)
+
 const tokenMint = Command.make("mint", {
   name: word("name", "The system that its holder acts as"),
   role: Flag.String("role").pipe(Flag.withDescription("read; write to append, take and settle; admin to create and clear")),
@@ -332,7 +369,7 @@ const exportCommand = Command.make("export", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, token, clock, importCommand, exportCommand,
+  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, budget, token, clock, importCommand, exportCommand,
   ...portableCommands
 ] as const
 

@@ -5,9 +5,13 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { Rule } from "../protocol/authority.ts"
+import { BudgetSpec } from "../protocol/budget.ts"
 import { ChannelSpec, Form, RetentionSpec } from "../protocol/channel.ts"
 import { ConfigInvalid, type ConfigIssue } from "../protocol/errors.ts"
 import type { Executor } from "../protocol/executor.ts"
+import { globLengthMax } from "../protocol/glob.ts"
+import { millisOf } from "../protocol/duration.ts"
+import { isPassphraseHash } from "./guard/passphrase.ts"
 import { frameworks, type Manifest, PowerRequest, type System } from "../protocol/manifest.ts"
 import { nearest, SystemId } from "../protocol/names.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
@@ -15,7 +19,7 @@ import { tiers, type Isolation } from "../protocol/tier.ts"
 import type { Door } from "./door/door.ts"
 import type { Endpoint } from "./door/endpoint.ts"
 import { isStandardSchema } from "./guard/schemas.ts"
-import { approvalMillisDefault, checkpointEntriesDefault, checkpointMillisDefault, requestRetention, systemsMax } from "./limits.ts"
+import { approvalMillisDefault, budgetsMax, checkpointEntriesDefault, checkpointMillisDefault, requestRetention, systemsMax } from "./limits.ts"
 import type { Store } from "./store/store.ts"
 
 const withDefault = <S extends Schema.Top>(schema: S, make: () => S["Encoded"]) =>
@@ -24,6 +28,7 @@ const withDefault = <S extends Schema.Top>(schema: S, make: () => S["Encoded"]) 
 const Text = Schema.String
 const Texts = Schema.Array(Schema.NonEmptyString)
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
+const Quorum = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 16 }))
 const Settings = Schema.Record(Schema.String, Schema.Unknown)
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null
@@ -213,7 +218,21 @@ const Shape = Schema.Struct({
   }), () => ({})),
   approvals: withDefault(Schema.Struct({
     /** How long an escalated action waits for a human before it expires to a refusal. */
-    expiryMillis: withDefault(Positive, () => approvalMillisDefault)
+    expiryMillis: withDefault(Positive, () => approvalMillisDefault),
+    /** The same as text, such as `15m`; wins. */
+    ttl: Schema.optionalKey(Schema.NonEmptyString.check(Schema.makeFilter((text: string) => {
+      const millis = millisOf(text)
+      return (millis !== undefined && millis > 0) || `'${text}' is no time span such as 90s, 15m or 2h`
+    }))),
+    /** How many different approvers an action of a risk needs; default: one. */
+    quorum: withDefault(Schema.Struct({
+      low: Schema.optionalKey(Quorum), medium: Schema.optionalKey(Quorum), high: Schema.optionalKey(Quorum), irreversible: Schema.optionalKey(Quorum)
+    }), () => ({})),
+    /** From which risk up an approval from outside the kernel's process needs the code on its terminal, or the passphrase. */
+    code: withDefault(Schema.Literals(["low", "medium", "high", "irreversible", "never"]), () => "high" as const),
+    /** What `aaax gate passphrase hash` printed; wins over the file beside the store. Never the passphrase itself. */
+    passphrase: Schema.optionalKey(Schema.NonEmptyString.check(Schema.makeFilter((text: string) =>
+      isPassphraseHash(text) || "it is not what aaax gate passphrase hash prints")))
   }), () => ({})),
   /** Evidence: signed checkpoints of the journal, outside the store. */
   audit: withDefault(Schema.Struct({
@@ -225,6 +244,8 @@ const Shape = Schema.Struct({
     /** Further places that are told each one: a file elsewhere, an http address, `stdout`, or a program. */
     witness: withDefault(Schema.Union([WitnessData, Schema.Array(WitnessData)]), () => [])
   }), () => ({})),
+  /** What systems may spend, by globs over their ids: `*` is for all together, `project` for it and what is below it. */
+  budgets: withDefault(Schema.Record(Schema.NonEmptyString.check(Schema.isMaxLength(globLengthMax)), BudgetSpec).check(Schema.isMaxProperties(budgetsMax)), () => ({})),
   retention: withDefault(Schema.Struct({
     /** Newest events that are kept in each request and reply channel. */
     requests: withDefault(Positive, () => requestRetention)
@@ -337,7 +358,9 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   "executors.fs.write": ["roots"],
   "executors.process.run": ["programs", "timeoutMillis", "outputBytesMax"],
   survey: ["workers"],
-  approvals: ["expiryMillis"],
+  approvals: ["expiryMillis", "ttl", "quorum", "code", "passphrase"],
+  "approvals.quorum": ["low", "medium", "high", "irreversible"],
+  "approvals.code": ["low", "medium", "high", "irreversible", "never"],
   retention: ["requests"],
   audit: ["checkpoints", "every", "seconds", "witness"],
   "modules[]": Object.keys(ModuleEntry.fields).filter((key) => key !== "system"),
@@ -357,7 +380,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
 const camel = (key: string): string => key.replace(/_+([a-z0-9])/gu, (_, letter: string) => letter.toUpperCase())
 
 /** Objects whose keys are the user's own, or have a spelling of their own. */
-const verbatim = new Set(["policy", "settings", "metadata", "manifest", "schemas"])
+const verbatim = new Set(["budgets", "policy", "settings", "metadata", "manifest", "schemas"])
 
 /** One spelling for the schema: snake_case keys become camelCase, shorthands become objects. Objects are left alone. */
 const oneSpelling = (value: unknown, spelled: Map<string, string>, at: string): unknown => {

@@ -6,6 +6,7 @@ import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { dirname, resolve } from "node:path"
+import type { BudgetView } from "../protocol/budget.ts"
 import { channelOf, type ChannelSpec } from "../protocol/channel.ts"
 import type { Appended, Draft, Event, Filter } from "../protocol/event.ts"
 import type { System } from "../protocol/manifest.ts"
@@ -15,6 +16,7 @@ import type { ChannelView, GateView, KernelStatus, ModuleView, SystemView } from
 import type { WarrantState } from "../protocol/warrant.ts"
 import * as wellKnown from "../protocol/well-known.ts"
 import type { MintedToken, TokenRequest, TokenView } from "../protocol/token.ts"
+import type { BudgetChange } from "./authority/budgets.ts"
 import { decodeConfig, type ConfigInput, type KernelConfig, type NetworkConfig } from "./config.ts"
 import * as Http from "./door/http.ts"
 import { publicationOf } from "./door/publication.ts"
@@ -22,6 +24,7 @@ import { telemetry, telemetryEndpoint, withTelemetry, type Telemetry } from "./d
 import type { DockOptions, Hosted } from "./kernel.ts"
 import { launchKernel } from "./launch.ts"
 import { installed } from "./power/bundled.ts"
+import { ownTerminal } from "./power/terminal.ts"
 import { readConfigFile } from "./power/config-file.ts"
 import { moduleFiles } from "./power/module-file.ts"
 import { scriptRunner } from "./power/script.ts"
@@ -90,6 +93,15 @@ export interface HostKernel {
     readonly reconcile: (id: string, answer: { readonly by: SystemId; readonly outcome: "succeeded" | "failed"; readonly reason: string }) => Promise<GateView>
     /** Calls back for what waits now and for every later escalation; answers how to stop it. */
     readonly on: (event: "escalated", listener: (escalation: Escalation) => unknown) => () => void
+  }
+  /** What systems and grants may spend, and have spent. */
+  readonly budgets: {
+    readonly list: () => ReadonlyArray<BudgetView>
+    /** By `system:GLOB`, `grant:ID`, or a glob alone. */
+    readonly show: (account: string) => Promise<BudgetView>
+    /** Units that are not named stay as they are; `perMillis` null: what is spent counts for good. */
+    readonly set: (system: string, change: BudgetChange, by?: SystemId) => Promise<BudgetView>
+    readonly end: (system: string, by?: SystemId) => Promise<void>
   }
   readonly systems: () => ReadonlyArray<SystemView>
   readonly modules: () => ReadonlyArray<ModuleView>
@@ -230,6 +242,12 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
       reconcile: (id, { by, outcome, reason }) => promised(kernel.gate.reconcile(id, by, outcome, reason)),
       on: (_, listener) => onEscalated(listener)
     },
+    budgets: {
+      list: kernel.budgets.list,
+      show: (account) => promised(kernel.budgets.show(account)),
+      set: (system, change, by = kernel.id) => promised(kernel.budgets.set(system, change, by)),
+      end: (system, by = kernel.id) => promised(kernel.budgets.end(system, by))
+    },
     systems: kernel.systems,
     modules: kernel.modules,
     status: kernel.status,
@@ -256,7 +274,7 @@ export const host = async (config: KernelConfig, directory: string, base: string
     const exported = endpoint === undefined ? undefined : await promised(Scope.provide(telemetry({ endpoint, service: config.id, version }), scope))
     const kernel = await promised(Scope.provide(withTelemetry(exported, Effect.gen(function*() {
       const files = moduleFiles(base, { run, bundled: installed })
-      const made = yield* launchKernel({ config, directory, modules: yield* files.ofConfig(config), source: files.source, version })
+      const made = yield* launchKernel({ config, directory, terminal: ownTerminal(), modules: yield* files.ofConfig(config), source: files.source, version })
       if (!stepped) yield* made.launch
       return made
     })), scope))

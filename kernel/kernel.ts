@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Policy } from "../protocol/authority.ts"
+import type { BudgetSpec } from "../protocol/budget.ts"
 import { channelOf, type ChannelSpec, type Durability } from "../protocol/channel.ts"
+import { millisOf } from "../protocol/duration.ts"
 import {
   ConfigInvalid, ModuleRejected, type ChannelExists, type DockRefused, type EvidenceMismatch, type StoreCorrupt, type StoreUnavailable,
   type SystemExists, type SystemNotFound
@@ -20,6 +22,9 @@ import type { ChannelSecurity } from "../protocol/security.ts"
 import type { AuditReport, ChannelView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
 import * as wellKnown from "../protocol/well-known.ts"
 import * as Audit from "./authority/audit.ts"
+import * as Budgets_ from "./authority/budgets.ts"
+import type { Budgets } from "./authority/budgets.ts"
+import { decideConfigured } from "./authority/decide/budget.ts"
 import type { Rules } from "./authority/decide/decision.ts"
 import { decideStatus } from "./authority/decide/system.ts"
 import * as Gate_ from "./authority/gate.ts"
@@ -27,6 +32,10 @@ import type { Gate } from "./authority/gate.ts"
 import { makeProof, type ProofFrom } from "./authority/gate/proof.ts"
 import * as Grants_ from "./authority/grants.ts"
 import type { Grants } from "./authority/grants.ts"
+import { lostPolicy } from "./authority/decide/ask.ts"
+import * as Policies_ from "./authority/policies.ts"
+import { makeShelf, type MadePolicy, type Policies } from "./authority/policies.ts"
+import type { PolicyDocument } from "./guard/policy-document.ts"
 import * as Journal_ from "./authority/journal.ts"
 import type { Journal } from "./authority/journal.ts"
 import type { CheckpointPace, CheckpointPlace } from "./authority/evidence/place.ts"
@@ -111,7 +120,10 @@ export interface Kernel {
   readonly drain: (id: SystemId, timeoutMillis?: number) => Effect.Effect<void, SystemNotFound>
   readonly revoke: (id: SystemId) => Effect.Effect<void, SystemNotFound>
   readonly gate: Gate
+  /** What is in force, why it says what it says, its log, and the kill switch. */
+  readonly policies: Policies
   readonly grants: Grants
+  readonly budgets: Budgets
   readonly modules: () => ReadonlyArray<ModuleView>
   /** Loads an `esm` module file at run time, as `aaax.module-loader` would. */
   readonly loadModule: (manifest: Partial<Manifest> & { readonly file?: string; readonly id?: string }) => Effect.Effect<ModuleView, DockError>
@@ -143,6 +155,10 @@ export interface KernelOptions {
   readonly store: StoreService
   readonly clock: KernelClock
   readonly policy: Policy
+  /** The same as data, so that it can be put in force again later; absent or null for rules that are code. */
+  readonly policyDocument?: PolicyDocument | null
+  /** Makes a policy of data. Absent: none can be put in force at run time. */
+  readonly makePolicy?: (document: PolicyDocument) => Effect.Effect<Policy, ConfigInvalid>
   /** Executors of the host. */
   readonly executors: ReadonlyArray<Executor>
   /** Channels that the host provides, beside the kernel's. */
@@ -157,6 +173,8 @@ export interface KernelOptions {
   /** From which risk up an approval from outside this process needs the terminal's code or the passphrase; default `high`. */
   readonly proofFrom?: ProofFrom
   readonly requestRetention?: number
+  /** What the config says of budgets, by the glob of systems. */
+  readonly budgets?: Readonly<Record<string, BudgetSpec>>
   /** Class of the journal and the request channels: `relaxed` only to measure. */
   readonly durability?: Durability
   /** Systems that may not start: a watchdog ended the last run because of them. */
@@ -257,8 +275,11 @@ export const make = Effect.fnUntraced(function*(
   const digestOf = (value: unknown): string => powers.sha256(canonical(value))
   const registry = makeRegistry()
   const act = powers.act ?? noCrypto
+  const configured: MadePolicy = { policy: options.policy, document: options.policyDocument ?? null }
+  const shelf = makeShelf(configured)
   const rules: Rules = {
     policy: options.policy,
+    policyOf: shelf.policyOf,
     digestOf,
     executor: registry.get,
     readToken: makeChainReader(act),
@@ -272,12 +293,12 @@ export const make = Effect.fnUntraced(function*(
   registry.register(kernelSystem, options.executors)
   yield* warrants.recover()
 
-  if (journal.state().policy !== options.policy.version) {
-    yield* journal.submit((_, now) => ({
-      entries: [{ kind: "policy.activated", at: now, version: options.policy.version, description: options.policy.description }],
-      answer: undefined
-    }))
-  }
+  const policies = yield* Policies_.make({
+    journal, store, config: configured, rules: () => rules, canonical, thawed: warrants.recover(),
+    ...(options.makePolicy === undefined ? {} : { make: options.makePolicy })
+  }, shelf, clock.now)
+  yield* journal.submit(decideConfigured(new Map(Object.entries(options.budgets ?? {}).map(([system, { per, ...limits }]) =>
+    [system, { limits, perMillis: per === undefined ? null : (millisOf(per) ?? null) }] as const)), options.id))
   for (const system of options.quarantine ?? []) {
     yield* journal.submit(decideStatus(system, "quarantined", "it did not yield, and the watchdog ended the kernel"))
   }
@@ -415,6 +436,8 @@ export const make = Effect.fnUntraced(function*(
     drain: (id, timeoutMillis = drainSecondsDefault * 1000) => constellation.drain(id, timeoutMillis),
     revoke: constellation.revoke,
     gate,
+    policies,
+    budgets: Budgets_.make(kept, clock.now),
     grants: Grants_.make(kept),
     modules: loader.views,
     loadModule: Effect.fnUntraced(function*({ file, ...given }) {
@@ -439,7 +462,9 @@ export const make = Effect.fnUntraced(function*(
       startedAt,
       now: clock.now(),
       directory: options.directory,
-      policy: options.policy.description,
+      policy: (shelf.policyOf(kept.state().policy) ?? lostPolicy).description,
+      policyNotes: policies.notes(),
+      frozen: policies.frozen(),
       store: { ...store.statistics(), stopped: store.stopped() ?? null },
       systems: constellation.all().length,
       grants: Gate_.grantCount(kept),

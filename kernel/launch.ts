@@ -2,12 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Context from "effect/Context"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { basename, dirname, isAbsolute, join, resolve } from "node:path"
 import {
   ConfigInvalid, type ModuleRejected, StoreUnavailable, type ChannelExists, type EvidenceMismatch, type StoreCorrupt, type StoreFormat, type StoreLocked
 } from "../protocol/errors.ts"
+import { millisOf } from "../protocol/duration.ts"
 import type { Executor } from "../protocol/executor.ts"
 import type { SystemId } from "../protocol/names.ts"
 import type { ReadingPower, ReadFailure } from "../protocol/power.ts"
@@ -18,13 +18,16 @@ import type { ConfiguredModule, KernelConfig } from "./config.ts"
 import type { ModuleSource } from "./dock/loader.ts"
 import * as FsWrite from "./executor/fs-write.ts"
 import * as ProcessRun from "./executor/process-run.ts"
-import { policyFromConfig } from "./guard/policy.ts"
+import { policyOfDocument } from "./guard/policy-document.ts"
 import { canonical } from "./guard/canonical.ts"
 import { makeSchemas, type Schemas } from "./guard/schemas.ts"
 import * as Kernel from "./kernel.ts"
 import { actCrypto } from "./power/act-crypto.ts"
 import { sha256Bytes, sha256Hex } from "./power/digest.ts"
 import { checkpointPlace, type Witness } from "./power/checkpoint-place.ts"
+import { makeCedarEngine } from "./power/cedar-engine.ts"
+import { loadPolicy } from "./power/policy-file.ts"
+import { passphraseOf, readPassphrase } from "./power/passphrase.ts"
 import { readingPower } from "./power/reading.ts"
 import { readSchemas } from "./power/schema-file.ts"
 import { keyFile, tokenKeyFile } from "./power/token-key.ts"
@@ -47,6 +50,8 @@ export interface LaunchOptions {
   /** A memory store in place of the configured one, and nothing started: for one step by hand. */
   readonly once?: boolean
   readonly clock?: KernelClock
+  /** Shows a line to whoever sits in front of this process; absent: nobody does. */
+  readonly terminal?: ((line: string) => void) | undefined
 }
 
 export type LaunchError =
@@ -129,16 +134,27 @@ export const checkpointsOf = ({ config, directory, once }: Pick<LaunchOptions, "
   return { checkpoints: { place: checkpointPlace({ folder, witnesses }), pace: { entries: every, millis: seconds * 1_000 } } }
 }
 
+/** Beside the store, for its owner alone; an approval from outside may be proved with it. */
+export const passphraseFile = (config: Pick<KernelConfig, "store">, directory: string): string =>
+  join(config.store.backend === "sqlite" ? dirname(resolve(directory, config.store.path)) : join(directory, ".aaax"), "approval-passphrase")
+
+/** What proves that a human approves: the config's hash, else the file's. */
+const passphraseIn = Effect.fnUntraced(function*({ config, directory, once }: LaunchOptions): Effect.fn.Return<Pick<Kernel.Powers, "passphrase">, ConfigInvalid> {
+  const hash = config.approvals.passphrase ?? (once === true ? undefined : yield* readPassphrase(passphraseFile(config, directory)))
+  return hash === undefined ? {} : { passphrase: passphraseOf(hash) }
+})
+
 /** Opens the store, folds the journal and docks the modules. Nothing runs before the kernel's `launch`. */
 export const launchKernel = Effect.fnUntraced(function*(
   options: LaunchOptions
 ): Effect.fn.Return<Kernel.Hosted, LaunchError, Scope.Scope> {
   const { config, directory } = options
   const clock = options.clock ?? makeClock()
-  const policy = policyFromConfig(config.policy)
-  if (Result.isFailure(policy)) return yield* policy.failure
+  const { make: makeCedar } = yield* makeCedarEngine
+  const { document, policy } = yield* loadPolicy(config.policy, { directory, file: "config", makeCedar })
   const executors = yield* executorsOf(config, directory)
   const schemas = yield* schemasOf(config, directory)
+  const passphrase = yield* passphraseIn(options)
   const store = yield* openStore(options.once === true ? { backend: "memory" } : config.store, directory, clock)
   const powerFor = (root: string): Effect.Effect<ReadingPower, ReadFailure> => readingPower(resolve(directory, root))
   const kernel = yield* Kernel.make({
@@ -148,13 +164,21 @@ export const launchKernel = Effect.fnUntraced(function*(
     directory,
     store,
     clock,
-    policy: policy.success,
+    policy,
+    policyDocument: document,
+    makePolicy: (given) => policyOfDocument(given, "policy", "", makeCedar),
     executors,
+    budgets: config.budgets,
     channels: config.channels,
     schemas,
     source: options.source,
-    powers: { sha256: sha256Hex, sha256Bytes, act: actCrypto, readingPower: powerFor, ...tokenKeyOf(options, store), ...checkpointsOf(options, store) },
-    approvalMillis: config.approvals.expiryMillis,
+    powers: {
+      sha256: sha256Hex, sha256Bytes, act: actCrypto, readingPower: powerFor, ...tokenKeyOf(options, store), ...checkpointsOf(options, store), ...passphrase,
+      ...(options.terminal === undefined ? {} : { terminal: options.terminal })
+    },
+    approvalMillis: (config.approvals.ttl === undefined ? undefined : millisOf(config.approvals.ttl)) ?? config.approvals.expiryMillis,
+    quorum: config.approvals.quorum,
+    proofFrom: config.approvals.code,
     requestRetention: config.retention.requests,
     quarantine: options.quarantine ?? [],
     ...(options.entered === undefined ? {} : { entered: options.entered }),

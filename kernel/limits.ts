@@ -436,6 +436,8 @@ export const tierLogLineLength = 1_000
 export const tierWorkerFramesPerSecond = 200_000
 /** Looks through reading powers of one program that are under way. */
 export const tierLooksMax = 64
+/** Modules that wait for an approval because they ask for more. */
+export const heldModulesMax = 64
 /** Files of one module, and their bytes together. */
 export const moduleFilesMax = 2_000
 export const moduleBytesMax = 16 * 1_048_576

@@ -312,10 +312,13 @@ export class ProofNeeded extends Schema.TaggedError<ProofNeeded>()("ProofNeeded"
 
 /** A request to the kernel was refused: the verdict, not a fault. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
-  request: Text, kind: Schema.Literals(["denied", "expired", "unavailable"]), reason: Text
+  request: Text, kind: Schema.Literals(["denied", "expired", "unavailable"]), reason: Text,
+  /** For one that a capability did not cover: the caveat, the grant that has it, and what would have been covered. */
+  caveat: Maybe, link: Maybe, allowed: Maybe, how: Maybe
 }) {
   override get message(): string {
-    return `${this.kind}: ${this.reason}`
+    const allowed = this.allowed === undefined ? "" : ` Allowed: ${this.allowed}.`
+    return `${this.kind}: ${this.reason}${allowed === "" || this.reason.endsWith(".") ? "" : "."}${allowed}${this.how === undefined ? "" : ` ${this.how}`}`
   }
 }
 

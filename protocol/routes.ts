@@ -1,8 +1,11 @@
 // HTTP as a table: method, path, what goes in and what comes out. A door serves it, a client calls it; neither knows a
 // path that is not here.
 import type * as Schema from "effect/Schema"
+import { budgetRoutes } from "./route/budgets.ts"
 import { channelRoutes } from "./route/channels.ts"
+import { gateRoutes } from "./route/gate.ts"
 import { kernelRoutes } from "./route/kernel.ts"
+import { policyRoutes } from "./route/policy.ts"
 import { resourceRoutes } from "./route/resources.ts"
 import { stateRoutes } from "./route/state.ts"
 import { tokenRoutes } from "./route/tokens.ts"
@@ -10,7 +13,7 @@ import { tokenRoutes } from "./route/tokens.ts"
 export { waitMillisMax } from "./route/row.ts"
 export { ActionProgress, DoctorView } from "./route/kernel.ts"
 
-export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...tokenRoutes } as const
+export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...gateRoutes, ...tokenRoutes, ...budgetRoutes, ...policyRoutes } as const
 
 export type Routes = typeof routes
 export type RouteName = keyof Routes

@@ -31,9 +31,11 @@ export const groups = {
   subscriptions: "Durable cursors.",
   systems: "Who is docked, and what it may go on doing.",
   capabilities: "Who holds which grant.",
+  budgets: "What systems and grants may spend, and have spent.",
   tokens: "Credentials of guests.",
   actions: "Effects that the operator asks for.",
   gate: "Actions that wait for a human, are under way, or ended unknown.",
+  policy: "The policy in force, why it says what it says, and the kill switch.",
   modules: "What was loaded.",
   audit: "The journal: every decision of the kernel.",
   kernel: "The kernel itself."
@@ -51,6 +53,8 @@ export interface Row {
   readonly says: string
   /** For every guest, as far as its credential allows. Absent: for the operator alone. */
   readonly guests?: true
+  /** For guests whose token was minted for approving, too. */
+  readonly approvers?: true
   readonly query: Schema.Top
   readonly payload: Schema.Top
   readonly success: Schema.Top

@@ -154,7 +154,7 @@ describe("the page of the config", () => {
   const keys = <T>(of: Record<keyof Required<T>, true>): ReadonlyArray<string> => Object.keys(of)
   const top = keys<ConfigInput>({
     id: true, name: true, store: true, policy: true, libos: true, network: true, security: true, modules: true, executors: true, doors: true, channels: true,
-    schemas: true, survey: true, approvals: true, retention: true
+    schemas: true, survey: true, approvals: true, budgets: true, retention: true
   })
   type Executors = KernelConfig["executors"]
   const nested: Readonly<Record<string, ReadonlyArray<string>>> = {

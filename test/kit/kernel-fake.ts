@@ -9,7 +9,7 @@ import * as Resources from "../../kernel/resource/resources.ts"
 import { prepare } from "../../kernel/store/codec.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import { channelOf } from "../../protocol/channel.ts"
-import { ChannelNotFound, Denied, GrantNotFound, EnrolmentNotFound, TokenNotFound, WarrantNotFound } from "../../protocol/errors.ts"
+import { BudgetNotFound, ChannelNotFound, Denied, GrantNotFound, EnrolmentNotFound, TokenNotFound, WarrantNotFound, StandingNotFound } from "../../protocol/errors.ts"
 import { emptyManifest, type Manifest } from "../../protocol/manifest.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { GateView, SystemView } from "../../protocol/view.ts"
@@ -141,14 +141,26 @@ export const makeFakeKernel = (options: {
       undock: ask("undock"), pause: ask("pause"), resume: ask("resume"), drain: ask("drain"), revoke: ask("revoke"),
       gate: {
         list: () => Effect.sync(() => [...gateRequests.values()]),
-        show: warrant,
+        show: (id) => Effect.map(warrant(id), (found) => ({
+          ...found, canonical: null, grants: [], endorsements: [], edits: [], attempts: [], endedAt: null, request: null, more: [], journal: []
+        })),
         approve: (id, by, approval) =>
           Effect.flatMap(warrant(id), (found) =>
             approval?.digest !== undefined && approval.digest !== found.digest
               ? Effect.fail(new Denied({ system: by, operation: "approve", target: id, reason: "the digest is another" }))
               : answer(id, by, { state: "succeeded", approvedBy: by }, "action_completed")),
         deny: (id, by, reason) => answer(id, by, { state: "refused", reason }, "action_denied"),
+        edit: (id) => Effect.fail(new WarrantNotFound({ warrant: id })),
+        answerAll: () => Effect.succeed([]),
+        preview: (id) => Effect.fail(new WarrantNotFound({ warrant: id })),
+        standing: () => [],
+        revokeStanding: (standing) => Effect.fail(new StandingNotFound({ standing })),
+        why: (asked) => Effect.succeed({ asked, as: "path", because: [], effects: [], warrant: null, cut: false }),
         reconcile: (id, by, outcome, reason) => answer(id, by, { state: outcome, reason }, "action_completed")
+      },
+      budgets: {
+        list: () => [], show: (budget) => Effect.fail(new BudgetNotFound({ budget })), end: (budget) => Effect.fail(new BudgetNotFound({ budget })),
+        set: () => Effect.die("the fake kernel has no budgets")
       },
       grants: { list: () => [], show: (id) => Effect.fail(new GrantNotFound({ grant: id })), revoke: (id) => Effect.fail(new GrantNotFound({ grant: id })) },
       modules: () => [{ id: "echo", framework: "esm", file: null, digest: null, origin: "config", status: "running" }],
@@ -157,7 +169,7 @@ export const makeFakeKernel = (options: {
       systems: () => [...systems.values()],
       views: Effect.sync(() => store.channels().map((channel) => ({ ...channel, ...store.statisticsOf(channel.name)!, backlog: null }))),
       status: () => ({
-        id: "aaax-main", name: "Fake", version: "0", pid: process.pid, boot: 1, startedAt: 1, now: clock.now(), directory: "/", policy: "granted",
+        id: "aaax-main", name: "Fake", version: "0", pid: process.pid, boot: 1, startedAt: 1, now: clock.now(), directory: "/", policy: "granted", policyNotes: [], frozen: null,
         store: { ...store.statistics(), stopped: null }, systems: systems.size, grants: 0, waiting: 0, unknown: 0, journalHead: 0, clockJump: null
       }),
       audit: () => Effect.succeed([]),

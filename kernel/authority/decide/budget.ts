@@ -132,24 +132,26 @@ export const settlementOf = (
   return { spent: total, ...(Object.keys(overrun).length === 0 ? {} : { overrun }) }
 }
 
-export type BudgetSetting = { readonly ok: true } | { readonly ok: false; readonly reason: string }
+/** `none`: there is none to end; `full`: there may be no more; `nothing`: it would limit nothing. */
+export type BudgetSetting = "set" | "none" | "full" | "nothing"
 
-/** Sets the account of the systems that a glob names; limits of null, or without any unit, end it. */
+/** Changes the account of the systems that a glob names; null ends it. */
 export const decideBudget = (
-  system: string, limits: Limits | null, perMillis: number | null, by: SystemId, origin: "config" | "operator"
+  system: string, change: { readonly limits: Limits; readonly perMillis?: number | null } | null, by: SystemId
 ): Decision<BudgetSetting> => (state, now) => {
-  const before = lookup(state.budgets, system)
-  const isEnded = limits === null || Object.keys(limits).length === 0
-  if (isEnded && (before === undefined || Object.keys(before.limits).length === 0)) {
-    return { entries: [], answer: { ok: false, reason: `there is no budget of ${system}` } }
+  const found = lookup(state.budgets, system)
+  // One that has ended is kept only as long as it holds something.
+  const before = found === undefined || Object.keys(found.limits).length === 0 ? undefined : found
+  if (change === null) {
+    return before === undefined
+      ? { entries: [], answer: "none" }
+      : { entries: [{ kind: "budget.set", at: now, by, system, limits: null, perMillis: null, origin: "operator" }], answer: "set" }
   }
-  if (!isEnded && before === undefined && HashMap.size(state.budgets) >= budgetsMax) {
-    return { entries: [], answer: { ok: false, reason: `there are ${budgetsMax} budgets, the most that there may be; end one` } }
-  }
-  return {
-    entries: [{ kind: "budget.set", at: now, by, system, limits: isEnded ? null : limits, perMillis: isEnded ? null : perMillis, origin }],
-    answer: { ok: true }
-  }
+  const limits = { ...before?.limits, ...change.limits }
+  if (Object.keys(limits).length === 0) return { entries: [], answer: "nothing" }
+  if (found === undefined && HashMap.size(state.budgets) >= budgetsMax) return { entries: [], answer: "full" }
+  const perMillis = change.perMillis === undefined ? (before?.perMillis ?? null) : change.perMillis
+  return { entries: [{ kind: "budget.set", at: now, by, system, limits, perMillis, origin: "operator" }], answer: "set" }
 }
 
 /** What a config says of budgets, at a start: what the operator has set since stands, what the config no longer says ends. */

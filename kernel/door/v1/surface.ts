@@ -6,16 +6,20 @@ import { Denied } from "../../../protocol/errors.ts"
 import type { Row } from "../../../protocol/route/row.ts"
 import { type RouteName, routes } from "../../../protocol/routes.ts"
 import type { DockError, Kernel } from "../../kernel.ts"
+import type { Guest } from "../guest.ts"
 import { decoder, queryOf } from "../input.ts"
 import { problemAnswer, problemOf, refusal } from "../problems.ts"
 import type { Answer, Asked, Surface } from "../surface.ts"
+import { budgetRows } from "./budgets.ts"
 import { channelRows } from "./channels.ts"
 import { isCloudEvent } from "./cloud-events.ts"
 import { headerOf } from "../header.ts"
 import { type Handlers, Reply } from "./handlers.ts"
+import { gateRows } from "./gate.ts"
 import { makeFollow } from "./follow.ts"
 import { handsOf } from "./hands.ts"
 import { kernelRows } from "./kernel.ts"
+import { policyRows } from "./policy.ts"
 import { resourceRows } from "./resources.ts"
 import { snapshotRows } from "./snapshots.ts"
 import { tokenRows } from "./tokens.ts"
@@ -103,6 +107,9 @@ const find = (rows: ReadonlyArray<Bound>, { headers, method, segments }: Asked):
   return plain ?? [...(others ?? [])]
 }
 
+/** Whose token was minted for it, and is good still. */
+const mayApprove = ({ ended, principal }: Guest): boolean => principal.approves === true && principal.authority === undefined && ended() === undefined
+
 const notForGuests = (system: string, path: string): Denied =>
   new Denied({ system, operation: "use", target: path, reason: "it is for the holder of the operator's token" })
 
@@ -119,8 +126,8 @@ export const v1 = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Surface, DockError, Scope.Scope> {
   const hands = handsOf(kernel)
   const handlers: Handlers = {
-    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel),
-    ...(yield* kernelRows(kernel, executors))
+    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel), ...budgetRows(kernel),
+    ...gateRows(kernel), ...policyRows(kernel), ...(yield* kernelRows(kernel, executors))
   }
   const byPlace = new Map<string, Array<Bound>>()
   // The keys of the table are its names.
@@ -147,7 +154,7 @@ export const v1 = Effect.fnUntraced(function*(
       }
       const { bound, id } = found
       const { system, isOperator } = asked.guest
-      if (!isOperator && bound.row.guests !== true) {
+      if (!isOperator && bound.row.guests !== true && !(bound.row.approvers === true && mayApprove(asked.guest))) {
         return Effect.succeed({ ...problemAnswer(problemOf(Cause.fail(notForGuests(system, `/v1/${asked.segments.join("/")}`)))), route: bound.name })
       }
       return Effect.catchCause(bound.run(id, asked), (cause) => {

@@ -44,6 +44,7 @@ const samples: { readonly [Tag in Failure["_tag"]]: Extract<Failure, { readonly 
   ModuleRejected: new errors.ModuleRejected({ module: "m", reason: "r" }),
   ConfigInvalid: new errors.ConfigInvalid({ issues: [{ file: "f", path: "p", reason: "r" }] }),
   GrantNotFound: new errors.GrantNotFound({ grant: "g" }),
+  BudgetNotFound: new errors.BudgetNotFound({ budget: "system:a", nearest: "system:b" }),
   WarrantNotFound: new errors.WarrantNotFound({ warrant: "w" }),
   TokenNotFound: new errors.TokenNotFound({ token: "t" }),
   EnrolmentNotFound: new errors.EnrolmentNotFound({ system: "s" }),
