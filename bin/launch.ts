@@ -12,7 +12,9 @@ import type { DoorError } from "../kernel/door/door.ts"
 import type { ConfiguredModule } from "../kernel/config.ts"
 import type { Hosted } from "../kernel/kernel.ts"
 import { launchKernel, type LaunchError, type LaunchOptions } from "../kernel/launch.ts"
+import { ownTerminal } from "../kernel/power/terminal.ts"
 import type { StoreUnavailable } from "../protocol/errors.ts"
+import type { KernelStatus } from "../protocol/view.ts"
 import { banner, surveyProgress } from "./banner.ts"
 import { type Called, show } from "./called.ts"
 import { codes } from "./exit-code.ts"
@@ -100,12 +102,20 @@ const listenForEnd: Effect.Effect<Effect.Effect<string>, never, Scope.Scope> = E
   return Deferred.await(first)
 })
 
-const notesOf = ({ config }: LoadedConfig, published: OpenHttp["published"], security: string | undefined, quarantined: string | undefined): ReadonlyArray<string> => [
+/** How an approval is proved, when that is not by the code on this terminal. */
+const proofNotes = ({ proof }: Pick<KernelStatus, "proof">): ReadonlyArray<string> => {
+  if (proof?.from === "never") return ["APPROVALS NEED NO CODE: whoever reads the operator's token may approve anything (approvals.code)"]
+  if (proof === undefined || proof.terminal || proof.passphrase) return []
+  return [`no terminal to show codes on, and no passphrase: actions of risk ${proof.from} and up cannot be approved from outside; aaax gate passphrase set, and start again`]
+}
+
+const notesOf = ({ config }: LoadedConfig, status: Pick<KernelStatus, "proof">, published: OpenHttp["published"], security: string | undefined, quarantined: string | undefined): ReadonlyArray<string> => [
   ...(published?.wasTaken === true ? [`port ${publishedPort} was taken, so it is published on ${published.port}; --port or network.port names one of your own`] : []),
   ...(published !== undefined && security === "open"
     ? ["OPEN SECURITY: whoever reaches this machine's loopback address is whoever they say they are, and may do everything on PUBLIC channels. For development only."]
     : []),
   ...(published !== undefined && config.network.behindProxy ? [`${config.network.host} trusts the proxy in front of it: it must be the only one that reaches it`] : []),
+  ...proofNotes(status),
   ...(quarantined === undefined ? [] : [`${quarantined} did not yield in the last run and is quarantined: aaax resume ${quarantined}`])
 ]
 
@@ -126,7 +136,7 @@ const serve = Effect.fnUntraced(function*(
   }
   yield* announce(called.directory, { url, version, token })
   const readyMillis = performance.now()
-  const notes = notesOf(loaded, published, publication?.security?.name, quarantined)
+  const notes = notesOf(loaded, kernel.status(), published, publication?.security?.name, quarantined)
   // In one write: whoever reads it gets all of it.
   err(banner(kernel, { version, readyMillis, url, published: published?.url, configFile: loaded.file, notes }).join("\n"))
   if (called.json) {
@@ -163,6 +173,7 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
     yield* withTelemetry(exported, Effect.gen(function*() {
       const kernel = yield* opened(directory, launchKernel({
         ...optionsOf(loaded, modules, directory),
+        terminal: ownTerminal(),
         source: (file, check) => Effect.tap(loaded.files.source(file, check), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
         entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
       }))

@@ -12,6 +12,7 @@ import type { Appended, Draft, Event, Filter } from "../protocol/event.ts"
 import type { System } from "../protocol/manifest.ts"
 import type { AppendOptions } from "../protocol/port.ts"
 import type { ChannelId, Cursor, SystemId } from "../protocol/names.ts"
+import type { Explanation, PolicyEntry, PolicyView, QuestionDraft } from "../protocol/policy.ts"
 import type { ChannelView, GateView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
 import type { WarrantState } from "../protocol/warrant.ts"
 import * as wellKnown from "../protocol/well-known.ts"
@@ -103,6 +104,20 @@ export interface HostKernel {
     readonly set: (system: string, change: BudgetChange, by?: SystemId) => Promise<BudgetView>
     readonly end: (system: string, by?: SystemId) => Promise<void>
   }
+  /** The policy in force; `document` is "granted", "default" or a rule table, with the texts of its Cedar files. */
+  readonly policy: {
+    readonly show: () => Promise<PolicyView>
+    readonly log: () => Promise<ReadonlyArray<PolicyEntry>>
+    /** Puts it in force until it is reverted, also after a restart. Rejects with `ConfigInvalid`, with every mistake in it. */
+    readonly activate: (document: unknown, options: { readonly by: SystemId; readonly reason?: string }) => Promise<PolicyView>
+    /** The one before, one by its version, or "config". */
+    readonly revert: (options: { readonly by: SystemId; readonly version?: string; readonly reason?: string }) => Promise<PolicyView>
+    /** What each rule says: to a request that was made, or to a question. */
+    readonly explain: (asked: string | QuestionDraft) => Promise<Explanation>
+  }
+  /** Nothing new starts until it is thawed, also after a restart. Answers whether that is new. */
+  readonly freeze: (options: { readonly by: SystemId; readonly reason?: string }) => Promise<boolean>
+  readonly thaw: (options: { readonly by: SystemId; readonly reason?: string }) => Promise<boolean>
   readonly systems: () => ReadonlyArray<SystemView>
   readonly modules: () => ReadonlyArray<ModuleView>
   readonly status: () => KernelStatus
@@ -248,6 +263,15 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
       set: (system, change, by = kernel.id) => promised(kernel.budgets.set(system, change, by)),
       end: (system, by = kernel.id) => promised(kernel.budgets.end(system, by))
     },
+    policy: {
+      show: () => promised(kernel.policies.view),
+      log: () => promised(kernel.policies.log),
+      activate: (document, { by, reason = "" }) => promised(kernel.policies.activate(document, by, reason)),
+      revert: ({ by, reason = "", version: wanted }) => promised(kernel.policies.revert(wanted, by, reason)),
+      explain: (asked) => (typeof asked === "string" ? promised(kernel.policies.explainRequest(asked)) : promised(kernel.policies.explain(asked)))
+    },
+    freeze: ({ by, reason = "" }) => promised(kernel.policies.freeze(by, reason)),
+    thaw: ({ by, reason = "" }) => promised(kernel.policies.thaw(by, reason)),
     systems: kernel.systems,
     modules: kernel.modules,
     status: kernel.status,

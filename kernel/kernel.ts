@@ -48,7 +48,7 @@ import type { KernelClock } from "./clock.ts"
 import { composite } from "./dock/composite.ts"
 import * as Constellation_ from "./dock/constellation.ts"
 import * as Loader_ from "./dock/loader.ts"
-import type { Loader, ModuleSource } from "./dock/loader.ts"
+import type { Loader, ModuleSource, ProgramSource } from "./dock/loader.ts"
 import * as Replace from "./dock/replace.ts"
 import { makeRegistry } from "./executor/registry.ts"
 import { makePendingRequests } from "./guard/admission.ts"
@@ -127,6 +127,8 @@ export interface Kernel {
   readonly modules: () => ReadonlyArray<ModuleView>
   /** Loads an `esm` module file at run time, as `aaax.module-loader` would. */
   readonly loadModule: (manifest: Partial<Manifest> & { readonly file?: string; readonly id?: string }) => Effect.Effect<ModuleView, DockError>
+  /** Loads a module that waits because it asks for more than was approved, or is another file. */
+  readonly approveModule: (id: string, by: SystemId) => Effect.Effect<ModuleView, ModuleRejected>
   readonly systems: () => ReadonlyArray<SystemView>
   readonly views: Effect.Effect<ReadonlyArray<ChannelView>>
   readonly status: () => KernelStatus
@@ -166,6 +168,8 @@ export interface KernelOptions {
   /** What payloads are held against when their channel names it; default: JSON Schemas that channels carry, and nothing by name. */
   readonly schemas?: Schemas
   readonly source: ModuleSource
+  /** How programs of framework `process` are started; absent: not at all. */
+  readonly program?: ProgramSource
   readonly powers: Powers
   readonly approvalMillis?: number
   /** How many different approvers an action of a risk needs; absent: one. */
@@ -335,7 +339,7 @@ export const make = Effect.fnUntraced(function*(
       return docked !== undefined && docked.request.guest !== true && docked.request.unreachable === undefined
     }
   })
-  const loader = Loader_.make({ constellation, journal, rules, source: options.source })
+  const loader = Loader_.make({ constellation, journal, rules, source: options.source, program: options.program })
   const replace = Replace.make({ constellation, loader, source: options.source })
   const room: ServiceRoom = { channels, journal, projections, pending }
   const services = [
@@ -444,6 +448,9 @@ export const make = Effect.fnUntraced(function*(
       if (file === undefined) return yield* new ModuleRejected({ module: given.id ?? "", reason: "a file is needed" })
       return yield* replace(file, given)
     }),
+    approveModule: (id, by) =>
+      Effect.flatMap(loader.approve(id, by), ({ docked }) =>
+        Effect.sync(() => loader.views().find((view) => view.id === docked.id)!)), // it was docked just now
     systems: () => constellation.all().map(constellation.view),
     views: Effect.suspend(() =>
       Effect.forEach(channels.all(), (channel) => {

@@ -15,7 +15,7 @@ import * as Journal from "./authority/journal.ts"
 import * as Channels from "./channel/channels.ts"
 import { makeClock, type KernelClock } from "./clock.ts"
 import type { ConfiguredModule, KernelConfig } from "./config.ts"
-import type { ModuleSource } from "./dock/loader.ts"
+import type { ModuleSource, ProgramSource } from "./dock/loader.ts"
 import * as FsWrite from "./executor/fs-write.ts"
 import * as ProcessRun from "./executor/process-run.ts"
 import { policyOfDocument } from "./guard/policy-document.ts"
@@ -42,6 +42,7 @@ export interface LaunchOptions {
   readonly directory: string
   readonly modules: ReadonlyArray<ConfiguredModule>
   readonly source: ModuleSource
+  readonly program?: ProgramSource
   readonly version: string
   /** Systems that may not start: the watchdog ended the last run because of them. */
   readonly quarantine?: ReadonlyArray<SystemId>
@@ -172,6 +173,7 @@ export const launchKernel = Effect.fnUntraced(function*(
     channels: config.channels,
     schemas,
     source: options.source,
+    ...(options.program === undefined ? {} : { program: options.program }),
     powers: {
       sha256: sha256Hex, sha256Bytes, act: actCrypto, readingPower: powerFor, ...tokenKeyOf(options, store), ...checkpointsOf(options, store), ...passphrase,
       ...(options.terminal === undefined ? {} : { terminal: options.terminal })
@@ -184,7 +186,12 @@ export const launchKernel = Effect.fnUntraced(function*(
     ...(options.entered === undefined ? {} : { entered: options.entered }),
     pid: process.pid
   })
-  for (const module of options.modules) yield* kernel.loader.load(module, "config", true)
+  for (const module of options.modules) {
+    yield* kernel.loader.load(module, "config", true).pipe(
+      // What only waits for somebody's word does not keep the others down.
+      Effect.catch((error) => (kernel.loader.isHeld(error.module) ? Effect.logWarning(error.message) : Effect.fail(error)))
+    )
+  }
   return kernel
 })
 

@@ -8,16 +8,17 @@ import { ModuleRejected, type ConfigInvalid } from "../protocol/errors.ts"
 import { makeClock, type ClockSource } from "./clock.ts"
 import { forExecutors, type Secrets } from "./executor/secrets.ts"
 import type { ChannelSpec } from "../protocol/channel.ts"
-import { policyFromConfig } from "./guard/policy.ts"
+import { policyOfDocument } from "./guard/policy-document.ts"
 import { makeSchemas } from "./guard/schemas.ts"
 import * as Kernel from "./kernel.ts"
 import { actCrypto } from "./power/act-crypto.ts"
 import { sha256Bytes, sha256Hex } from "./power/digest.ts"
+import { makeCedarEngine } from "./power/cedar-engine.ts"
+import { loadPolicy } from "./power/policy-file.ts"
 import { readingPower } from "./power/reading.ts"
 import * as Memory from "./store/memory.ts"
 import type { StoreService } from "./store/store.ts"
 import { version } from "./version.ts"
-import * as Result from "effect/Result"
 
 export { makeSecrets, type Secrets, type SecretSpec } from "./executor/secrets.ts"
 export type { HostileOptions } from "./store/memory.ts"
@@ -37,6 +38,12 @@ export interface TestOptions {
   /** Run services and systems at once; default true. Otherwise `step` does what is pending. */
   readonly launch?: boolean
   readonly approvalMillis?: number
+  /** Approvers that an action of a risk needs; default: one. */
+  readonly quorum?: Kernel.KernelOptions["quorum"] & {}
+  /** What the kernel's terminal would show goes here; absent: the kernel has none. */
+  readonly terminal?: (line: string) => void
+  /** Approvals from outside may be proved with it. */
+  readonly passphrase?: string
   /** Newest events that are kept in each request and reply channel. */
   readonly requestRetention?: number
   readonly time?: TestTime
@@ -83,8 +90,8 @@ export const makeKernel = Effect.fnUntraced(function*(
 ): Effect.fn.Return<TestKernel, ConfigInvalid, Scope.Scope> {
   const time = options.time ?? testTime()
   const clock = makeClock(time)
-  const policy = policyFromConfig(options.policy, "test")
-  if (Result.isFailure(policy)) return yield* policy.failure
+  const { make: makeCedar } = yield* makeCedarEngine
+  const { document, policy } = yield* loadPolicy(options.policy, { directory: options.directory ?? ".", file: "test", makeCedar })
   const store = options.store ?? (yield* Memory.make({ clock, ...(options.hostile === undefined ? {} : { hostile: options.hostile }) }))
   const kernel = yield* Effect.orDie(Kernel.make({
     id: options.id ?? "test",
@@ -93,7 +100,9 @@ export const makeKernel = Effect.fnUntraced(function*(
     directory: options.directory ?? ".",
     store,
     clock,
-    policy: policy.success,
+    policy,
+    policyDocument: document,
+    makePolicy: (given) => policyOfDocument(given, "policy", "", makeCedar),
     executors: options.executors ?? [],
     channels: options.channels ?? [],
     schemas: yield* Effect.orDie(makeSchemas(options.schemas)),
@@ -101,9 +110,12 @@ export const makeKernel = Effect.fnUntraced(function*(
     powers: {
       sha256: sha256Hex, sha256Bytes, readingPower, act: actCrypto, ...(options.capabilityKey === undefined ? {} : { capabilityKey: options.capabilityKey }), ...(options.checkpoints === undefined ? {} : { checkpoints: options.checkpoints }),
       ...(options.tokenKey === undefined ? {} : { tokenKey: options.tokenKey }),
+      ...(options.terminal === undefined ? {} : { terminal: options.terminal }),
+      ...(options.passphrase === undefined ? {} : { passphrase: (given: string) => Effect.succeed(given === options.passphrase) }),
       ...(options.secrets === undefined ? {} : { secrets: forExecutors(options.secrets) })
     },
     ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis }),
+    ...(options.quorum === undefined ? {} : { quorum: options.quorum }),
     ...(options.requestRetention === undefined ? {} : { requestRetention: options.requestRetention }),
     pid: 0
   }))

@@ -1,6 +1,6 @@
 // Approvals: what a human says of an action that waits, standing approvals for more of the same, and the story of one.
 import * as Schema from "effect/Schema"
-import { Caveats, Fence, Risk } from "./authority.ts"
+import { Caveats, Risk } from "./authority.ts"
 import { SystemId } from "./names.ts"
 import { GateView } from "./view.ts"
 
@@ -103,7 +103,6 @@ export const GateStory = Schema.Struct({
   attempts: Schema.Array(Attempt),
   /** When it got its outcome; null: it has none. */
   endedAt: Schema.NullOr(Schema.Int),
-  fence: Schema.NullOr(Fence),
   /** The event that asked for it, and what led to that. */
   request: Schema.NullOr(Schema.Struct({ id: Schema.String, at: Schema.Int, parents: Schema.Array(Schema.String) })),
   /** Entries of the journal about it that are told by none of the fields above: budget, labels, compensation and what else there is. */

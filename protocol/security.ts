@@ -26,6 +26,8 @@ export interface Principal {
   readonly expiresAt?: number
   /** Whether its credential lets it dock a system of its own. */
   readonly docks?: boolean
+  /** Whether its credential lets it answer for actions that wait. Only the kernel's own tokens do. */
+  readonly approves?: boolean
   /** Id of its token, for revocation. */
   readonly tokenId?: string
   /** The security that vouches for it; absent: the kernel itself. */

@@ -13,6 +13,8 @@ export const TokenView = Schema.Struct({
   channels: Schema.NullOr(Schema.Array(Schema.String)),
   /** Whether its holder may dock a system of its own from another process, under this name or below it. */
   docks: Schema.Boolean,
+  /** Whether its holder may answer for actions that wait, under this name; absent: it may not. */
+  approves: Schema.optionalKey(Schema.Boolean),
   /** Kernel time in Unix milliseconds. */
   mintedAt: Schema.Int,
   expiresAt: Schema.Int
@@ -25,6 +27,7 @@ export const TokenRequest = Schema.Struct({
   role: Role,
   channels: Schema.optionalKey(Schema.Array(Schema.String)),
   docks: Schema.optionalKey(Schema.Boolean),
+  approves: Schema.optionalKey(Schema.Boolean),
   /** Default: a day; at most a year. */
   ttlSeconds: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0)))
 })

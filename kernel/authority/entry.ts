@@ -78,6 +78,15 @@ export interface ModuleLoaded {
   /** What it was approved to ask for. */
   readonly asks?: Asks
 }
+/** Somebody approved that it asks for more than before, or is another file. */
+export interface ModuleApproved {
+  readonly kind: "module.approved"
+  readonly at: number
+  readonly module: string
+  readonly digest: string | null
+  readonly needs: ReadonlyArray<string>
+  readonly by: SystemId
+}
 export interface ModuleUnloaded { readonly kind: "module.unloaded"; readonly at: number; readonly module: string }
 export interface PolicyActivated {
   readonly kind: "policy.activated"
@@ -333,7 +342,7 @@ export interface SnapshotTaken {
 }
 
 export type Entry =
-  | Booted | SystemDocked | SystemUndocked | SystemChanged | PowerGranted | ModuleLoaded | ModuleUnloaded | PolicyActivated | Frozen | Thawed
+  | Booted | SystemDocked | SystemUndocked | SystemChanged | PowerGranted | ModuleLoaded | ModuleApproved | ModuleUnloaded | PolicyActivated | Frozen | Thawed
   | GrantIssued | GrantsEnded | CapabilityDecided | CapabilityRevoked | RequestRefused | ActionDecided | WarrantAnswered | WarrantExpired
   | WarrantEndorsed | WarrantEdited | StandingGranted | StandingRevoked
   | WarrantCompensating | WarrantCompensated | BudgetSet | ArtifactsLabelled | LabelsRemoved
@@ -375,6 +384,7 @@ export const correlationOf = (entry: Entry): string | null => {
     case "system.changed":
     case "power.granted":
     case "module.loaded":
+    case "module.approved":
     case "module.unloaded":
     case "grant.issued":
     case "grants.ended":

@@ -1,7 +1,7 @@
 // What one entry of the journal becomes elsewhere: replies, lines of the registries, and what waits for a human. Pure; at
 // most one draft for each channel.
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
-import { replyKinds } from "../../protocol/warrant.ts"
+import { replyKinds, type Warrant } from "../../protocol/warrant.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import { correlationOf, sameTrace, type Entry, type Traced } from "./entry.ts"
 
@@ -23,6 +23,13 @@ const reply = (entry: Entry & Traced & { readonly system: SystemId }, kind: stri
   channel: wellKnown.kernelReplies, kind, payload, recipient: entry.system, correlationId: correlationOf(entry), ...sameTrace(entry)
 })
 
+/** Of a capability that does not cover an action: more than a sentence, for code. Of one that is not there, there is no more to say. */
+const toldRefusal = ({ refusal }: Warrant): Projected["payload"] => {
+  if (refusal === undefined || refusal.code === "unknown") return {}
+  const { reason: _, ...told } = refusal
+  return { refusal: told }
+}
+
 const register = (channel: ChannelId, kind: string, payload: object): Projected => ({ channel, kind, payload: payload as Projected["payload"] })
 
 const approval = (kind: string, subject: string, payload: Projected["payload"]): Projected => ({ channel: wellKnown.approvals, kind, subject, payload })
@@ -36,7 +43,10 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       }
       const { caveats, id } = entry.grant
       const expires = caveats.expiresAt === undefined ? null : caveats.expiresAt / 1000
-      const granted = reply(entry, replyKinds.granted, { resource: entry.resource, token: id, expires })
+      const { access, facet, giver, holder } = entry.grant
+      // Who gave it learns what became of it; who asked for its own has it.
+      const more = giver === undefined ? {} : { holder, access, ...(facet === true ? { facet } : {}) }
+      const granted = reply(entry, replyKinds.granted, { resource: entry.resource, token: id, expires, ...more })
       // One that was handed out before is in the registry already, as is one that was delegated.
       return entry.grant.origin === entry.request && entry.grant.parent === null ? [granted, register(wellKnown.capabilityRegistry, "grant", entry.grant)] : [granted]
     }
@@ -44,7 +54,7 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
       return [reply(entry, entry.reply, { request_id: entry.request, reason: entry.reason })]
     case "action.decided": {
       const { executor, id, reason, state, unavailable } = entry.warrant
-      if (state === "denied") return [reply(entry, unavailable === true ? replyKinds.unavailable : replyKinds.denied, { request_id: id, reason })]
+      if (state === "denied") return [reply(entry, unavailable === true ? replyKinds.unavailable : replyKinds.denied, { request_id: id, reason, ...toldRefusal(entry.warrant) })]
       if (state === "started") return [reply(entry, replyKinds.approved, { request_id: id, executor, modified_payload: payload ?? null })]
       return [
         reply(entry, replyKinds.escalated, { request_id: id, reason, escalated_to: entry.escalatedTo }),
@@ -124,6 +134,7 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
     case "kernel.booted":
     case "power.granted":
     case "module.loaded":
+    case "module.approved":
     case "module.unloaded":
     case "warrant.started":
     case "standing.granted":

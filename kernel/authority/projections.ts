@@ -52,7 +52,8 @@ interface Told {
 const isOfWarrant = ({ kind }: Entry): boolean => kind === "action.decided" || kind.startsWith("warrant.")
 
 const warrantIn = (entry: Entry): string | undefined =>
-  (entry.kind === "action.decided" && entry.warrant.state !== "denied") || (entry.kind === "warrant.answered" && entry.outcome === "approved")
+  (entry.kind === "action.decided" && entry.warrant.state !== "denied") || entry.kind === "warrant.edited" ||
+  (entry.kind === "warrant.answered" && entry.outcome === "approved")
     ? (correlationOf(entry) ?? undefined)
     : undefined
 
@@ -90,10 +91,14 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
   /** The final payload of the warrant of an entry: in the entry, or in the one that decided it. */
   const payloadFor = Effect.fnUntraced(function*(entry: Entry, id: string) {
     if (entry.kind === "action.decided") return yield* options.payloadOf(entry.warrant)
+    // Somebody may have put other arguments in place since: those that this entry is about count.
+    const digest = "digest" in entry ? entry.digest : undefined
+    let warrant: Warrant | undefined
     for (const { entry: about } of yield* journal.about(id)) {
-      if (about.kind === "action.decided") return yield* options.payloadOf(about.warrant)
+      if (about.kind === "action.decided") warrant ??= about.warrant
+      if (about.kind === "warrant.edited" && about.digest === digest && warrant !== undefined) warrant = { ...warrant, payloadArtifact: about.payloadArtifact }
     }
-    return undefined
+    return warrant === undefined ? undefined : yield* options.payloadOf(warrant)
   })
 
   const payloads = (entries: ReadonlyArray<Told>): Effect.Effect<ReadonlyMap<Cursor, unknown>> =>

@@ -136,7 +136,7 @@ export const makeTokens = ({ clock, isDocked, journal, kernel, key }: TokensOpti
   const mint: Tokens["mint"] = Effect.fnUntraced(function*(request) {
     const refusal = requestRefusal(request)
     if (refusal !== undefined) return yield* refusal
-    const { channels, docks = false, name, role, ttlSeconds = tokenSecondsDefault } = request
+    const { approves = false, channels, docks = false, name, role, ttlSeconds = tokenSecondsDefault } = request
     if (!isGuestName(name, kernel) || isDocked(name)) {
       return yield* new Denied({
         system: "operator", operation: "mint a token for", target: name,
@@ -147,7 +147,7 @@ export const makeTokens = ({ clock, isDocked, journal, kernel, key }: TokensOpti
     const { kid, sign } = yield* keys
     const mintedAt = clock.now()
     const view: TokenView = {
-      jti: crypto.randomUUID(), name, role, channels: channels === undefined ? null : [...channels], docks: docks === true,
+      jti: crypto.randomUUID(), name, role, channels: channels === undefined ? null : [...channels], docks: docks === true, ...(approves === true ? { approves } : {}),
       mintedAt, expiresAt: mintedAt + ttlSeconds * 1_000
     }
     const { SignJWT } = yield* Effect.promise(jose)
@@ -179,8 +179,8 @@ export const makeTokens = ({ clock, isDocked, journal, kernel, key }: TokensOpti
         requiredClaims: ["exp", "jti"], currentDate: new Date(clock.now())
       }).then(() => true, () => false))
     if (!isSigned) return undefined
-    const { channels, docks, expiresAt, name, role } = kept
-    return { id: name, role, tokenId: kept.jti, expiresAt, docks, ...(channels === null ? {} : { channels }) }
+    const { approves, channels, docks, expiresAt, name, role } = kept
+    return { id: name, role, tokenId: kept.jti, expiresAt, docks, ...(approves === true ? { approves } : {}), ...(channels === null ? {} : { channels }) }
   })
 
   return {

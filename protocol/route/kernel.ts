@@ -2,8 +2,7 @@
 import * as Schema from "effect/Schema"
 import { ActionRequest } from "../authority.ts"
 import { Event } from "../event.ts"
-import { AuditReport, GateView, GrantView, KernelStatus, ModuleView, StoreView, SystemView } from "../view.ts"
-import { WarrantState } from "../warrant.ts"
+import { AuditReport, GrantView, KernelStatus, ModuleView, StoreView, SystemView } from "../view.ts"
 import { Done, MaybeNumber, None, row, Text, Wait } from "./row.ts"
 
 /** Where an action stands: its request's id, and the newest answer that the kernel gave. */
@@ -78,23 +77,6 @@ export const kernelRoutes = {
     method: "GET", path: "/v1/actions/:id", group: "actions", says: "Where an action stands.", payload: None, success: ActionProgress,
     /** `after`: the cursor of the newest reply that the client knows. */
     query: Schema.Struct({ after: MaybeNumber, wait: Wait })
-  }),
-  gate: row({
-    method: "GET", path: "/v1/gate/requests", group: "gate", says: "What waits for a human, is under way, or ended unknown.", payload: None, success: Schema.Array(GateView),
-    query: Schema.Struct({ state: Schema.optionalKey(WarrantState), limit: MaybeNumber })
-  }),
-  warrant: row({ method: "GET", path: "/v1/gate/requests/:id", group: "gate", says: "One request with its final arguments.", query: None, payload: None, success: GateView }),
-  approve: row({
-    method: "POST", path: "/v1/gate/requests/:id", verb: "approve", group: "gate", says: "Lets it happen, exactly as shown.", query: None, success: GateView,
-    payload: Schema.Struct({ digest: Text, reason: Text })
-  }),
-  deny: row({
-    method: "POST", path: "/v1/gate/requests/:id", verb: "deny", group: "gate", says: "Refuses it.", query: None, success: GateView,
-    payload: Schema.Struct({ reason: Schema.String })
-  }),
-  reconcile: row({
-    method: "POST", path: "/v1/gate/requests/:id", verb: "reconcile", group: "gate", says: "Says what became of an action that nobody knows the outcome of.", query: None, success: GateView,
-    payload: Schema.Struct({ outcome: Schema.Literals(["succeeded", "failed"]), reason: Schema.String })
   }),
   modules: row({ method: "GET", path: "/v1/modules", group: "modules", says: "Modules of the running kernel.", query: None, payload: None, success: Schema.Array(ModuleView) }),
   loadModule: row({ method: "POST", path: "/v1/modules", group: "modules", says: "Loads a module file.", query: None, payload: LoadPayload, success: ModuleView }),

@@ -164,7 +164,7 @@ describe("the page of the config", () => {
       publish: true, host: true, port: true, hosts: true, origins: true, tls: true, behindProxy: true, security: true, endpoints: true, otlp: true
     }),
     survey: keys<KernelConfig["survey"]>({ workers: true }),
-    approvals: keys<KernelConfig["approvals"]>({ expiryMillis: true }),
+    approvals: keys<KernelConfig["approvals"]>({ expiryMillis: true, ttl: true, quorum: true, code: true, passphrase: true }),
     retention: keys<KernelConfig["retention"]>({ requests: true })
   }
   const inTables = [

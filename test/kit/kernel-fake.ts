@@ -162,6 +162,12 @@ export const makeFakeKernel = (options: {
         list: () => [], show: (budget) => Effect.fail(new BudgetNotFound({ budget })), end: (budget) => Effect.fail(new BudgetNotFound({ budget })),
         set: () => Effect.die("the fake kernel has no budgets")
       },
+      policies: {
+        view: Effect.die("a fake has no policy"), log: Effect.succeed([]), check: () => Effect.die("a fake has no policy"),
+        activate: () => Effect.die("a fake has no policy"), revert: () => Effect.die("a fake has no policy"),
+        explainRequest: (request) => Effect.fail(new WarrantNotFound({ warrant: request })), explain: () => Effect.die("a fake has no policy"),
+        freeze: () => Effect.succeed(false), thaw: () => Effect.succeed(false), frozen: () => null, notes: () => []
+      },
       grants: { list: () => [], show: (id) => Effect.fail(new GrantNotFound({ grant: id })), revoke: (id) => Effect.fail(new GrantNotFound({ grant: id })) },
       modules: () => [{ id: "echo", framework: "esm", file: null, digest: null, origin: "config", status: "running" }],
       loadModule: ({ id, file }) =>

@@ -19,7 +19,7 @@ export class Unjudged extends Error {
   }
 }
 
-const lost: Policy = {
+export const lostPolicy: Policy = {
   version: "lost",
   description: "the policy in force is not here: everything is denied",
   ask: () => ({ outcome: "deny", rule: "policy", reason: "unavailable: the policy in force is not here; see aaax policy show" })
@@ -27,7 +27,7 @@ const lost: Policy = {
 
 /** The policy that this state names. */
 export const policyIn = (rules: Rules, state: AuthorityState): Policy =>
-  rules.policyOf === undefined ? rules.policy : (rules.policyOf(state.policy) ?? lost)
+  rules.policyOf === undefined ? rules.policy : (rules.policyOf(state.policy) ?? lostPolicy)
 
 export interface Asked {
   readonly verdict: Verdict
@@ -50,6 +50,12 @@ export const besideRequest = (question: Question): Readonly<Record<string, unkno
   const { access: _, context, kind: _1, resource: _2, system: _3, ...rest } = question
   return Object.keys(context).length === 0 ? { ...rest, context } : rest
 }
+
+const meaning: Readonly<Record<string, Verdict["outcome"]>> = { denied: "deny", escalated: "escalate", started: "allow", granted: "allow" }
+
+/** What policy said, kept when something else came of it: an executor refused it, a bound was reached. */
+export const saidBeside = ({ verdict }: Asked, outcome: string): { readonly said?: Verdict["outcome"] } =>
+  meaning[outcome] === verdict.outcome ? {} : { said: verdict.outcome }
 
 /** The question with what the engines of a policy said to it; undefined when one of them has not spoken. */
 export const judgedOf = (policy: Policy, question: Question): Question | undefined => {
@@ -77,6 +83,12 @@ export const judge = (policy: Policy, question: Question): Effect.Effect<Questio
   policy.engines === undefined || policy.engines.length === 0
     ? Effect.succeed(question)
     : Effect.map(Effect.forEach(policy.engines, (engine) => engine.judge(question)), (judged) => ({ ...question, judged }))
+
+/** What the policy in force says to a question that no decision asks. */
+export const askNow = (rules: Rules, state: AuthorityState, question: Question): Effect.Effect<Verdict> => {
+  const policy = policyIn(rules, state)
+  return Effect.map(judge(policy, question), policy.ask)
+}
 
 /** Submits a decision that asks policy; asks engines as often as what it depends on has moved, and not for ever. */
 export const submitAsking = <A>(journal: Pick<Journal, "submit">, decision: Decision<A>): Effect.Effect<Submitted<A>> => {

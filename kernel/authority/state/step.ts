@@ -98,6 +98,8 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
         id: entry.module, framework: entry.framework, file: entry.file, digest: entry.digest, origin: entry.origin,
         ...(entry.asks === undefined ? {} : { asks: entry.asks })
       }) }
+    case "module.approved":
+      return state
     case "module.unloaded":
       return { ...state, modules: HashMap.remove(state.modules, entry.module) }
     case "grant.issued":

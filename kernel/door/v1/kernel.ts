@@ -12,7 +12,7 @@ import type { Handlers } from "./handlers.ts"
 type Rows = Pick<
   Handlers,
   | "status" | "doctor" | "down" | "confirmClock" | "systems" | "system" | "pause" | "resume" | "drain" | "revoke" | "undock" | "grants" | "grant"
-  | "revokeGrant" | "act" | "action" | "gate" | "warrant" | "approve" | "deny" | "reconcile" | "modules" | "loadModule" | "audit" | "verify"
+  | "revokeGrant" | "act" | "action" | "modules" | "loadModule" | "audit" | "verify"
 >
 
 const done = {}
@@ -80,11 +80,6 @@ export const kernelRows = Effect.fnUntraced(function*(
     revokeGrant: ({ id }) => Effect.map(kernel.grants.revoke(id), (ended) => ({ ended })),
     act,
     action: ({ id, query }) => terminal.progress(id, query.after ?? 0, query.wait ?? 0),
-    gate: ({ query }) => kernel.gate.list(query),
-    warrant: ({ id }) => kernel.gate.show(id),
-    approve: ({ id, payload }) => kernel.gate.approve(id, operator, payload),
-    deny: ({ id, payload }) => kernel.gate.deny(id, operator, payload.reason),
-    reconcile: ({ id, payload }) => kernel.gate.reconcile(id, operator, payload.outcome, payload.reason),
     modules: () => Effect.sync(() => kernel.modules()),
     loadModule: ({ payload }) => kernel.loadModule(payload),
     audit: ({ query }) => kernel.audit(query.after ?? 0, Math.min(query.limit ?? pageEventsDefault, pageEventsMax)),

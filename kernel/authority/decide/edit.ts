@@ -1,0 +1,54 @@
+// Edit, then approve: a human puts other arguments in place of those that wait. They pass what the first ones passed (the
+// executor's schema and check, the grant's caveats, policy), get a digest of their own, and wait for an approval of it.
+import { riskMax } from "../../../protocol/authority.ts"
+import type { SystemId } from "../../../protocol/names.ts"
+import { callRefusal, effectiveRisk, recoveryFor } from "../../executor/executor.ts"
+import { sameTrace } from "../entry.ts"
+import { lookup } from "../state/state.ts"
+import { allows } from "../verify.ts"
+import { no, waitingFor, type Answered } from "./answer.ts"
+import { quorumOf } from "./approver.ts"
+import { askPolicy } from "./ask.ts"
+import type { Decision, Rules } from "./decision.ts"
+
+export type Edited = Answered & {
+  /** What has to be kept as an artifact before the decision is made again. */
+  readonly replacement?: { readonly digest: string; readonly payload: unknown }
+}
+
+export const decideEdit = (
+  rules: Rules, id: string, by: SystemId, given: unknown, reason: string, digest?: string, kept: ReadonlySet<string> = new Set()
+): Decision<Edited> => (state, now) => {
+  const warrant = waitingFor(state, id, by, digest, now)
+  if ("entries" in warrant) return warrant
+  const { action, grant, system, target } = warrant
+  const executor = rules.executor(warrant.executor)
+  if (executor === undefined) return no(`nobody serves ${warrant.executor} now`)
+  // A human makes an action no less risky than it was when policy asked for one.
+  const risk = riskMax(warrant.risk, effectiveRisk(executor, warrant.risk, { target, payload: given }))
+  const asked = { token: grant ?? "", holder: system, resource: warrant.executor, access: "execute", action, target, risk, payload: given } as const
+  if (!allows(state, asked, now)) return no("the requester's capability does not cover these arguments, or has ended", true)
+  const recent = lookup(state.recent, system) ?? []
+  const labels = warrant.labels ?? []
+  const { verdict } = askPolicy(rules, state, {
+    kind: "action", system, action, executor: warrant.executor, target, payload: given, risk,
+    recentActions: recent.filter((time) => time > now - 60_000).length, now,
+    ...(labels.length === 0 ? {} : { labels })
+  })
+  if (verdict.outcome === "deny") return no(`${verdict.rule}: ${verdict.reason}`, true)
+  const payload = verdict.payload !== undefined ? verdict.payload : given
+  const refusal = callRefusal(executor, { target, payload })
+  if (refusal !== undefined) return no(`the executor does not take it: ${refusal}`, true)
+  const next = rules.digestOf({ action, executor: warrant.executor, target, payload })
+  if (next === warrant.digest) return no("these are the arguments that wait already")
+  const artifact = rules.digestOf(payload)
+  if (!kept.has(artifact)) return { entries: [], answer: { ok: true, replacement: { digest: artifact, payload } } }
+  return {
+    entries: [{
+      kind: "warrant.edited", at: now, warrant: id, system, executor: warrant.executor, by, reason, from: warrant.digest, digest: next, payloadArtifact: artifact,
+      risk: riskMax(risk, effectiveRisk(executor, warrant.risk, { target, payload })), recovery: recoveryFor(executor, { target, payload }),
+      quorum: Math.max(warrant.quorum ?? 1, quorumOf(rules, risk).quorum ?? 1), rule: verdict.rule, verdict: verdict.reason ?? "", ...sameTrace(warrant)
+    }],
+    answer: { ok: true }
+  }
+}
