@@ -43,6 +43,8 @@ export interface CallPowers {
   readonly covers: (target: string) => boolean
   /** The value of a secret that config binds to this executor. It is struck out of whatever the call gives back. */
   readonly secret: (name: string) => Effect.Effect<string, ExecutorFailure>
+  /** Tells the requester how far it has come: JSON, on `aaax.progress`, kept for as long as the kernel runs. */
+  readonly progress?: (value: unknown) => void
   /** Keeps bytes that are too many for a result. */
   readonly keep: (bytes: Uint8Array, mediaType: string) => Effect.Effect<KeptBytes, ExecutorFailure>
   /** Bytes that were kept before, by their digest. Only for taking back: an executor gets what it kept itself for that. */
@@ -94,6 +96,11 @@ export interface Executor {
   readonly recovery?: Recovery
   /** Of this call, when not all are alike; pure. One that throws is `none`. */
   readonly recoveryOf?: (call: { readonly target: string; readonly payload: unknown }) => Recovery
+  /**
+   * What this call depends on, such as a host: when it could not be reached several times in a row, calls that depend on it are
+   * not made for a while. Pure. Absent: all calls of the executor depend on the same.
+   */
+  readonly circuitOf?: (call: { readonly target: string; readonly payload: unknown }) => string
   /** Longest time one call may take, in milliseconds; then it is interrupted and its outcome unknown. */
   readonly timeoutMillis?: number
   readonly payload?: StandardSchemaV1
