@@ -21,7 +21,8 @@ import type { ReadFailure, ReadingPower } from "../protocol/power.ts"
 import type { ChannelSecurity } from "../protocol/security.ts"
 import type { AuditReport, ChannelView, KernelStatus, ModuleView, SystemView } from "../protocol/view.ts"
 import * as wellKnown from "../protocol/well-known.ts"
-import * as Audit from "./authority/audit.ts"
+import * as Evidence_ from "./authority/evidence/evidence.ts"
+import type { Evidence } from "./authority/evidence/evidence.ts"
 import * as Budgets_ from "./authority/budgets.ts"
 import type { Budgets } from "./authority/budgets.ts"
 import { decideConfigured } from "./authority/decide/budget.ts"
@@ -135,6 +136,8 @@ export interface Kernel {
   /** Journal entries behind a cursor, oldest first, at most `limit`. */
   readonly audit: (after: Cursor, limit: number) => Effect.Effect<ReadonlyArray<Event>>
   readonly verifyAudit: Effect.Effect<AuditReport>
+  /** Checkpoints of the journal outside the store, and receipts. */
+  readonly evidence: Evidence
   /**
    * Takes the wall clock's word after a jump that was held back (`status().clockJump`); what is due by then expires.
    * Answers the milliseconds of the jump, or nothing when there was none.
@@ -381,6 +384,8 @@ export const make = Effect.fnUntraced(function*(
       )
   })
 
+  const evidence = Evidence_.make({ kernel: options.id, journal: kept, store, canonical, sha256: powers.sha256, sha256Bytes: powers.sha256Bytes })
+
   const arriving = Semaphore.makeUnsafe(1)
   const isEnrolled = (id: SystemId): boolean => constellation.get(id)?.request.enrolled === true
   const guest = (id: SystemId): Docked | undefined => {
@@ -481,7 +486,8 @@ export const make = Effect.fnUntraced(function*(
       clockJump: clock.jump() ?? null
     }),
     audit: (after, limit) => Effect.orDie(kept.read(after, limit)),
-    verifyAudit: Audit.verify(journal),
+    verifyAudit: evidence.verify,
+    evidence,
     confirmClock: heartbeat.confirm,
     step: mending(Effect.gen(function*() {
       for (const service of services) yield* service.step
@@ -494,6 +500,9 @@ export const make = Effect.fnUntraced(function*(
       for (const service of services) yield* Effect.forkScoped(service.run, { startImmediately: true })
       yield* Effect.forkScoped(heartbeat.run, { startImmediately: true })
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(reopenMillis), mend)))
+      // What a start did not read because it is long.
+      yield* Effect.forkScoped(Effect.tap(kept.checkUnread, (wrong) =>
+        wrong === undefined ? Effect.void : Effect.logError(`the journal is damaged: ${wrong}; see aaax audit verify`)))
       yield* constellation.start
       for (const { configured, digest, file, id } of Loader_.toReturn(kept, (system) => constellation.get(system) !== undefined)) {
         yield* loader.loadFile(file, { id }, configured, digest).pipe(

@@ -1,7 +1,9 @@
 // HTTP as a table: method, path, what goes in and what comes out. A door serves it, a client calls it; neither knows a
 // path that is not here.
 import type * as Schema from "effect/Schema"
+import { auditRoutes } from "./route/audit.ts"
 import { budgetRoutes } from "./route/budgets.ts"
+import { capabilityRoutes } from "./route/capabilities.ts"
 import { channelRoutes } from "./route/channels.ts"
 import { gateRoutes } from "./route/gate.ts"
 import { kernelRoutes } from "./route/kernel.ts"
@@ -13,7 +15,7 @@ import { tokenRoutes } from "./route/tokens.ts"
 export { waitMillisMax } from "./route/row.ts"
 export { ActionProgress, DoctorView } from "./route/kernel.ts"
 
-export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...gateRoutes, ...tokenRoutes, ...budgetRoutes, ...policyRoutes } as const
+export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...capabilityRoutes, ...gateRoutes, ...tokenRoutes, ...budgetRoutes, ...policyRoutes, ...auditRoutes } as const
 
 export type Routes = typeof routes
 export type RouteName = keyof Routes

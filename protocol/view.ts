@@ -171,6 +171,24 @@ export const EvidenceView = Schema.Struct({
 })
 export interface EvidenceView extends Schema.Schema.Type<typeof EvidenceView> {}
 
+/** Everything that is kept outside the store; null and none where the store dies with the kernel. */
+export const CheckpointsView = Schema.Struct({
+  /** Public key that signs them, base64url. */
+  key: Schema.NullOr(Schema.String),
+  where: Schema.NullOr(Schema.String),
+  /** Signed notes, oldest first. */
+  checkpoints: Schema.Array(Schema.String)
+})
+export interface CheckpointsView extends Schema.Schema.Type<typeof CheckpointsView> {}
+
+/** What the journal says of one action, each a compact JWS of the audit key. */
+export const Receipts = Schema.Struct({
+  decision: Schema.String,
+  /** Null as long as it has no outcome. */
+  execution: Schema.NullOr(Schema.String)
+})
+export interface Receipts extends Schema.Schema.Type<typeof Receipts> {}
+
 export const AuditReport = Schema.Struct({
   ok: Schema.Boolean,
   entries: Schema.Int,

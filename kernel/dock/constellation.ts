@@ -11,8 +11,11 @@ import type { Manifest, System } from "../../protocol/manifest.ts"
 import { nameLengthMax, nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { ReadingPower, ReadFailure } from "../../protocol/power.ts"
 import type { ChannelSecurity } from "../../protocol/security.ts"
+import type { Asks } from "../../protocol/asks.ts"
+import type { Isolation } from "../../protocol/tier.ts"
 import type { SystemView } from "../../protocol/view.ts"
 import { deadLettersOf } from "../../protocol/well-known.ts"
+import { submitAsking } from "../authority/decide/ask.ts"
 import type { Rules } from "../authority/decide/decision.ts"
 import { decideDock, decideStatus, decideUndock } from "../authority/decide/system.ts"
 import type { Journal } from "../authority/journal.ts"
@@ -42,7 +45,14 @@ export interface DockRequest {
   /** For code that runs elsewhere: why it cannot be reached now, or nothing. */
   readonly unreachable?: () => string | undefined
   /** Set when it was loaded as a module. */
-  readonly module?: { readonly id: string; readonly file: string | null; readonly digest: string | null; readonly origin: "config" | "runtime" }
+  readonly module?: {
+    readonly id: string
+    readonly file: string | null
+    readonly digest: string | null
+    readonly origin: "config" | "runtime"
+    readonly isolation?: Isolation
+    readonly asks?: Asks
+  }
 }
 
 export interface Docked {
@@ -253,7 +263,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       pending: options.pending,
       entered: options.entered
     })
-    const { answer } = yield* journal.submit(decideDock(rules, {
+    const { answer } = yield* submitAsking(journal, decideDock(rules, {
       system: manifest.id,
       manifest: manifestDigest(manifest),
       framework: manifest.framework,
@@ -407,6 +417,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
         status: unreachable === undefined ? docked.status : "failed",
         module: docked.request.module?.id ?? null,
         framework: manifest.framework,
+        tier: docked.request.module?.isolation?.tier ?? "in-process",
         description: manifest.description,
         privileged: record?.privileged ?? false,
         reads: wired("read"),

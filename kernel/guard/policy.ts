@@ -106,6 +106,7 @@ export const makePolicy = (rules: ReadonlyArray<Rule>): Policy => {
       }
       return verdictOf(question, said)
     },
+    rules: kept.map(({ name, description }) => ({ name, description })),
     explain: (question) =>
       kept
         .map((rule) => ({ rule: rule.name, description: rule.description, decision: ask(rule, question) ?? null }))

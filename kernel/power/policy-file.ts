@@ -3,11 +3,38 @@ import * as Effect from "effect/Effect"
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
+import type { Rule } from "../../protocol/authority.ts"
 import { ConfigInvalid } from "../../protocol/errors.ts"
 import { compileGlob } from "../../protocol/glob.ts"
 import { nearest } from "../../protocol/names.ts"
+import type { MadePolicy } from "../authority/policies.ts"
+import { makePolicy, policyFromConfig } from "../guard/policy.ts"
+import { type MakeCedar, type PolicyDocument, policyOfDocument, rulesOfDocument } from "../guard/policy-document.ts"
 import { cedarTextMax } from "../limits.ts"
 import { sentence } from "./script.ts"
+
+/** Whatever a config may say of policy, made: its rules, and what they are as data when all of them are. */
+export const loadPolicy = Effect.fnUntraced(function*(
+  given: unknown, { directory, file, makeCedar }: { readonly directory: string; readonly file: string; readonly makeCedar: MakeCedar }
+): Effect.fn.Return<MadePolicy, ConfigInvalid> {
+  const value = yield* withCedarTexts(given, directory, file)
+  if (value === undefined || value === null) return { policy: yield* policyOfDocument("granted", file, "policy", makeCedar), document: "granted" }
+  if (isTable(value) && typeof value["decide"] !== "function") return yield* ofDocument(value, file, makeCedar)
+  if (value === "granted" || value === "default") return yield* ofDocument(value, file, makeCedar)
+  if (!Array.isArray(value) || !value.some((item) => isTable(item) && typeof item["decide"] !== "function")) {
+    return { policy: yield* Effect.fromResult(policyFromConfig(value, file)), document: null }
+  }
+  const rules: Array<Rule> = []
+  for (const [at, item] of value.entries()) {
+    if (isTable(item) && typeof item["decide"] !== "function") rules.push(...(yield* rulesOfDocument(item, file, `policy[${at}]`, makeCedar)))
+    else yield* Effect.fromResult(policyFromConfig([item], file))
+    if (isTable(item) && typeof item["decide"] === "function") rules.push(item as unknown as Rule) // as was just seen
+  }
+  return { policy: makePolicy(rules), document: null }
+})
+
+const ofDocument = (document: PolicyDocument, file: string, makeCedar: MakeCedar): Effect.Effect<MadePolicy, ConfigInvalid> =>
+  Effect.map(policyOfDocument(document, file, "policy", makeCedar), (policy) => ({ policy, document }))
 
 const isTable = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { ActionRequest } from "../../protocol/authority.ts"
 import { replyKinds } from "../../protocol/warrant.ts"
 import { actionGate } from "../../protocol/well-known.ts"
+import { submitAsking } from "../authority/decide/ask.ts"
 import type { Rules } from "../authority/decide/decision.ts"
 import { decideRequested } from "../authority/decide/token.ts"
 import { make, type Service, type ServiceRoom } from "./service.ts"
@@ -14,13 +15,13 @@ export const service = (room: ServiceRoom, rules: Rules, canonical: (value: unkn
     schema: ActionRequest,
     refusal: replyKinds.denied,
     decide: Effect.fnUntraced(function*(reference, request) {
-      const first = yield* room.journal.submit(decideRequested(rules, reference, request))
+      const first = yield* submitAsking(room.journal, decideRequested(rules, reference, request))
       const { replacement } = first.answer
       if (replacement === undefined) return first.cursor
       // A rule put another payload in place: it is kept under its digest before the verdict names it.
       const bytes = new TextEncoder().encode(canonical(replacement.payload))
       yield* Effect.orDie(room.channels.store.putArtifact(bytes, "application/json"))
-      const second = yield* room.journal.submit(decideRequested(rules, reference, request, new Set([replacement.digest])))
+      const second = yield* submitAsking(room.journal, decideRequested(rules, reference, request, new Set([replacement.digest])))
       // Only a rule that answers the same question differently comes here again.
       return second.answer.replacement === undefined ? second.cursor : yield* Effect.die(new Error("a rule is not a function of its question"))
     })

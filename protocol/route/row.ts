@@ -53,6 +53,8 @@ export interface Row {
   readonly says: string
   /** For every guest, as far as its credential allows. Absent: for the operator alone. */
   readonly guests?: true
+  /** For whoever came with an enrolled key, too, each for itself alone. */
+  readonly enrolled?: true
   /** For guests whose token was minted for approving, too. */
   readonly approvers?: true
   readonly query: Schema.Top

@@ -12,7 +12,7 @@ const store: DoctorView["store"] = {
 }
 const status: DoctorView["status"] = {
   id: "k", name: "K", version, pid: 1, boot: 1, startedAt: 0, now: 1, directory: "d", policy: "granted", store, systems: 0, grants: 0, waiting: 2,
-  unknown: 0, journalHead: 3, clockJump: null
+  unknown: 0, journalHead: 3, clockJump: null, policyNotes: [], frozen: null
 }
 const view = (over: Partial<DoctorView> = {}): DoctorView => ({
   status, store, storeProblems: [], audit: { ok: true, entries: 3, chainHead: "ab", firstCursor: 1, head: 3, problems: [] }, systems: [], ...over

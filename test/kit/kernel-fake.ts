@@ -180,6 +180,10 @@ export const makeFakeKernel = (options: {
       }),
       audit: () => Effect.succeed([]),
       verifyAudit: Effect.succeed({ ok: true, entries: 0, chainHead: "", firstCursor: 0, head: 0, problems: [] }),
+      evidence: {
+        verify: Effect.succeed({ ok: true, entries: 0, chainHead: "", firstCursor: 0, head: 0, problems: [] }), view: () => undefined,
+        checkpoints: Effect.succeed({ key: null, where: null, checkpoints: [] }), receipts: (id) => Effect.fail(new WarrantNotFound({ warrant: id }))
+      },
       confirmClock: Effect.succeed(undefined),
       step: Effect.void,
       awaitDown: down.await,

@@ -10,7 +10,9 @@ import type { Guest } from "../guest.ts"
 import { decoder, queryOf } from "../input.ts"
 import { problemAnswer, problemOf, refusal } from "../problems.ts"
 import type { Answer, Asked, Surface } from "../surface.ts"
+import { auditRows } from "./audit.ts"
 import { budgetRows } from "./budgets.ts"
+import { capabilityRows } from "./capabilities.ts"
 import { channelRows } from "./channels.ts"
 import { isCloudEvent } from "./cloud-events.ts"
 import { headerOf } from "../header.ts"
@@ -126,8 +128,8 @@ export const v1 = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Surface, DockError, Scope.Scope> {
   const hands = handsOf(kernel)
   const handlers: Handlers = {
-    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel), ...budgetRows(kernel),
-    ...gateRows(kernel), ...policyRows(kernel), ...(yield* kernelRows(kernel, executors))
+    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel), ...budgetRows(kernel), ...auditRows(kernel),
+    ...gateRows(kernel), ...policyRows(kernel), ...capabilityRows(kernel), ...(yield* kernelRows(kernel, executors))
   }
   const byPlace = new Map<string, Array<Bound>>()
   // The keys of the table are its names.
