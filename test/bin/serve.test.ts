@@ -105,6 +105,7 @@ describe("aaax serve", () => {
       expect((await refused(client.appendEvent({ channel: "events", parent_ids: ["nobody"] }))).slice(0, 2)).toEqual([404, "EventNotFoundError"])
       expect((await refused(call("POST", "/events", { raw: "{bad" }))).slice(0, 2)).toEqual([400, "InvalidPayloadError"])
       expect((await refused(client.queryEvents("events", { limit: 0 }))).slice(0, 2)).toEqual([400, "InvalidPayloadError"])
+      expect((await refused(call("PUT", "/snapshots/a", { body: { name: "b", value: 1 } }))).slice(0, 3)).toEqual([400, "InvalidPayloadError", expect.stringContaining("the path says another one")])
       expect((await refused(client.queryEvents("missing"))).slice(0, 2)).toEqual([404, "ChannelNotFoundError"])
       expect((await refused(client.createSubscription({ channel: "missing" }))).slice(0, 2)).toEqual([404, "ChannelNotFoundError"])
       await client.createChannel({ name: "other" })

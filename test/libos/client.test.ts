@@ -141,12 +141,16 @@ describe("a call whose answer is lost", () => {
   })
 
   it("stops waiting when its caller does", () =>
-    withClient({}, async ({ client, open }) => {
+    withClient({}, async (world) => {
+      const { client, open } = world
       await open({ name: "quiet", visibility: "public" })
       const controller = new AbortController()
       const reading = client.channels.read("quiet", { waitMillis: 20_000, signal: controller.signal })
       controller.abort(new Error("enough"))
       await expect(reading).rejects.toThrow("enough")
+      // Also where nothing would be tried again.
+      const once = createClient({ url: world.url, token: world.operatorToken, retries: 0 })
+      await expect(once.channels.read("quiet", { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough")
     }))
 })
 

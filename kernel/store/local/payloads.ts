@@ -60,7 +60,6 @@ const isBelow = (path: string, folder: string): boolean => {
 export const readPayload = (layout: Layout, artifact: Artifact): Uint8Array => {
   const outside = (): ArtifactNotFoundError => new ArtifactNotFoundError("Artifact payload path is outside artifact storage.")
   const missing = (): ArtifactNotFoundError => new ArtifactNotFoundError(`Artifact payload not found: ${artifact.id}`)
-  if (artifact.path.includes("\0")) throw outside()
   const named = resolve(layout.root, artifact.path)
   let real: string
   try {
