@@ -35,6 +35,8 @@ const verdict = (request: string, reply: Event): Refused | EffectFailed | undefi
       return undefined
     case replyKinds.expired:
       return new Refused({ request, kind: "expired", reason: reasonOf(reply) })
+    case replyKinds.unavailable:
+      return new Refused({ request, kind: "unavailable", reason: reasonOf(reply) })
     case replyKinds.failed:
     case replyKinds.unknown:
       return new EffectFailed({ request, outcome: reply.kind === replyKinds.failed ? "failed" : "unknown", reason: reasonOf(reply) })

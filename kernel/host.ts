@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { dirname, resolve } from "node:path"
 import type { BudgetView } from "../protocol/budget.ts"
+import type { GateStory, Standing, StandingPreview, StandingTerms, Why } from "../protocol/approval.ts"
 import { channelOf, type ChannelSpec } from "../protocol/channel.ts"
 import type { Appended, Draft, Event, Filter } from "../protocol/event.ts"
 import type { System } from "../protocol/manifest.ts"
@@ -29,6 +30,7 @@ import { ownTerminal } from "./power/terminal.ts"
 import { readConfigFile } from "./power/config-file.ts"
 import { moduleFiles } from "./power/module-file.ts"
 import { scriptRunner } from "./power/script.ts"
+import { makeTiers } from "./tier/tiers.ts"
 import { version } from "./version.ts"
 
 /** A system that was docked from code. */
@@ -42,12 +44,27 @@ export interface DockedSystem {
   readonly status: () => SystemView | undefined
 }
 
-/** An action that waits for a human, as it is handed to a listener. */
-export interface Escalation extends GateView {
-  /** `by` must not be the requester. */
-  readonly approve: (answer: { readonly by: SystemId; readonly reason?: string }) => Promise<GateView>
-  readonly deny: (answer: { readonly by: SystemId; readonly reason: string }) => Promise<GateView>
+interface Approval {
+  /** Neither the requester nor anybody that it got its authority from. */
+  readonly by: SystemId
+  readonly reason?: string
+  /** Allow more of the same for a while. */
+  readonly standing?: StandingTerms
 }
+
+/** An action that waits for a human, as it is handed to a listener. Answers are for what was handed over, and nothing else. */
+export interface Escalation extends GateView {
+  readonly approve: (answer: Approval) => Promise<GateView>
+  readonly deny: (answer: { readonly by: SystemId; readonly reason: string }) => Promise<GateView>
+  /** Puts other arguments in its place, and approves those. */
+  readonly edit: (answer: Approval & { readonly payload: unknown }) => Promise<GateView>
+}
+
+/** What a function answers for an action that waits; nothing: it goes on waiting. */
+export type Answer =
+  | { readonly outcome: "approved"; readonly reason?: string; readonly standing?: StandingTerms }
+  | { readonly outcome: "refused"; readonly reason: string }
+  | { readonly outcome: "edited"; readonly payload: unknown; readonly reason?: string }
 
 /** Where a kernel is published. */
 export interface PublishedAt {
@@ -88,10 +105,21 @@ export interface HostKernel {
   }
   readonly gate: {
     readonly list: (options?: { readonly state?: WarrantState }) => Promise<ReadonlyArray<GateView>>
-    readonly show: (id: string) => Promise<GateView>
-    readonly approve: (id: string, answer: { readonly by: SystemId; readonly reason?: string }) => Promise<GateView>
+    readonly show: (id: string) => Promise<GateStory>
+    /** From this process, which is the kernel's own: no code is asked for. */
+    readonly approve: (id: string, answer: Approval & { readonly digest?: string }) => Promise<GateView>
     readonly deny: (id: string, answer: { readonly by: SystemId; readonly reason: string }) => Promise<GateView>
     readonly reconcile: (id: string, answer: { readonly by: SystemId; readonly outcome: "succeeded" | "failed"; readonly reason: string }) => Promise<GateView>
+    /** Puts other arguments in place of those that wait; they wait under a digest of their own. */
+    readonly edit: (id: string, edited: { readonly by: SystemId; readonly payload: unknown; readonly reason?: string; readonly digest?: string }) => Promise<GateView>
+    /** What a standing approval on these terms would have matched. */
+    readonly preview: (id: string, terms: StandingTerms) => Promise<StandingPreview>
+    readonly standing: () => ReadonlyArray<Standing>
+    readonly revokeStanding: (id: string, by: SystemId) => Promise<Standing>
+    /** Answers what waits now and every later escalation with a function, under a name. Answers how to stop it. */
+    readonly answer: (by: SystemId, answer: (escalation: GateView) => Answer | undefined | Promise<Answer | undefined>) => () => void
+    /** Who changed a path last, or why an event or an action is there. */
+    readonly why: (asked: string) => Promise<Why>
     /** Calls back for what waits now and for every later escalation; answers how to stop it. */
     readonly on: (event: "escalated", listener: (escalation: Escalation) => unknown) => () => void
   }
@@ -174,7 +202,8 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
     }
   }
 
-  const approve: HostKernel["gate"]["approve"] = (id, { by, reason }) => promised(kernel.gate.approve(id, by, reason === undefined ? {} : { reason }))
+  const approve: HostKernel["gate"]["approve"] = (id, { by, ...options }) => promised(kernel.gate.approve(id, by, options))
+  const edit: HostKernel["gate"]["edit"] = (id, { by, payload, ...options }) => promised(kernel.gate.edit(id, by, payload, options))
   const deny: HostKernel["gate"]["deny"] = (id, { by, reason }) => promised(kernel.gate.deny(id, by, reason))
 
   const onEscalated = (listener: (escalation: Escalation) => unknown): (() => void) => {
@@ -183,7 +212,16 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
     const tell = (view: GateView): void => {
       if (seen.has(view.id) || off.signal.aborted) return
       seen.add(view.id)
-      listener({ ...view, approve: (answer) => approve(view.id, answer), deny: (answer) => deny(view.id, answer) })
+      const { digest, id } = view
+      listener({
+        ...view,
+        approve: (answer) => approve(id, { digest, ...answer }),
+        deny: (answer) => deny(id, answer),
+        edit: async ({ payload, standing, ...answer }) => {
+          const edited = await edit(id, { ...answer, payload, digest })
+          return approve(id, { ...answer, digest: edited.digest, ...(standing === undefined ? {} : { standing }) })
+        }
+      })
     }
     const follow = async (): Promise<void> => {
       const after = kernel.channels.store.statisticsOf(wellKnown.approvals)?.head ?? 0
@@ -196,6 +234,28 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
     follow().catch((error: unknown) => void promised(Effect.logError("a listener to escalations failed", error)))
     return () => off.abort()
   }
+
+  /** A function that fails leaves its action waiting, and says so; the others are answered. */
+  const answerWith: HostKernel["gate"]["answer"] = (by, answer) =>
+    onEscalated((escalation) => {
+      const { approve: yes, deny: no, edit: other, ...view } = escalation
+      const given = async (): Promise<unknown> => {
+        const said = await answer(view)
+        switch (said?.outcome) {
+          case undefined:
+            return undefined
+          case "approved": {
+            const { outcome: _, ...rest } = said
+            return yes({ by, ...rest })
+          }
+          case "refused":
+            return no({ by, reason: said.reason })
+          case "edited":
+            return other({ by, payload: said.payload, ...(said.reason === undefined ? {} : { reason: said.reason }) })
+        }
+      }
+      given().catch((error: unknown) => void promised(Effect.logError(`the answer to ${view.id} failed`, error)))
+    })
 
   const publish = async (host: string, port: number | undefined): Promise<PublishedAt> => {
     const { port: configured, ...rest } = network
@@ -254,6 +314,12 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
       show: (id) => promised(kernel.gate.show(id)),
       approve,
       deny,
+      edit,
+      preview: (id, terms) => promised(kernel.gate.preview(id, terms)),
+      standing: kernel.gate.standing,
+      revokeStanding: (id, by) => promised(kernel.gate.revokeStanding(id, by)),
+      answer: answerWith,
+      why: (asked) => promised(kernel.gate.why(asked)),
       reconcile: (id, { by, outcome, reason }) => promised(kernel.gate.reconcile(id, by, outcome, reason)),
       on: (_, listener) => onEscalated(listener)
     },
@@ -297,8 +363,10 @@ export const host = async (config: KernelConfig, directory: string, base: string
     const endpoint = telemetryEndpoint(config.network.otlp)
     const exported = endpoint === undefined ? undefined : await promised(Scope.provide(telemetry({ endpoint, service: config.id, version }), scope))
     const kernel = await promised(Scope.provide(withTelemetry(exported, Effect.gen(function*() {
-      const files = moduleFiles(base, { run, bundled: installed })
-      const made = yield* launchKernel({ config, directory, terminal: ownTerminal(), modules: yield* files.ofConfig(config), source: files.source, version })
+      const files = yield* Effect.acquireRelease(
+        Effect.sync(() => moduleFiles(base, { run, bundled: installed, tiers: makeTiers() })), ({ close }) => Effect.sync(close)
+      )
+      const made = yield* launchKernel({ config, directory, terminal: ownTerminal(), modules: yield* files.ofConfig(config), source: files.source, program: files.program, version })
       if (!stepped) yield* made.launch
       return made
     })), scope))

@@ -1,7 +1,7 @@
 // `aaax/kernel`: for hosts. Launch a kernel, dock systems from code, and the interfaces of the families.
 export { AAAXConfig, AAAXKernel, bootstrapKernel, type KernelDockOptions } from "./ancestor.ts"
 export { defineConfig, type ConfigInput, type KernelConfig } from "./config.ts"
-export { configFromFile, launch, type DockedSystem, type Escalation, type HostKernel, type HostOptions, type PublishedAt } from "./host.ts"
+export { configFromFile, launch, type Answer, type DockedSystem, type Escalation, type HostKernel, type HostOptions, type PublishedAt } from "./host.ts"
 export { makePolicy, policyFromConfig, policyFromTable } from "./guard/policy.ts"
 export { DefaultRulePolicy, PolicyEngine } from "./guard/policy-engine.ts"
 export { type DockOptions, type Gate, type Hosted, type Kernel } from "./kernel.ts"

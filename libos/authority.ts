@@ -4,12 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
-import type { Access, Fence, Risk } from "../protocol/authority.ts"
+import { Access, type Caveats, type Fence, type Risk } from "../protocol/authority.ts"
 import { EffectFailed, InvalidPayload, Refused, type AppendError, type ReadError, type TimedOut } from "../protocol/errors.ts"
 import type { Appended, Draft, Event } from "../protocol/event.ts"
+import type { SystemId } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
 import { replyKinds } from "../protocol/warrant.ts"
 import { actionGate, capabilityRequest, kernelReplies } from "../protocol/well-known.ts"
+import type { Capability, DelegateOptions } from "./capability.ts"
 import { appendTo } from "./channel.ts"
 import type { Keys } from "./handling.ts"
 import { askMillisDefault, makeReplies } from "./request.ts"
@@ -22,16 +24,10 @@ export interface CapabilityOptions {
   readonly scope?: Readonly<Record<string, Schema.Json>>
   /** What the policy may look at. */
   readonly context?: Readonly<Record<string, Schema.Json>>
+  /** Asks for less than policy would give. */
+  readonly caveats?: Caveats
   readonly key?: string
   readonly timeoutMillis?: number
-}
-
-export interface Capability {
-  readonly resource: string
-  readonly access: Access
-  readonly token: string
-  /** Kernel time in Unix seconds, after which it is dead; null: it does not expire. */
-  readonly expires: number | null
 }
 
 export interface ActOptions {
@@ -42,8 +38,8 @@ export interface ActOptions {
   readonly action?: string
   /** May raise the executor's declared risk, never lower it. Default: low, so that the declared risk counts. */
   readonly risk?: Risk
-  /** A token; default: the execute grant of this system, which is asked for once. */
-  readonly capability?: string
+  /** A capability or its token; default: the execute grant of this system, which is asked for once. */
+  readonly capability?: string | Pick<Capability, "token">
   /** Makes the action repeatable: the same key acts once. */
   readonly key?: string
   readonly fence?: Fence
@@ -62,16 +58,30 @@ export interface Acted {
 
 export type ActError = Refused | EffectFailed | AppendError | ReadError | TimedOut | InvalidPayload
 
+export type CapabilityError = Refused | AppendError | ReadError | TimedOut | InvalidPayload
+
 export interface Authority {
   readonly requestCapability: (
     resource: string, access: Access, options?: CapabilityOptions
-  ) => Effect.Effect<Capability, Refused | AppendError | ReadError | TimedOut | InvalidPayload>
+  ) => Effect.Effect<Capability, CapabilityError>
+  /** Makes a narrower one of a capability that this system holds, for `to`. */
+  readonly delegate: (
+    token: string, to: SystemId, options?: DelegateOptions & { readonly facet?: boolean }
+  ) => Effect.Effect<Capability, CapabilityError>
+  /** Gives a capability up, or takes back what was made of it. Answers how many ended. */
+  readonly revokeCapability: (token: string, options?: Pick<DelegateOptions, "timeoutMillis">) => Effect.Effect<number, CapabilityError>
   readonly act: (executor: string, options: ActOptions, keys?: Keys) => Effect.Effect<Acted, ActError>
 }
 
 // Replies come from the kernel, but from a channel: what they say is checked before it is believed.
-const GrantReply = Schema.Struct({ resource: Schema.String, token: Schema.String, expires: Schema.NullOr(Schema.Finite) })
+const GrantReply = Schema.Struct({ resource: Schema.String, token: Schema.String, expires: Schema.NullOr(Schema.Finite), access: Schema.optionalKey(Access) })
+const RevokedReply = Schema.Struct({ token: Schema.String, ended: Schema.Int })
 const ReasonReply = Schema.Struct({ reason: Schema.String })
+const RefusalReply = Schema.Struct({ refusal: Schema.Struct({
+  caveat: Schema.optionalKey(Schema.String), link: Schema.optionalKey(Schema.String), allowed: Schema.optionalKey(Schema.String), how: Schema.optionalKey(Schema.String)
+}) })
+const decodeRevoked = Schema.decodeUnknownExit(RevokedReply)
+const decodeRefusal = Schema.decodeUnknownExit(RefusalReply)
 const decodeGrant = Schema.decodeUnknownExit(GrantReply)
 const decodeReason = Schema.decodeUnknownExit(ReasonReply)
 
@@ -98,15 +108,30 @@ interface Held {
   readonly until: number
 }
 
+/** What was not covered, when it was a capability that did not cover it. */
+const refused = (reply: Event): Refused => {
+  const decoded = decodeRefusal(reply.payload)
+  return new Refused({
+    request: reply.correlationId ?? "", kind: "denied", reason: reasonOf(reply), ...(Exit.isSuccess(decoded) ? decoded.value.refusal : {})
+  })
+}
+
+const revokedOf = (reply: Event): Effect.Effect<number, Refused | InvalidPayload> | undefined => {
+  if (reply.kind === replyKinds.refusedCapability) return Effect.fail(refused(reply))
+  if (reply.kind !== replyKinds.revokedCapability) return undefined
+  const decoded = decodeRevoked(reply.payload)
+  return Exit.isSuccess(decoded)
+    ? Effect.succeed(decoded.value.ended)
+    : Effect.fail(new InvalidPayload({ what: "capability reply", path: "", reason: "it does not say how many ended" }))
+}
+
 const grantOf = (reply: Event, access: Access): Effect.Effect<Granted, Refused | InvalidPayload> | undefined => {
-  if (reply.kind === replyKinds.refusedCapability) {
-    return Effect.fail(new Refused({ request: reply.correlationId ?? "", kind: "denied", reason: reasonOf(reply) }))
-  }
+  if (reply.kind === replyKinds.refusedCapability) return Effect.fail(refused(reply))
   if (reply.kind !== replyKinds.granted) return undefined
   const decoded = decodeGrant(reply.payload)
   return Exit.isSuccess(decoded)
     ? Effect.succeed({
-        capability: { ...decoded.value, access },
+        capability: { access, ...decoded.value },
         lifeMillis: decoded.value.expires === null ? Number.POSITIVE_INFINITY : decoded.value.expires * 1_000 - reply.recordedAt
       })
     : Effect.fail(new InvalidPayload({ what: "capability reply", path: "", reason: "it has no token" }))
@@ -117,7 +142,9 @@ const actedOf = (reply: Event, wait: "verdict" | "receipt"): Effect.Effect<Acted
   const done = (outcome: Acted["outcome"], result: unknown): Effect.Effect<Acted> => Effect.succeed({ request, outcome, result })
   switch (reply.kind) {
     case replyKinds.denied:
-      return Effect.fail(new Refused({ request, kind: "denied", reason: reasonOf(reply) }))
+      return Effect.fail(refused(reply))
+    case replyKinds.unavailable:
+      return Effect.fail(new Refused({ request, kind: "unavailable", reason: reasonOf(reply) }))
     case replyKinds.expired:
       return Effect.fail(new Refused({ request, kind: "expired", reason: reasonOf(reply) }))
     case replyKinds.failed:
@@ -151,7 +178,10 @@ export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope
       replies.ask({
         send: appendOne(port, capabilityRequest, {
           kind: "capability_request",
-          payload: { resource, access, ...(options.scope && { scope: options.scope }), ...(options.context && { context: options.context }) }
+          payload: {
+            resource, access, ...(options.scope && { scope: options.scope }), ...(options.caveats && { caveats: options.caveats }),
+            ...(options.context && { context: options.context })
+          }
         }, options.key),
         accept: (reply) => grantOf(reply, access),
         repeated: options.key !== undefined,
@@ -188,7 +218,7 @@ export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope
     const act: Authority["act"] = (executor, options, keys) =>
       Effect.gen(function*() {
         const wait = options.wait ?? "receipt"
-        const capability = options.capability ?? (yield* executeGrant(executor)).token
+        const capability = typeof options.capability === "string" ? options.capability : (options.capability ?? (yield* executeGrant(executor))).token
         const derived = options.key === undefined && keys !== undefined
         const key = options.key ?? keys?.next(executor)
         const id = derived && key !== undefined ? yield* requestId(port, key) : undefined
@@ -220,7 +250,31 @@ export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope
         Effect.tapErrorTag("Refused", () => Effect.sync(() => held.delete(executor)))
       )
 
-    return { requestCapability, act }
+    const delegate: Authority["delegate"] = (token, to, { access, caveats, facet, key, timeoutMillis = askMillisDefault, ttl } = {}) =>
+      Effect.map(replies.ask({
+        send: appendOne(port, capabilityRequest, {
+          kind: "capability_request",
+          payload: { delegate: {
+            token, to, ...(access && { access }), ...(caveats && { caveats }), ...(facet === true && { facet }), ...(ttl !== undefined && { ttl })
+          } }
+        }, key),
+        // The kernel says what the child's access is.
+        accept: (reply) => grantOf(reply, access ?? "read"),
+        repeated: key !== undefined,
+        timeoutMillis,
+        what: `The request to delegate to ${to}`
+      }), ({ capability }) => capability)
+
+    const revokeCapability: Authority["revokeCapability"] = (token, { timeoutMillis = askMillisDefault } = {}) =>
+      replies.ask({
+        send: appendOne(port, capabilityRequest, { kind: "capability_request", payload: { revoke: token } }, undefined),
+        accept: revokedOf,
+        repeated: false,
+        timeoutMillis,
+        what: "The request to revoke a capability"
+      })
+
+    return { requestCapability, delegate, revokeCapability, act }
   })
 
 const appendOne = (

@@ -176,6 +176,8 @@ export const createClient = (options: ClientOptions): Client => {
     capabilities: {
       list: (query = {}) => call("grants", { query }),
       get: (id) => call("grant", { id }),
+      issue: (payload) => call("issueGrant", { payload }),
+      delegate: (payload) => call("delegateGrant", { payload }),
       revoke: async (id) => (await call("revokeGrant", { id })).ended
     },
     gate: {
@@ -183,8 +185,14 @@ export const createClient = (options: ClientOptions): Client => {
       show: (id) => call("warrant", { id }),
       approve: (id, payload = {}) => call("approve", { id, payload }),
       deny: (id, reason) => call("deny", { id, payload: { reason } }),
+      edit: (id, payload) => call("edit", { id, payload }),
+      answerAll: (payload) => call("answerAll", { payload }),
+      preview: (id, payload) => call("preview", { id, payload }),
+      standing: () => call("standing"),
+      revokeStanding: (id) => call("revokeStanding", { id }),
       reconcile: (id, outcome, reason) => call("reconcile", { id, payload: { outcome, reason } })
     },
+    why: (of) => call("why", { query: { of } }),
     act: (payload, { signal, waitMillis } = {}) =>
       call("act", { payload: { ...payload, key: payload.key ?? crypto.randomUUID() }, query: waitMillis === undefined ? {} : { wait: waitMillis } },
         signal === undefined ? {} : { signal }),

@@ -1,14 +1,15 @@
 // The surface of `aaax/client` as types: a kernel, as another process sees it.
 import type { ArtifactRecord } from "../../protocol/artifact.ts"
+import type { BatchAnswer, GateStory, Standing, StandingPreview, StandingTerms, Why } from "../../protocol/approval.ts"
 import type { Channel, ChannelSpec } from "../../protocol/channel.ts"
 import type { Appended, Draft, Event, Filter, Page } from "../../protocol/event.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import type { AppendOptions, EvictOptions, ReadOptions, TakeOptions } from "../../protocol/port.ts"
-import type { QueryOf, SuccessOf } from "../../protocol/routes.ts"
+import type { PayloadOf, QueryOf, SuccessOf } from "../../protocol/routes.ts"
 import type { Snapshot } from "../../protocol/snapshot.ts"
 import type { Lag, Settlement, SharedSubscription, Taken } from "../../protocol/subscription.ts"
 import type { MintedToken, TokenRequest, TokenView } from "../../protocol/token.ts"
-import type { AuditReport, ChannelView, GateView, GrantView, KernelStatus, ModuleView, SystemView } from "../../protocol/view.ts"
+import type { AuditReport, ChannelView, GateView, GrantStory, GrantView, KernelStatus, ModuleView, SystemView } from "../../protocol/view.ts"
 import type { CallName, InputOf } from "../http.ts"
 import type { RemoteKernel } from "../remote.ts"
 import type { ArtifactBytes, PutArtifactOptions } from "./artifact.ts"
@@ -110,18 +111,35 @@ export interface Client {
   }
   readonly capabilities: {
     readonly list: (query?: QueryOf<"grants">) => Promise<ReadonlyArray<GrantView>>
-    readonly get: (id: string) => Promise<GrantView>
+    readonly get: (id: string) => Promise<GrantStory>
+    /** Mints a grant for a docked system. */
+    readonly issue: (grant: PayloadOf<"issueGrant">) => Promise<GrantView>
+    /** Makes a narrower one of a grant, in its holder's place. */
+    readonly delegate: (delegation: PayloadOf<"delegateGrant">) => Promise<GrantView>
     /** Ends a grant and what was derived from it; answers how many ended. */
     readonly revoke: (id: string) => Promise<number>
   }
   readonly gate: {
     readonly list: (query?: QueryOf<"gate">) => Promise<ReadonlyArray<GateView>>
-    readonly show: (id: string) => Promise<GateView>
-    /** `digest`: of what was shown; another one is refused. */
-    readonly approve: (id: string, answer?: { readonly digest?: string; readonly reason?: string }) => Promise<GateView>
+    readonly show: (id: string) => Promise<GateStory>
+    /**
+     * `digest`: of what was shown; another one is refused. From risk high up it rejects with `ProofNeeded` without the code
+     * that the kernel's terminal then shows, or the passphrase.
+     */
+    readonly approve: (id: string, answer?: PayloadOf<"approve">) => Promise<GateView>
     readonly deny: (id: string, reason: string) => Promise<GateView>
+    /** Puts other arguments in its place; they wait under a digest of their own. */
+    readonly edit: (id: string, edited: PayloadOf<"edit">) => Promise<GateView>
+    /** Several at once, each bound to its own digest. */
+    readonly answerAll: (answers: PayloadOf<"answerAll">) => Promise<ReadonlyArray<BatchAnswer>>
+    /** What a standing approval on these terms would have matched. */
+    readonly preview: (id: string, terms: StandingTerms) => Promise<StandingPreview>
+    readonly standing: () => Promise<ReadonlyArray<Standing>>
+    readonly revokeStanding: (id: string) => Promise<Standing>
     readonly reconcile: (id: string, outcome: "succeeded" | "failed", reason: string) => Promise<GateView>
   }
+  /** Who changed a path last, or why an event or a request is there. */
+  readonly why: (of: string) => Promise<Why>
   /** Asks the gate for an effect, as the operator. Waits for its end, at most so long; `final` says whether it came. */
   readonly act: (action: NonNullable<InputOf<"act">["payload"]>, options?: CallOptions & { readonly waitMillis?: number }) => Promise<SuccessOf<"act">>
   readonly modules: {
