@@ -18,6 +18,7 @@ import type { ChannelSecurity } from "../protocol/security.ts"
 import { tiers, type Isolation } from "../protocol/tier.ts"
 import type { Door } from "./door/door.ts"
 import type { Endpoint } from "./door/endpoint.ts"
+import { knownKeys, ownTable, SecretTable } from "./executor/table.ts"
 import { isStandardSchema } from "./guard/schemas.ts"
 import { approvalMillisDefault, budgetsMax, checkpointEntriesDefault, checkpointMillisDefault, requestRetention, systemsMax } from "./limits.ts"
 import type { Store } from "./store/store.ts"
@@ -114,6 +115,8 @@ const ModuleEntry = Schema.Struct({
   privileged: withDefault(Schema.Boolean, () => false),
   /** Where its code runs; absent: in this process for the project's own files, else in the strongest tier that there is. */
   tier: Schema.optionalKey(Schema.Literals(tiers)),
+  /** sha-256 of its files: another one is refused. */
+  digest: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/u))),
   /** For framework `process`: a program and its arguments. Those that name files are found from the config's folder. */
   command: Schema.optionalKey(Command),
   /** For tiers other than `in-process`. */
@@ -130,16 +133,7 @@ const ModuleEntry = Schema.Struct({
 export interface ModuleConfig extends Schema.Schema.Type<typeof ModuleEntry> {}
 
 const ExecutorTable = Schema.Struct({
-  "fs.write": Schema.optionalKey(Schema.Struct({
-    /** Folders that may be written below; relative to the directory of the constellation. */
-    roots: Texts
-  })),
-  "process.run": Schema.optionalKey(Schema.Struct({
-    /** Names or absolute paths of programs that may be run. */
-    programs: Texts,
-    timeoutMillis: Schema.optionalKey(Positive),
-    outputBytesMax: Schema.optionalKey(Positive)
-  })),
+  ...ownTable,
   /** Executors of one's own, from a TypeScript config. */
   own: withDefault(Schema.Array(ExecutorObject), () => [])
 })
@@ -192,8 +186,8 @@ const Shape = Schema.Struct({
   id: withDefault(SystemId, () => "aaax-main"),
   name: withDefault(Schema.NonEmptyString, () => "AAAX Kernel"),
   store: withDefault(StoreData, () => ({})),
-  /** "default", the path of a rule file, a rule table, or rules. Absent: ours, deny by default. */
-  policy: Schema.optionalKey(Schema.Union([Schema.NonEmptyString, Schema.Array(RuleObject), RuleObject, Settings])),
+  /** "granted" (ours, deny by default: also when absent), "default", the path of a rule file, a rule table, or rules. */
+  policy: Schema.optionalKey(Schema.Union([Schema.NonEmptyString, Schema.Array(Schema.Union([RuleObject, Settings])), RuleObject, Settings])),
   libos: withDefault(Schema.Struct({
     name: withDefault(Text, () => "lllm"),
     strictBoot: withDefault(Schema.Boolean, () => true),
@@ -202,6 +196,8 @@ const Shape = Schema.Struct({
   network: withDefault(NetworkData, () => ({})),
   modules: withDefault(Schema.Array(ModuleEntry).check(Schema.isMaxLength(systemsMax)), () => []),
   executors: withDefault(ExecutorTable, () => ({})),
+  /** Handles of secrets: `env:NAME` or `file:PATH`, and the hosts, programs and executors that each is for. */
+  secrets: withDefault(SecretTable, () => ({})),
   doors: withDefault(Schema.Array(DoorObject), () => []),
   /** Channels that the kernel provides, beside those that modules bring. */
   channels: withDefault(Schema.Array(ChannelSpec), () => []),
@@ -355,8 +351,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   network: Object.keys(NetworkData.fields),
   "network.tls": ["cert", "key"],
   executors: Object.keys(ExecutorTable.fields),
-  "executors.fs.write": ["roots"],
-  "executors.process.run": ["programs", "timeoutMillis", "outputBytesMax"],
+  ...knownKeys,
   survey: ["workers"],
   approvals: ["expiryMillis", "ttl", "quorum", "code", "passphrase"],
   "approvals.quorum": ["low", "medium", "high", "irreversible"],
@@ -380,7 +375,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
 const camel = (key: string): string => key.replace(/_+([a-z0-9])/gu, (_, letter: string) => letter.toUpperCase())
 
 /** Objects whose keys are the user's own, or have a spelling of their own. */
-const verbatim = new Set(["budgets", "policy", "settings", "metadata", "manifest", "schemas"])
+const verbatim = new Set(["budgets", "policy", "settings", "metadata", "manifest", "schemas", "secrets", "repositories"])
 
 /** One spelling for the schema: snake_case keys become camelCase, shorthands become objects. Objects are left alone. */
 const oneSpelling = (value: unknown, spelled: Map<string, string>, at: string): unknown => {

@@ -8,7 +8,6 @@ import {
   ConfigInvalid, type ModuleRejected, StoreUnavailable, type ChannelExists, type EvidenceMismatch, type StoreCorrupt, type StoreFormat, type StoreLocked
 } from "../protocol/errors.ts"
 import { millisOf } from "../protocol/duration.ts"
-import type { Executor } from "../protocol/executor.ts"
 import type { SystemId } from "../protocol/names.ts"
 import type { ReadingPower, ReadFailure } from "../protocol/power.ts"
 import * as Journal from "./authority/journal.ts"
@@ -16,8 +15,8 @@ import * as Channels from "./channel/channels.ts"
 import { makeClock, type KernelClock } from "./clock.ts"
 import type { ConfiguredModule, KernelConfig } from "./config.ts"
 import type { ModuleSource, ProgramSource } from "./dock/loader.ts"
-import * as FsWrite from "./executor/fs-write.ts"
-import * as ProcessRun from "./executor/process-run.ts"
+import { configured } from "./executor/configured.ts"
+import { forExecutors } from "./executor/secrets.ts"
 import { policyOfDocument } from "./guard/policy-document.ts"
 import { canonical } from "./guard/canonical.ts"
 import { makeSchemas, type Schemas } from "./guard/schemas.ts"
@@ -76,31 +75,6 @@ const openStore = (
   }
 }
 
-/** Executors of a config. Roots are folders below the directory unless they are absolute. */
-const executorsOf = (config: KernelConfig, directory: string): Effect.Effect<ReadonlyArray<Executor>, ConfigInvalid> =>
-  Effect.suspend(() => {
-    const table = config.executors
-    const made: Array<Executor> = []
-    try {
-      const write = table["fs.write"]
-      if (write !== undefined) made.push(FsWrite.executor({ roots: write.roots.map((root) => resolve(directory, root)) }))
-      const run = table["process.run"]
-      if (run !== undefined) {
-        made.push(ProcessRun.executor({
-          programs: run.programs,
-          root: directory,
-          // What programs need to find each other and their settings; nothing else of the kernel's environment.
-          env: ["PATH", "HOME", "LANG", "TZ"],
-          ...(run.timeoutMillis === undefined ? {} : { timeoutMillis: run.timeoutMillis }),
-          ...(run.outputBytesMax === undefined ? {} : { outputBytesMax: run.outputBytesMax })
-        }))
-      }
-    } catch (error) {
-      return error instanceof ConfigInvalid ? Effect.fail(error) : Effect.die(error)
-    }
-    return Effect.succeed([...made, ...table.own])
-  })
-
 /** The schemas that channels name. */
 const schemasOf = (config: KernelConfig, directory: string): Effect.Effect<Schemas, ConfigInvalid> =>
   readSchemas(config.schemas, directory, "").pipe(
@@ -153,7 +127,7 @@ export const launchKernel = Effect.fnUntraced(function*(
   const clock = options.clock ?? makeClock()
   const { make: makeCedar } = yield* makeCedarEngine
   const { document, policy } = yield* loadPolicy(config.policy, { directory, file: "config", makeCedar })
-  const executors = yield* executorsOf(config, directory)
+  const { executors, secrets } = yield* configured(config.executors, config.secrets, directory)
   const schemas = yield* schemasOf(config, directory)
   const passphrase = yield* passphraseIn(options)
   const store = yield* openStore(options.once === true ? { backend: "memory" } : config.store, directory, clock)
@@ -175,6 +149,7 @@ export const launchKernel = Effect.fnUntraced(function*(
     source: options.source,
     ...(options.program === undefined ? {} : { program: options.program }),
     powers: {
+      secrets: forExecutors(secrets),
       sha256: sha256Hex, sha256Bytes, act: actCrypto, readingPower: powerFor, ...tokenKeyOf(options, store), ...checkpointsOf(options, store), ...passphrase,
       ...(options.terminal === undefined ? {} : { terminal: options.terminal })
     },

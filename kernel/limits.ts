@@ -475,3 +475,7 @@ export const llmAnswerMax = 4 * 1_048_576
 export const llmReplayBytesMax = 64 * 1_048_576
 /** One question to a model. */
 export const llmMillisDefault = 300_000
+/** What is kept of one run of git, in bytes; its message of a commit, and the paths that it is told. */
+export const gitOutputBytesMax = 1_048_576
+export const gitMessageBytesMax = 16_384
+export const gitPathsMax = 1_000

@@ -122,6 +122,8 @@ export interface Executor {
   readonly labels?: ReadonlyArray<string>
   /** It sends data out of this machine: what rules about flow look at. */
   readonly external?: boolean
+  /** Of this call, when not all are alike; pure. One that throws does. */
+  readonly externalOf?: (call: { readonly target: string; readonly payload: unknown }) => boolean
   /** A human has to say yes to each call, also where policy allows it. */
   readonly gated?: boolean
   /**

@@ -31,6 +31,17 @@ const declaredRisk = (executor: Pick<Executor, "risk" | "riskOf"> | undefined, c
 export const effectiveRisk = (executor: Pick<Executor, "risk" | "riskOf"> | undefined, requested: string, call?: Asked): Risk =>
   isRisk(requested) ? riskMax(declaredRisk(executor, call), requested) : "irreversible"
 
+/** Whether this call sends data out of this machine. */
+export const isExternal = (executor: Pick<Executor, "external" | "externalOf">, call: Asked): boolean => {
+  if (executor.externalOf === undefined) return executor.external === true
+  try {
+    // Only a plain no is one.
+    return executor.externalOf(call) !== false
+  } catch {
+    return true
+  }
+}
+
 /** What may be done after a crash with this call. */
 export const recoveryFor = (executor: Pick<Executor, "recovery" | "recoveryOf"> | undefined, call: Asked): Recovery => {
   if (executor?.recoveryOf === undefined) return executor?.recovery ?? defaults.recovery

@@ -5,24 +5,18 @@
 import { hash } from "node:crypto"
 import { constants, type Stats } from "node:fs"
 import { lstat, mkdir, open, rename, rmdir, unlink, type FileHandle } from "node:fs/promises"
-import { basename, isAbsolute } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { ConfigInvalid } from "../../protocol/errors.ts"
-import type { Call, Executor, ExecutorFailure } from "../../protocol/executor.ts"
-import { pathRefusal, reservedFolders, reservedIn, type Reserved } from "../../protocol/path.ts"
+import type { Call, CallPowers, Executor, ExecutorFailure } from "../../protocol/executor.ts"
 import { writeBytesMax } from "../limits.ts"
 import { codeOf, hasHandlePaths, makeSteps, openRoot, type Folder, type Steps } from "./confined.ts"
-import { NotDone, payloadRefusal, stoppable } from "./executor.ts"
+import { asked, NotDone, payloadRefusal, stoppable } from "./executor.ts"
 import { makePathLock } from "./path-lock.ts"
+import { makePlaces, reasonOf, type Place, type PlaceOptions } from "./place.ts"
 
-export interface WriteOptions {
-  /** Absolute folders. The first is the one that a target without a root's name is relative to. */
-  readonly roots: ReadonlyArray<string>
+export interface WriteOptions extends PlaceOptions {
   /** Largest content, in bytes. */
   readonly contentBytesMax?: number
-  /** Folders that are refused at any depth; default: `.git`, and `.aaax` but for its reports. `.git` always is. */
-  readonly reserved?: ReadonlyArray<Reserved>
   /** Whether folders are used by handle; default: where the machine can. */
   readonly byHandle?: boolean
 }
@@ -38,25 +32,6 @@ const Payload = Schema.Struct({ content: Schema.String, encoding: Schema.optiona
 type Payload = typeof Payload.Type
 const schema = Schema.toStandardSchemaV1(Payload, { parseOptions: { onExcessProperty: "error" } })
 
-/** A target, taken apart. */
-interface Place {
-  readonly root: string
-  readonly parents: ReadonlyArray<string>
-  readonly name: string
-}
-
-const rootNames = (roots: ReadonlyArray<string>): ReadonlyMap<string, string> => {
-  const issues = roots.flatMap((root, at) => {
-    const path = `executors.fs.write.roots[${at}]`
-    if (!isAbsolute(root)) return [{ file: "config", path, reason: `${root} is not an absolute path.` }]
-    const twin = roots.findIndex((other) => basename(other) === basename(root))
-    return twin === at ? [] : [{ file: "config", path, reason: `${root} ends like ${roots[twin]}; targets could not tell them apart.` }]
-  })
-  if (roots.length === 0) issues.push({ file: "config", path: "executors.fs.write.roots", reason: "name at least one folder." })
-  if (issues.length > 0) throw new ConfigInvalid({ issues })
-  return new Map(roots.map((root) => [basename(root), root]))
-}
-
 const contentOf = (payload: Payload): Buffer => Buffer.from(payload.content, payload.encoding ?? "utf8")
 
 const contentRefusal = (payload: Payload, bytesMax: number): string | undefined => {
@@ -69,25 +44,11 @@ const contentRefusal = (payload: Payload, bytesMax: number): string | undefined 
 
 /** Made per config. Throws `ConfigInvalid` for roots that are not absolute or end with the same name. */
 export const executor = (options: WriteOptions): Executor => {
-  const names = rootNames(options.roots)
   const bytesMax = options.contentBytesMax ?? writeBytesMax
-  const reserved = [...(options.reserved ?? reservedFolders), { name: ".git", except: [] }]
   const steps = makeSteps(options.byHandle ?? hasHandlePaths)
   const lock = makePathLock()
 
-  const placeOf = (target: string): Place | string => {
-    const colon = target.indexOf(":")
-    const path = target.slice(colon + 1)
-    const root = colon === -1 ? options.roots[0] : names.get(target.slice(0, colon))
-    if (root === undefined) return `there is no root with this name; roots: ${[...names.keys()].join(", ")}`
-    const refusal = pathRefusal(path)
-    if (refusal !== undefined) return refusal
-    const folder = reservedIn(path, reserved)
-    if (folder !== undefined) return `${folder} is reserved`
-    const parents = path.split("/")
-    // A path that was not refused has at least one segment.
-    return { root, name: parents.pop()!, parents }
-  }
+  const placeOf = makePlaces(options, "executors.fs.write.roots")
 
   const check: NonNullable<Executor["check"]> = ({ payload, target }) => {
     const place = placeOf(target)
@@ -117,7 +78,7 @@ export const executor = (options: WriteOptions): Executor => {
     recovery: "queryable",
     payload: schema,
     check,
-    perform: (call) => alone(call, (place, bytes, signal) => write(steps, place, call, bytes, signal)),
+    perform: (call, powers) => alone(call, (place, bytes, signal) => write(steps, place, call, bytes, signal, powers)),
     status: (call) => alone(call, (place, bytes, signal) => find(steps, place, call, bytes, signal))
   }
 }
@@ -134,13 +95,17 @@ const proceed = (signal: AbortSignal): void => {
 const ignore = (): undefined => undefined
 
 /** Everything up to the rename can be taken back and is; the rename is the effect. */
-const write = async (steps: Steps, place: Place, call: Call, bytes: Buffer, signal: AbortSignal): Promise<Written> => {
+const write = async (
+  steps: Steps, place: Place, call: Call, bytes: Buffer, signal: AbortSignal, powers: CallPowers | undefined
+): Promise<Written> => {
   const opened: Array<Folder> = []
   const undo: Array<() => Promise<unknown>> = []
   let renamed = false
   try {
     const folder = await prepare(steps, place, call, bytes, signal, opened, undo)
     const [from, to] = [await steps.at(folder, temporary(call)), await steps.at(folder, place.name)]
+    // The lock of this path is ours: who holds the fence now holds it when the file changes.
+    if (powers !== undefined) await asked(powers.stillHolds)
     proceed(signal)
     await rename(from, to).catch((error: unknown) => {
       // An input/output error leaves open what the disk holds: a defect, and not to be taken back.
@@ -262,13 +227,4 @@ const holds = async (path: string, bytes: Buffer): Promise<boolean> => {
   } finally {
     await handle.close()
   }
-}
-
-const reasonOf = (error: unknown): string => {
-  const reasons: Readonly<Record<string, string>> = {
-    EACCES: "the file system denies it", EPERM: "the file system denies it", EROFS: "the file system is read-only",
-    ENOSPC: "the disk is full", EDQUOT: "the disk quota is used up", ENOENT: "the root is not there", ENAMETOOLONG: "a name is too long"
-  }
-  const code = codeOf(error)
-  return reasons[code] ?? `the file system answered ${code}`
 }

@@ -17,6 +17,7 @@ import {
 } from "../limits.ts"
 import { NotDone, payloadRefusal, stoppable } from "./executor.ts"
 import { makeGuardian, type Guardian, type Outcome } from "./guardian.ts"
+import { handleOf, noSecrets, type Secrets } from "./secrets.ts"
 
 export interface RunOptions {
   /** Names that are looked up on the kernel's PATH now, absolute paths (called by their last segment), or name -> path. */
@@ -30,6 +31,8 @@ export interface RunOptions {
   /** Kept of each output. */
   readonly outputBytesMax?: number
   readonly graceMillis?: number
+  /** Of which a payload may hand some to programs, as variables. */
+  readonly secrets?: Secrets
 }
 
 /** What a program left. */
@@ -40,6 +43,8 @@ const Payload = Schema.Struct({
   /** Relative to the root. */
   cwd: Schema.optionalKey(Schema.String),
   stdin: Schema.optionalKey(Schema.String),
+  /** Variable -> `secret:NAME`, for programs that config binds the secret to. Nothing else can be said of the environment. */
+  env: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   timeoutMillis: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: processMillisMax })))
 })
 type Payload = typeof Payload.Type
@@ -57,7 +62,7 @@ const isProgram = (path: string): boolean => {
   }
 }
 
-const onPath = (name: string): string | undefined =>
+export const onPath = (name: string): string | undefined =>
   (process.env["PATH"] ?? "").split(delimiter).filter(isAbsolute).map((folder) => join(folder, name)).find(isProgram)
 
 const invalid = (issues: ReadonlyArray<Omit<ConfigIssue, "file">>): void => {
@@ -115,6 +120,7 @@ export const executor = (options: RunOptions): Executor => {
       ? [] : [{ path: "executors.process.run.outputBytesMax", reason: `at most ${processOutputBytesMax} are allowed.` }])
   ])
   const guardian: Guardian = makeGuardian()
+  const secrets = options.secrets ?? noSecrets
   const names = [...programs.keys()].join(", ") || "none"
 
   const check: NonNullable<Executor["check"]> = ({ payload, target }) => {
@@ -126,12 +132,33 @@ export const executor = (options: RunOptions): Executor => {
     const given = (payload ?? {}) as Payload
     if (given.timeoutMillis !== undefined && given.timeoutMillis > timeoutMillis) return `payload.timeoutMillis: at most ${timeoutMillis} are allowed`
     const wrong = given.cwd === undefined ? undefined : pathRefusal(given.cwd)
-    return wrong === undefined ? argumentsRefusal(given) : `payload.cwd: ${wrong}`
+    return wrong === undefined ? argumentsRefusal(given) ?? envRefusal(target, given) : `payload.cwd: ${wrong}`
+  }
+
+  const envRefusal = (program: string, given: Payload): string | undefined => {
+    for (const [variable, handle] of Object.entries(given.env ?? {})) {
+      const name = handleOf(handle)
+      // A loader or an interpreter would take some for instructions; no secret is one.
+      if (!/^[A-Z_][A-Z0-9_]{0,127}$/u.test(variable) || /^(LD|DYLD)_|^(PATH|HOME|SHELL|IFS|ENV|BASH_ENV|NODE_OPTIONS)$/u.test(variable) || Object.hasOwn(env, variable)) {
+        return `payload.env: ${JSON.stringify(variable)} is not a variable for a secret`
+      }
+      if (name === undefined) return `payload.env.${variable}: it is not a secret:NAME; nothing else can be handed over`
+      const refused = secrets.refusal(name, { program })
+      if (refused !== undefined) return `payload.env.${variable}: ${refused}`
+    }
+    return undefined
+  }
+
+  /** What was left out may have been left out in the middle of a secret. */
+  const struck = (outcome: Outcome): Outcome => {
+    if (!outcome.truncated || secrets.redaction.isIdle()) return outcome
+    const both = (text: string): string => text.split(leftOut).map((part) => (leftOut.test(part) ? part : secrets.redaction.cut(part))).join("")
+    return { ...outcome, stdout: both(outcome.stdout), stderr: both(outcome.stderr) }
   }
 
   return {
     name: "process.run",
-    description: `Runs a program (${names}) without a shell. Payload: {args?, cwd?, stdin?, timeoutMillis?}.`,
+    description: `Runs a program (${names}) without a shell. Payload: {args?, cwd?, stdin?, env?, timeoutMillis?}.`,
     risk: "irreversible",
     recovery: "none",
     // Ours comes first: the kernel's limit would leave the outcome unknown.
@@ -144,12 +171,20 @@ export const executor = (options: RunOptions): Executor => {
         const file = programs.get(call.target)
         if (refusal !== undefined || file === undefined) throw new NotDone(refusal ?? "it is not a declared program")
         // `check` has taken it.
-        const { args = [], cwd, stdin = "", timeoutMillis: asked = timeoutMillis } = (call.payload ?? {}) as Payload
+        const { args = [], cwd, env: handles = {}, stdin = "", timeoutMillis: asked = timeoutMillis } = (call.payload ?? {}) as Payload
         const folder = await folderOf(options.root, cwd)
-        return guardian.run({ file, args, cwd: folder, env, stdin, timeoutMillis: asked, graceMillis, outputBytesMax }, signal)
+        const values = Object.entries(handles).map(([variable, handle]) => {
+          const value = secrets.value(handleOf(handle) ?? "", { program: call.target })
+          if (value.includes("\0")) throw new NotDone(`the secret for ${variable} has a NUL, which no variable can hold`)
+          return [variable, value] as const
+        })
+        return struck(await guardian.run({ file, args, cwd: folder, env: { ...env, ...Object.fromEntries(values) }, stdin, timeoutMillis: asked, graceMillis, outputBytesMax }, signal))
       })
   }
 }
+
+/** What stands where output was left out, as the guardian writes it. */
+const leftOut = /(\n\[\d+ bytes left out\]\n)/u
 
 /** The folder to start in, wherever links lead, as long as that is below the root. */
 const folderOf = async (root: string, cwd: string | undefined): Promise<string> => {

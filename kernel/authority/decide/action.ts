@@ -1,7 +1,7 @@
 // A request for an action: a warrant, whatever becomes of it.
 import { isRisk, riskMax, type ActionRequest, type GrantRefusal, type Risk } from "../../../protocol/authority.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
-import { callRefusal, effectiveRisk, recoveryFor } from "../../executor/executor.ts"
+import { callRefusal, effectiveRisk, isExternal, recoveryFor } from "../../executor/executor.ts"
 import { approvalMillisDefault, warrantsOpenMax, warrantsWaitingMax } from "../../limits.ts"
 import { sameTrace, type RequestReference } from "../entry.ts"
 import { heldBy, lookup } from "../state/state.ts"
@@ -121,7 +121,7 @@ export const decideAction = (
     recentActions: recent.filter((time) => time > now - 60_000).length,
     now,
     ...(labels.length === 0 ? {} : { labels: [...labels].sort() }),
-    ...(executor.external === true ? { external: true } : {}),
+    ...(isExternal(executor, { target: request.target, payload: original }) ? { external: true } : {}),
     ...(request.fence === undefined ? {} : { fenced: true }),
     ...costing,
     ...budgetFacts(state, system, request.capability, now)
