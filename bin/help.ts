@@ -20,7 +20,10 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["append CHANNEL DATA", "append an event as operator"],
     ["act EXECUTOR TARGET", "ask the gate for an effect"],
     ["gate", "what waits at the gate: ls, show, approve, deny, reconcile"],
-    ["audit", "the journal: tail, verify"]
+    ["policy", "what decides: show, check, test, explain, activate, log, revert"],
+    ["freeze", "let nothing new start, until: thaw"],
+    ["thaw", "let actions start again"],
+    ["audit", "the journal: tail, verify, prove, export, accept-rollback"]
   ]],
   ["Stores", [
     ["create-channel NAME", "a new channel, here or in a .sssn directory (--store)"],
@@ -46,6 +49,7 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["revoke ID", "end its grants and stop it for good"],
     ["undock ID", "take its port and grants back"],
     ["modules", "loaded modules: list, load FILE"],
+    ["cap", "who may use what: ls, show, issue, delegate, revoke"],
     ["token", "who may come in from outside: mint NAME, ls, revoke"],
     ["clock confirm", "believe the wall clock after a jump"]
   ]]

@@ -4,9 +4,11 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
+import { cap } from "./capability/commands.ts"
 import { UsageError } from "./failure.ts"
 import { called, count, Dir, examples, given, Json, text, word, yes } from "./flag.ts"
 import { templates } from "./init/templates.ts"
+import { policyCommands } from "./policy/commands.ts"
 import { eventFlags, portableCommands, store as portableStore } from "./sssn/commands.ts"
 
 const launch = Command.make("launch", {
@@ -166,7 +168,10 @@ const gateList = Command.make("ls", { state: text("state", "Only this state, als
     const gate = yield* Effect.promise(() => import("./gate.ts"))
     yield* gate.list(yield* called, Option.getOrUndefined(state))
   })).pipe(Command.withDescription("What waits for a human, is under way, or ended unknown."), examples(["aaax gate ls", "what is open"]))
-const gateShow = Command.make("show", { request }, Effect.fnUntraced(function*({ request: id }) {
+const gateShow = Command.make("show", {
+  request, receipt: yes("receipt", "The signed receipts instead, for aaax-verify: of the verdict and, when it has one, of the outcome")
+}, Effect.fnUntraced(function*({ request: id, receipt }) {
+  if (receipt) return yield* (yield* Effect.promise(() => import("./evidence/commands.ts"))).receipt(yield* called, id)
   const gate = yield* Effect.promise(() => import("./gate.ts"))
   yield* gate.showOne(yield* called, id)
 })).pipe(Command.withDescription("One request with its final arguments."), examples(["aaax gate show 01993b", "by the beginning of its id"]))
@@ -314,12 +319,38 @@ const auditTail = Command.make("tail", auditFlags, Effect.fnUntraced(function*(f
   const audit = yield* Effect.promise(() => import("./audit.ts"))
   yield* audit.audit(yield* called, { last: flags.last, ...given({ after: flags.after }) })
 })).pipe(Command.withDescription("Entries of the journal."), examples(["aaax audit tail --last 20", "the newest twenty"], ["aaax audit tail --after 0 --json", "all of it"]))
+const evidence = Effect.promise(() => import("./evidence/commands.ts"))
 const auditVerify = Command.make("verify", {}, Effect.fnUntraced(function*() {
-  const audit = yield* Effect.promise(() => import("./audit.ts"))
-  yield* audit.verify(yield* called)
-})).pipe(Command.withDescription("Check the chain of the journal from its first entry."), examples(["aaax audit verify", "exit 0 when it holds"]))
+  yield* (yield* evidence).verify(yield* called)
+})).pipe(
+  Command.withDescription("Check the whole journal: its chain, its Merkle root, and every signed checkpoint outside the store. Of a running kernel, or of a store that stands still."),
+  examples(["aaax audit verify", "exit 0 when everything holds, else the first bad entry is named"])
+)
+const auditProve = Command.make("prove", { entry: Argument.Int("seq").pipe(Argument.withDescription("Position of an entry")), out: text("out", "Also write it as a bundle for aaax-verify").pipe(Flag.withAlias("o")) },
+  Effect.fnUntraced(function*({ entry, out }) {
+    yield* (yield* evidence).prove(yield* called, entry, Option.getOrUndefined(out))
+  })).pipe(Command.withDescription("Prove that an entry is in the journal that was signed."), examples(["aaax audit prove 42", "its path to the signed root"]))
+const auditExport = Command.make("export", {
+  since: text("since", "Entries not older than: 30s, 10m, 2h, 1d, or a date"),
+  warrant: text("warrant", "Entries about this request"),
+  all: yes("all", "The whole journal; the default when nothing is chosen"),
+  bodies: yes("bodies", "With the payloads of the actions that were decided, as far as they are kept"),
+  out: text("out", "A file; default: standard output").pipe(Flag.withAlias("o"))
+}, Effect.fnUntraced(function*(flags) {
+  yield* (yield* evidence).exportBundle(yield* called, given(flags))
+})).pipe(
+  Command.withDescription("Write evidence for another machine: entries, checkpoints and proofs, which aaax-verify checks on its own."),
+  examples(["aaax audit export -o evidence.jsonl", "all of it"], ["aaax audit export --warrant 01993b --bodies -o one.jsonl", "one action, with what was asked"])
+)
+const auditAccept = Command.make("accept-rollback", { reason: Flag.String("reason").pipe(Flag.withDescription("Why; it stays in the journal for good")) },
+  Effect.fnUntraced(function*({ reason }) {
+    yield* (yield* evidence).accept(yield* called, reason)
+  })).pipe(
+  Command.withDescription("Take a store that does not agree with its checkpoints, such as one from a backup. Only when no kernel runs; nothing is taken in silence."),
+  examples(["aaax audit accept-rollback --reason 'restored from the backup of Monday'", "the next launch starts from it"])
+)
 const audit = Command.make("audit").pipe(
-  Command.withDescription("The journal: every decision of the kernel."), Command.withSubcommands([auditTail, auditVerify])
+  Command.withDescription("The journal: every decision of the kernel."), Command.withSubcommands([auditTail, auditVerify, auditProve, auditExport, auditAccept])
 )
 
 const doctor = Command.make("doctor", {}, Effect.fnUntraced(function*() {
@@ -369,8 +400,8 @@ const exportCommand = Command.make("export", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, budget, token, clock, importCommand, exportCommand,
-  ...portableCommands
+  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, cap, budget, token, clock, importCommand, exportCommand,
+  ...policyCommands, ...portableCommands
 ] as const
 
 export const program = Command.make("aaax").pipe(

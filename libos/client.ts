@@ -1,11 +1,13 @@
 // `aaax/client`: a kernel from another process or from a browser. Promises and async iterables over HTTP and WebSocket; every
 // failure is the class that the kernel had. Loads nothing of the kernel, and nothing of Node.
+import { isActToken } from "../protocol/act.ts"
 import type { Draft, Event } from "../protocol/event.ts"
 import type { ChannelId } from "../protocol/names.ts"
 import type { SuccessOf } from "../protocol/routes.ts"
 import type { Snapshot } from "../protocol/snapshot.ts"
 import { artifactBytes, putArtifact } from "./client/artifact.ts"
 import { eventSource } from "./client/event-source.ts"
+import { provingFetch, tokenHeader } from "./client/proving-fetch.ts"
 import { sendUntilAnswered } from "./client/retry.ts"
 import type { CallOptions, Client, ClientOptions, SubscribeOptions } from "./client/surface.ts"
 import { type CallName, failureOf, type InputOf, KernelFault, requestOf, successOf } from "./http.ts"
@@ -13,6 +15,7 @@ import { connect } from "./remote.ts"
 
 export * from "../protocol/index.ts"
 export { SSSNClient, SSSNClientError, type SSSNClientOptions } from "./client/sssn.ts"
+export { attenuate, cardOf, prove, type Attenuation, type ProofOf } from "./client/key.ts"
 export type { ArtifactBytes, PutArtifactOptions } from "./client/artifact.ts"
 export type { CallOptions, Client, ClientOptions, PutSnapshotOptions, SubscribeOptions } from "./client/surface.ts"
 export { KernelFault, KernelUnreachable, type ClientError } from "./http.ts"
@@ -20,7 +23,7 @@ export { connect, type ConnectOptions, type DockedRemotely, type DockOptions, ty
 
 /** Rows that say the same when they are asked twice, beside those that only look. */
 const repeatable: ReadonlySet<CallName> = new Set<CallName>([
-  "append", "ack", "clear", "evict", "remove", "pause", "resume", "drain", "revoke", "undock", "revokeGrant", "verify"
+  "append", "ack", "clear", "evict", "remove", "pause", "resume", "drain", "revoke", "undock", "revokeGrant", "revokeKey", "verify"
 ])
 /** A wait of the server ends before that of the client. */
 const waitMarginMillis = 10_000
@@ -35,15 +38,18 @@ const waitOf = (input: { readonly query?: unknown; readonly payload?: unknown })
 
 /** A client of one kernel. Nothing is asked before the first call. */
 export const createClient = (options: ClientOptions): Client => {
-  const { timeoutMillis, retries, url } = options
+  const { key, timeoutMillis, token = "", retries, url } = options
+  if (key === undefined && token === "") throw new TypeError("A client needs a token, or an enrolled key.")
+  const sender = key === undefined ? options.fetch : provingFetch({ url, key, ...(options.fetch === undefined ? {} : { fetch: options.fetch }) })
   const sending = {
     url,
     ...(retries === undefined ? {} : { retries }),
     ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
-    ...(options.fetch === undefined ? {} : { fetch: options.fetch })
+    ...(sender === undefined ? {} : { fetch: sender })
   }
+  const at = { url, token }
   const call = async <Name extends CallName>(name: Name, input: InputOf<Name> = {}, { signal }: CallOptions = {}): Promise<SuccessOf<Name>> => {
-    const make = (): Request => requestOf(options, name, input)
+    const make = (): Request => requestOf(at, name, key === undefined ? input : withToken(input))
     const wait = waitOf(input)
     const { response, value: text } = await sendUntilAnswered(make, (answer) => answer.text(), {
       ...sending,
@@ -64,7 +70,7 @@ export const createClient = (options: ClientOptions): Client => {
     const from = after === "now" ? (await call("channel", { id: name }, signal === undefined ? {} : { signal })).head : after
     yield* eventSource({
       ...sending,
-      make: (lastEventId) => requestOf(options, "follow", {
+      make: (lastEventId) => requestOf(at, "follow", {
         id: name,
         query: { ...filter, ...(from === undefined ? {} : { after: from }) },
         ...(lastEventId === undefined ? {} : { headers: { "last-event-id": lastEventId } })
@@ -132,7 +138,7 @@ export const createClient = (options: ClientOptions): Client => {
       get: (id) => call("event", { id, query: {} }),
       tail: (query, { signal } = {}) =>
         eventSource({
-          ...sending, ends: true, make: () => requestOf(options, "tail", { query }), ...(signal === undefined ? {} : { signal })
+          ...sending, ends: true, make: () => requestOf(at, "tail", { query }), ...(signal === undefined ? {} : { signal })
         })
     },
     snapshots: {
@@ -151,9 +157,9 @@ export const createClient = (options: ClientOptions): Client => {
     artifacts: {
       list: (query = {}) => call("artifacts", { query }),
       get: (id) => call("artifact", { id }),
-      put: (data, put) => putArtifact({ ...sending, token: options.token }, data, put),
-      bytes: async (id, get) => (await artifactBytes({ ...sending, token: options.token }, id, get)).body,
-      read: async (id, get) => (await artifactBytes({ ...sending, token: options.token }, id, get)).all()
+      put: (data, put) => putArtifact({ ...sending, token }, data, put),
+      bytes: async (id, get) => (await artifactBytes({ ...sending, token }, id, get)).body,
+      read: async (id, get) => (await artifactBytes({ ...sending, token }, id, get)).all()
     },
     subscriptions: {
       list: (query = {}) => call("subscriptions", { query }),
@@ -202,10 +208,23 @@ export const createClient = (options: ClientOptions): Client => {
       list: () => call("tokens"),
       revoke: (id) => call("revokeToken", { id })
     },
+    keys: {
+      enroll: (payload) => call("enrollKey", { payload }),
+      list: () => call("keys"),
+      get: (id) => call("key", { id }),
+      revoke: (id) => call("revokeKey", { id }),
+      tokenFor: (id, payload = {}) => call("grantToken", { id, payload })
+    },
     audit: { list: (query = {}) => call("audit", { query }), verify: () => call("verify") },
     status: () => call("status"),
-    connect: () => connect({ url, token: options.token })
+    connect: () => connect(key === undefined ? { url, token } : { url, key })
   }
+}
+
+/** What names a capability token is proven to go with it. */
+const withToken = <Name extends CallName>(input: InputOf<Name>): InputOf<Name> => {
+  const { capability } = (input.payload ?? {}) as { readonly capability?: unknown } // of the row that has one
+  return typeof capability === "string" && isActToken(capability) ? { ...input, headers: { ...input.headers, [tokenHeader]: capability } } : input
 }
 
 /** Without a condition, the same value twice is the same value. */

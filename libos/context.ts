@@ -9,7 +9,8 @@ import type { Fold } from "../protocol/fold.ts"
 import type { ChannelId, Cursor } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
 import type { ReadFailure, ReadingPower } from "../protocol/power.ts"
-import { makeAuthority, type ActOptions, type Capability, type CapabilityOptions } from "./authority.ts"
+import { makeAuthority, type ActOptions, type CapabilityOptions } from "./authority.ts"
+import { heldBy, type Capability, type HeldCapability } from "./capability.ts"
 import type { FollowOptions, Reader, Received, Writer, WriteOptions } from "./channel.ts"
 import { runFold as runFoldEffect, type FoldOptions } from "./fold.ts"
 import { keysOf, type Keys } from "./handling.ts"
@@ -166,8 +167,11 @@ const actWith = async (
 export const makeAct = <X extends string>(session: Session): Act<X> => (executor, options) => actWith(session, executor, options)
 
 export const makeRequest = (session: Session) =>
-(resource: string, access: Access, options?: CapabilityOptions): Promise<Capability> =>
-  session.bridge.run(session.authority.requestCapability(resource, access, options))
+async (resource: string, access: Access, options?: CapabilityOptions): Promise<HeldCapability> =>
+  heldBy(session, await session.bridge.run(session.authority.requestCapability(resource, access, options)))
+
+/** What this system was given by another one, in its own hands. */
+export const makeHold = (session: Session) => (given: Capability): HeldCapability => heldBy(session, given)
 
 export const makeAsk = (session: Session) =>
 async <T>(channel: Writes<T>, value: T, options: AskOptions = {}): Promise<Event> => {

@@ -4,7 +4,8 @@ import { emptyManifest, type Manifest, type System } from "../protocol/manifest.
 import type { Port } from "../protocol/port.ts"
 
 export * from "../protocol/index.ts"
-export { makeAuthority, type Acted, type ActOptions, type Authority, type Capability, type CapabilityOptions } from "./authority.ts"
+export { makeAuthority, type Acted, type ActOptions, type Authority, type CapabilityOptions } from "./authority.ts"
+export { type Capability, type DelegateOptions } from "./capability.ts"
 export { appendTo, headOf, makeReader, makeWriter, type Follower, type FollowOptions, type Reader, type Received, type Writer, type WriteOptions } from "./channel.ts"
 export { runFold, type FoldOptions } from "./fold.ts"
 export { keysOf, type Keys } from "./handling.ts"

@@ -1,7 +1,8 @@
 // `aaax`: what modules are written with. Promises and async iterables; loads no store, no server, no native code.
 export * as Schema from "effect/Schema"
 export * from "../protocol/index.ts"
-export { type Acted, type ActOptions, type Capability, type CapabilityOptions } from "./authority.ts"
+export { type Acted, type ActOptions, type CapabilityOptions } from "./authority.ts"
+export { type Capability, type DelegateOptions, type GivenCapability, type HeldCapability } from "./capability.ts"
 export { type FollowOptions, type Page as ReadPage, type Received, type WriteOptions } from "./channel.ts"
 export { answer, periodic, runFold, work } from "./context.ts"
 export { defineExecutor, NotDone, type ExecutorSpec, type TypedCall } from "./executor.ts"

@@ -9,7 +9,7 @@ import type { Port } from "../protocol/port.ts"
 import type { StandardSchemaV1 } from "../protocol/standard-schema.ts"
 import { makeReader, makeWriter } from "./channel.ts"
 import {
-  makeAct, makeAsk, makeLog, makeReading, makeReads, makeRequest, makeSnapshots, makeTakes, makeWrites, openSession
+  makeAct, makeAsk, makeHold, makeLog, makeReading, makeReads, makeRequest, makeSnapshots, makeTakes, makeWrites, openSession
 } from "./context.ts"
 import { toStandard, type Input, type Output, type PayloadSchema } from "./payload.ts"
 import { awaitAtMost } from "./promise.ts"
@@ -42,6 +42,8 @@ export interface ModuleContext<R, W, T, P extends ReadonlyArray<ProvideSpec>, S 
   readonly act: Act<X>
   /** Asks the kernel for a capability. */
   readonly request: ReturnType<typeof makeRequest>
+  /** A capability that another system gave to this one, to act with and to pass on. */
+  readonly hold: ReturnType<typeof makeHold>
   /** Appends a request to any channel and waits for the event that answers it. */
   readonly ask: ReturnType<typeof makeAsk>
   readonly snapshots: Snapshots<S>
@@ -113,6 +115,7 @@ export const defineModule = <
       takes: takers as ModuleContext<R, W, T, P, S, X>["takes"],
       act: makeAct(session),
       request: makeRequest(session),
+      hold: makeHold(session),
       ask: makeAsk(session),
       snapshots: makeSnapshots(session),
       powers: port.powers.map((power) => makeReading(session, power)),

@@ -4,9 +4,10 @@ import type { Access, Risk } from "../protocol/authority.ts"
 import type { Appended } from "../protocol/event.ts"
 import type { ChannelMessage, MessageContent } from "../protocol/message.ts"
 import type { ChannelId } from "../protocol/names.ts"
-import type { Acted, ActOptions, Capability, CapabilityOptions } from "./authority.ts"
+import type { Acted, ActOptions, CapabilityOptions } from "./authority.ts"
+import type { Capability, HeldCapability } from "./capability.ts"
 import { makeReader, type WriteOptions } from "./channel.ts"
-import { makeLog, makeReads, makeRequest, makeTakes } from "./context.ts"
+import { makeHold, makeLog, makeReads, makeRequest, makeTakes } from "./context.ts"
 import type { ChannelClient } from "./kind/channel-client.ts"
 import type { MessageOptions } from "./kind/draft.ts"
 import { requestReply } from "./kind/request.ts"
@@ -91,8 +92,13 @@ export abstract class SystemVerbs {
     return requestReply<Content>(this.running(), this.client, requestChannel, responseChannel, data, timeoutSeconds)
   }
 
-  requestCapability(resource: string, access: Access, options?: CapabilityOptions): Promise<Capability> {
+  requestCapability(resource: string, access: Access, options?: CapabilityOptions): Promise<HeldCapability> {
     return makeRequest(this.running())(resource, access, options)
+  }
+
+  /** A capability that another system gave to this one, to act with and to pass on. */
+  holdCapability(given: Capability): HeldCapability {
+    return makeHold(this.running())(given)
   }
 
   /** Acts through the gate; answers the outcome, throws `Refused` or `EffectFailed`. */

@@ -7,6 +7,7 @@ import { capabilityRoutes } from "./route/capabilities.ts"
 import { channelRoutes } from "./route/channels.ts"
 import { gateRoutes } from "./route/gate.ts"
 import { kernelRoutes } from "./route/kernel.ts"
+import { keyRoutes } from "./route/keys.ts"
 import { policyRoutes } from "./route/policy.ts"
 import { resourceRoutes } from "./route/resources.ts"
 import { stateRoutes } from "./route/state.ts"
@@ -15,7 +16,7 @@ import { tokenRoutes } from "./route/tokens.ts"
 export { waitMillisMax } from "./route/row.ts"
 export { ActionProgress, DoctorView } from "./route/kernel.ts"
 
-export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...capabilityRoutes, ...gateRoutes, ...tokenRoutes, ...budgetRoutes, ...policyRoutes, ...auditRoutes } as const
+export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...capabilityRoutes, ...gateRoutes, ...tokenRoutes, ...keyRoutes, ...budgetRoutes, ...policyRoutes, ...auditRoutes } as const
 
 export type Routes = typeof routes
 export type RouteName = keyof Routes

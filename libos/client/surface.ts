@@ -1,4 +1,5 @@
 // The surface of `aaax/client` as types: a kernel, as another process sees it.
+import type { EnrolledKey, Enrolled, EnrolmentRequest, EnrolmentView, RootToken } from "../../protocol/act.ts"
 import type { ArtifactRecord } from "../../protocol/artifact.ts"
 import type { BatchAnswer, GateStory, Standing, StandingPreview, StandingTerms, Why } from "../../protocol/approval.ts"
 import type { Channel, ChannelSpec } from "../../protocol/channel.ts"
@@ -18,7 +19,9 @@ export interface ClientOptions {
   /** Where the kernel listens: `http://127.0.0.1:8100`. */
   readonly url: string
   /** The operator's token, or one of `aaax token mint`. */
-  readonly token: string
+  readonly token?: string
+  /** In place of a token: an enrolled key, of `aaax enroll`. Every request is proven to come from it. */
+  readonly key?: EnrolledKey
   /** How long one request may take; default 30 seconds. */
   readonly timeoutMillis?: number
   /** How often what may be repeated is sent again when nobody answers or there is no room; default 4. */
@@ -151,6 +154,16 @@ export interface Client {
     readonly list: () => Promise<ReadonlyArray<TokenView>>
     /** By id, or all of a name. */
     readonly revoke: (target: string) => Promise<ReadonlyArray<TokenView>>
+  }
+  /** Keys of systems outside. */
+  readonly keys: {
+    readonly enroll: (request: EnrolmentRequest) => Promise<Enrolled>
+    readonly list: () => Promise<ReadonlyArray<EnrolmentView>>
+    /** Who a token can be narrowed for. */
+    readonly get: (system: string) => Promise<Enrolled>
+    readonly revoke: (system: string) => Promise<EnrolmentView>
+    /** A token for a grant, which its holder may narrow with `attenuate`. */
+    readonly tokenFor: (grant: string, options?: { readonly ttlSeconds?: number }) => Promise<RootToken>
   }
   readonly audit: {
     readonly list: (query?: QueryOf<"audit">) => Promise<ReadonlyArray<Event>>

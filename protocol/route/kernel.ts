@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 import { ActionRequest } from "../authority.ts"
 import { Event } from "../event.ts"
-import { AuditReport, GrantView, KernelStatus, ModuleView, StoreView, SystemView } from "../view.ts"
+import { AuditReport, KernelStatus, ModuleView, StoreView, SystemView } from "../view.ts"
 import { Done, MaybeNumber, None, row, Text, Wait } from "./row.ts"
 
 /** Where an action stands: its request's id, and the newest answer that the kernel gave. */
@@ -20,6 +20,8 @@ const ActPayload = Schema.Struct({
   action: Text,
   payload: Schema.optionalKey(Schema.Json),
   risk: Text,
+  /** The grant or the token under which it is asked for; default: the caller's own grant for the executor. */
+  capability: Text,
   key: Text
 })
 
@@ -59,22 +61,11 @@ export const kernelRoutes = {
   }),
   revoke: row({ method: "POST", path: "/v1/systems/:id", verb: "revoke", group: "systems", says: "Ends its grants and stops it for good.", query: None, payload: None, success: Done }),
   undock: row({ method: "DELETE", path: "/v1/systems/:id", group: "systems", says: "Takes its port and grants back and stops it.", query: None, payload: None, success: Done }),
-  grants: row({
-    method: "GET", path: "/v1/capabilities", group: "capabilities", says: "Grants that are in force, oldest first.", payload: None,
-    query: Schema.Struct({ holder: Text, resource: Text, limit: MaybeNumber }), success: Schema.Array(GrantView)
-  }),
-  grant: row({ method: "GET", path: "/v1/capabilities/:id", group: "capabilities", says: "One grant.", query: None, payload: None, success: GrantView }),
-  revokeGrant: row({
-    method: "DELETE", path: "/v1/capabilities/:id", group: "capabilities", query: None, payload: None,
-    says: "Ends a grant and what was derived from it, and interrupts what is under way under it.",
-    /** How many grants ended. */
-    success: Schema.Struct({ ended: Schema.Int })
-  }),
   act: row({
-    method: "POST", path: "/v1/actions", group: "actions", says: "Asks the gate for an effect.", query: Schema.Struct({ wait: Wait }), payload: ActPayload, success: ActionProgress
+    method: "POST", path: "/v1/actions", group: "actions", enrolled: true, says: "Asks the gate for an effect.", query: Schema.Struct({ wait: Wait }), payload: ActPayload, success: ActionProgress
   }),
   action: row({
-    method: "GET", path: "/v1/actions/:id", group: "actions", says: "Where an action stands.", payload: None, success: ActionProgress,
+    method: "GET", path: "/v1/actions/:id", group: "actions", enrolled: true, says: "Where an action stands.", payload: None, success: ActionProgress,
     /** `after`: the cursor of the newest reply that the client knows. */
     query: Schema.Struct({ after: MaybeNumber, wait: Wait })
   }),

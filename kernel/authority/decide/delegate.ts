@@ -32,6 +32,8 @@ const unknownGrant: NoGrant = { reason: "Invalid or expired capability token", i
 /** Who cannot be given anything. */
 const recipientProblem = (state: AuthorityState, to: SystemId): NoGrant | undefined => {
   const record = lookup(state.systems, to)
+  // One with a key of its own is somebody also while it is not connected.
+  if (record === undefined && HashMap.has(state.edge.enrolled, to)) return undefined
   if (record === undefined) {
     const near = nearest(to, HashMap.keys(state.systems))
     return { reason: `${to} is not docked${near === undefined ? "" : `; did you mean ${near}?`}`, unknownSystem: to }

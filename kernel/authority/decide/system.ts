@@ -6,7 +6,7 @@ import type { SystemStatus } from "../../../protocol/lifecycle.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import type { Isolation } from "../../../protocol/tier.ts"
 import type { Entry } from "../entry.ts"
-import { grantsOf } from "../state/grants.ts"
+import { facetsOf, grantsOf } from "../state/grants.ts"
 import { lookup, type AuthorityState } from "../state/state.ts"
 import { firstGrantId } from "./capability.ts"
 import { askPolicy } from "./ask.ts"
@@ -93,18 +93,23 @@ export const decideDock = (rules: Rules, docking: Docking): Decision<DockAnswer>
   return { entries, answer: { status, grants } }
 }
 
-/** Everything that a system holds, and what others got of it. */
-const endingAll = (state: AuthorityState, now: number, holder: SystemId, reason: "revoked" | "undocked"): ReadonlyArray<Entry> => {
-  const ending = endingOf(state, grantsOf(state, holder).map(({ id }) => id), holder, reason, now)
+const endingThese = (
+  state: AuthorityState, now: number, holder: SystemId, reason: "revoked" | "undocked", grants: ReadonlyArray<Grant>
+): ReadonlyArray<Entry> => {
+  const ending = endingOf(state, grants.map(({ id }) => id), holder, reason, now)
   return ending === undefined ? [] : [ending.entry]
 }
+
+/** Everything that a system holds, and what others got of it. */
+const endingAll = (state: AuthorityState, now: number, holder: SystemId, reason: "revoked" | "undocked"): ReadonlyArray<Entry> =>
+  endingThese(state, now, holder, reason, grantsOf(state, holder))
 
 /** Undocks for good: its record and its grants are gone. */
 export const decideUndock = (system: SystemId, module: string | undefined, reason: string): Decision<void> => (state, now) => {
   if (lookup(state.systems, system) === undefined) return nothing
-  // What belongs to a key outlives a connection: it ends with the key.
+  // What belongs to a key outlives a connection: it ends with the key. Facets are not held on to.
   const kept = HashMap.has(state.edge.enrolled, system)
-  const entries: Array<Entry> = [...(kept ? [] : endingAll(state, now, system, "undocked")), { kind: "system.undocked", at: now, system, reason }]
+  const entries: Array<Entry> = [...(kept ? endingThese(state, now, system, "undocked", facetsOf(state, system)) : endingAll(state, now, system, "undocked")), { kind: "system.undocked", at: now, system, reason }]
   if (module !== undefined && lookup(state.modules, module) !== undefined) entries.push({ kind: "module.unloaded", at: now, module })
   return { entries, answer: undefined }
 }

@@ -4,7 +4,7 @@ import * as HashSet from "effect/HashSet"
 import type { Grant } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { closeAccount, openAccount } from "./budgets.ts"
-import { heldBy, lookup, type AuthorityState, type Held, type HeldGrant } from "./state.ts"
+import { lookup, type AuthorityState, type HeldGrant } from "./state.ts"
 import { count } from "./systems.ts"
 
 /** Whose number of grants one counts to: nobody fills up another's by giving. */
@@ -124,5 +124,9 @@ export const charge = (grants: AuthorityState["grants"], id: string | null, at: 
 export const grantsOf = (state: AuthorityState, holder: SystemId): ReadonlyArray<Grant> =>
   [...HashMap.values(state.grants)].filter(({ grant }) => grant.holder === holder).map(({ grant }) => grant)
 
-/** How many grants of others than itself count to a system, with its own. */
-export const grantsBorneBy = (state: AuthorityState, system: SystemId): Held["grants"] => heldBy(state, system).grants
+/** The facets that a system was given, and those that it gave. */
+export const facetsOf = (state: AuthorityState, system: SystemId): ReadonlyArray<Grant> =>
+  Array.from(state.facets).flatMap((id) => {
+    const grant = lookup(state.grants, id)?.grant
+    return grant !== undefined && (grant.holder === system || grant.giver === system) ? [grant] : []
+  })

@@ -1,18 +1,20 @@
 // Rows of the kernel: what its operator may see and decide. It asks for effects as the docked system `terminal` does.
 import * as Effect from "effect/Effect"
-import { Denied, SystemNotFound } from "../../../protocol/errors.ts"
+import { Denied, SystemNotFound, Unauthenticated } from "../../../protocol/errors.ts"
+import { isActToken } from "../../../protocol/act.ts"
 import { nearest, type SystemId } from "../../../protocol/names.ts"
 import type { SystemView } from "../../../protocol/view.ts"
 import type { DockError, Kernel } from "../../kernel.ts"
 import { pageEventsDefault, pageEventsMax } from "../../limits.ts"
+import type { Guest } from "../guest.ts"
 import { operator } from "../operator.ts"
-import { dockTerminal } from "../terminal.ts"
+import { dockTerminal, terminalOf, type Terminal } from "../terminal.ts"
 import type { Handlers } from "./handlers.ts"
 
 type Rows = Pick<
   Handlers,
-  | "status" | "doctor" | "down" | "confirmClock" | "systems" | "system" | "pause" | "resume" | "drain" | "revoke" | "undock" | "grants" | "grant"
-  | "revokeGrant" | "act" | "action" | "modules" | "loadModule" | "audit" | "verify"
+  | "status" | "doctor" | "down" | "confirmClock" | "systems" | "system" | "pause" | "resume" | "drain" | "revoke" | "undock"
+  | "act" | "action" | "modules" | "loadModule" | "audit" | "verify"
 >
 
 const done = {}
@@ -43,18 +45,31 @@ export const kernelRows = Effect.fnUntraced(function*(
       return Effect.fail(new Denied({ system: operator, operation: verb, target: id, reason, how }))
     })
 
-  const act: Handlers["act"] = Effect.fnUntraced(function*({ payload, query }) {
+  /** Whoever asks asks as itself: the operator by its terminal, a system with a key through its own port. */
+  const terminals = new WeakMap<Guest, Terminal>()
+  const terminalFor = (guest: Guest): Terminal => {
+    if (guest.isOperator) return terminal
+    const own = terminals.get(guest) ?? terminalOf(guest.port)
+    terminals.set(guest, own)
+    return own
+  }
+
+  const act: Handlers["act"] = Effect.fnUntraced(function*({ asked, guest, payload, query }) {
+    const token = payload.capability !== undefined && isActToken(payload.capability) ? kernel.edge.hashOfText(payload.capability) : undefined
+    if (!guest.isOperator && asked.proven !== token) {
+      return yield* new Unauthenticated({ reason: "The proof goes with another capability token than the request.", how: "Its `ath` is the sha-256 of the token; without one, leave it out." })
+    }
     const served = executors()
     if (!served.includes(payload.executor)) {
       const near = nearest(payload.executor, served)
       return yield* new Denied({
-        system: "terminal", operation: "use", target: payload.executor,
+        system: guest.isOperator ? "terminal" : guest.system, operation: "use", target: payload.executor,
         reason: `Unknown executor: ${payload.executor}${near === undefined ? "" : `; did you mean ${near}?`}`,
         ...(served.length === 0 ? {} : { allowed: served.join(", ") }),
         how: "Config names executors under `executors`; a module may serve its own."
       })
     }
-    return yield* terminal.act(payload, query.wait ?? 0)
+    return yield* terminalFor(guest).act(payload, query.wait ?? 0)
   })
 
   const handlers: Rows = {
@@ -75,11 +90,8 @@ export const kernelRows = Effect.fnUntraced(function*(
     revoke: ({ id }) => Effect.as(Effect.andThen(here(id), kernel.revoke(id)), done),
     undock: ({ id }) => Effect.as(Effect.andThen(here(id), kernel.undock(id)), done),
     system: ({ id }) => here(id),
-    grants: ({ query }) => Effect.sync(() => kernel.grants.list(query)),
-    grant: ({ id }) => kernel.grants.show(id),
-    revokeGrant: ({ id }) => Effect.map(kernel.grants.revoke(id), (ended) => ({ ended })),
     act,
-    action: ({ id, query }) => terminal.progress(id, query.after ?? 0, query.wait ?? 0),
+    action: ({ guest, id, query }) => terminalFor(guest).progress(id, query.after ?? 0, query.wait ?? 0),
     modules: () => Effect.sync(() => kernel.modules()),
     loadModule: ({ payload }) => kernel.loadModule(payload),
     audit: ({ query }) => kernel.audit(query.after ?? 0, Math.min(query.limit ?? pageEventsDefault, pageEventsMax)),

@@ -21,6 +21,7 @@ import { gateRows } from "./gate.ts"
 import { makeFollow } from "./follow.ts"
 import { handsOf } from "./hands.ts"
 import { kernelRows } from "./kernel.ts"
+import { keyRows } from "./keys.ts"
 import { policyRows } from "./policy.ts"
 import { resourceRows } from "./resources.ts"
 import { snapshotRows } from "./snapshots.ts"
@@ -128,7 +129,7 @@ export const v1 = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Surface, DockError, Scope.Scope> {
   const hands = handsOf(kernel)
   const handlers: Handlers = {
-    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel), ...budgetRows(kernel), ...auditRows(kernel),
+    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel), ...keyRows(kernel), ...budgetRows(kernel), ...auditRows(kernel),
     ...gateRows(kernel), ...policyRows(kernel), ...capabilityRows(kernel), ...(yield* kernelRows(kernel, executors))
   }
   const byPlace = new Map<string, Array<Bound>>()
@@ -156,7 +157,7 @@ export const v1 = Effect.fnUntraced(function*(
       }
       const { bound, id } = found
       const { system, isOperator } = asked.guest
-      if (!isOperator && bound.row.guests !== true && !(bound.row.approvers === true && mayApprove(asked.guest))) {
+      if (!isOperator && bound.row.guests !== true && !(bound.row.enrolled === true && asked.guest.principal.epoch !== undefined) && !(bound.row.approvers === true && mayApprove(asked.guest))) {
         return Effect.succeed({ ...problemAnswer(problemOf(Cause.fail(notForGuests(system, `/v1/${asked.segments.join("/")}`)))), route: bound.name })
       }
       return Effect.catchCause(bound.run(id, asked), (cause) => {
