@@ -462,13 +462,7 @@ export const fetchAddressesMax = 4
 export const circuitFailuresMax = 5
 export const circuitOpenMillis = 30_000
 export const circuitsMax = 1_000
-/** One message of a chat, its messages, its tools, and a name in it; in UTF-16 code units and counts. */
-export const llmContentMax = 400_000
-export const llmMessagesMax = 1_000
-export const llmToolsMax = 128
-export const llmNameMax = 200
-/** Tokens of one answer: what may be asked for, and what a backend gives that does not say. */
-export const llmTokensMax = 1_000_000
+/** Tokens of one answer that a backend gives at most when nobody says. */
 export const llmTokensDefault = 4_096
 /** An answer, and a file of recorded ones, in UTF-16 code units. */
 export const llmAnswerMax = 4 * 1_048_576

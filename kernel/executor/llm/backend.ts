@@ -1,5 +1,5 @@
 // A backend of `llm.chat`: what makes the answer. The executor around it keeps the bounds and the accounts.
-import type { ChatAnswer, ChatRequest } from "./chat.ts"
+import type { ChatAnswer, ChatRequest } from "../../../protocol/chat.ts"
 
 export interface Asking {
   readonly request: ChatRequest

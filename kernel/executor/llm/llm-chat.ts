@@ -12,22 +12,22 @@
 //     }
 //   }
 //
-// The target of an action names the backend. Asking again after a crash is harmless, but not free: it is charged again.
+// The target of an action names a backend, a model that one of them has, or both (`cloud/m-1`). Asking again after a crash is harmless, but not free: it is charged again.
 import { resolve } from "node:path"
 import * as Schema from "effect/Schema"
 import { ConfigInvalid } from "../../../protocol/errors.ts"
 import { reported, type Executor } from "../../../protocol/executor.ts"
-import { llmMillisDefault, llmTokensDefault, llmTokensMax } from "../../limits.ts"
+import { llmMillisDefault, llmTokensDefault } from "../../limits.ts"
 import { stoppable } from "../executor.ts"
 import { handleOf, type Secrets } from "../secrets.ts"
 import type { Backend } from "./backend.ts"
-import { ChatRequest, inputTokensMax, type Usage } from "./chat.ts"
+import { chatTokensMax, ChatRequest, inputTokensMax, type Usage } from "../../../protocol/chat.ts"
 import { openaiBackend } from "./openai.ts"
 import { replayBackend } from "./replay.ts"
 import { ruleBackend } from "./rule.ts"
 
 const Text = Schema.NonEmptyString
-const Tokens = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: llmTokensMax }))
+const Tokens = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: chatTokensMax }))
 const Common = {
   /** Tokens of one answer at most, and what a request gets that does not say. */
   maxTokens: Schema.optionalKey(Tokens),
@@ -64,6 +64,8 @@ export type BackendSpec = typeof BackendSpec.Type
 export const LlmConfig = Schema.Struct({
   /** The backend of a target that names none; absent: the first one. */
   default: Schema.optionalKey(Text),
+  /** Other names of targets: a model that a package names, and what is asked for it here. */
+  aliases: Schema.optionalKey(Schema.Record(Text, Text)),
   backends: Schema.Record(Schema.String, BackendSpec)
 })
 export interface LlmConfig extends Schema.Schema.Type<typeof LlmConfig> {}
@@ -93,14 +95,21 @@ const urlRefusal = (text: string): string | undefined => {
 }
 
 interface Served {
+  readonly name: string
   readonly backend: Backend
   readonly spec: BackendSpec
   /** Those that may be asked, the one that is asked when none is named first. */
   readonly models: ReadonlyArray<string>
 }
 
+/** What a target names. */
+interface Named extends Served {
+  /** The model that is asked unless the request names another. */
+  readonly model: string
+}
+
 /** Throws `ConfigInvalid`. */
-const servedOf = ({ backends, default: first, directory, secrets }: LlmOptions): ReadonlyMap<string, Served> => {
+const servedOf = ({ aliases = {}, backends, default: first, directory, secrets }: LlmOptions): ReadonlyMap<string, Served> => {
   const path = (name: string): string => `executors.llm.chat.backends.${name}`
   const wrong = (at: string, reason: string): never => {
     throw new ConfigInvalid({ issues: [{ file: "config", path: at, reason }] })
@@ -137,7 +146,21 @@ const servedOf = ({ backends, default: first, directory, secrets }: LlmOptions):
   const entries = Object.entries(backends)
   if (entries.length === 0) wrong("executors.llm.chat.backends", "names no backend.")
   if (first !== undefined && !Object.hasOwn(backends, first)) wrong("executors.llm.chat.default", `${first} is none of the backends ${Object.keys(backends).join(", ")}.`)
-  return new Map(entries.map(([name, spec]) => [name, { backend: make(name, spec), spec, models: modelsOf(name, spec) }]))
+  const served = new Map(entries.map(([name, spec]): [string, Served] => [name, { name, backend: make(name, spec), spec, models: modelsOf(name, spec) }]))
+  for (const [alias, target] of Object.entries(aliases)) {
+    if (find(served, target) === undefined) wrong(`executors.llm.chat.aliases.${alias}`, `${target} names no backend and no model of one.`)
+  }
+  return served
+}
+
+const find = (served: ReadonlyMap<string, Served>, target: string): Named | undefined => {
+  const whole = served.get(target)
+  if (whole !== undefined) return { ...whole, model: whole.models[0] ?? "" }
+  for (const one of served.values()) {
+    const model = target.startsWith(`${one.name}/`) ? target.slice(one.name.length + 1) : target
+    if (one.models.includes(model)) return { ...one, model }
+  }
+  return undefined
 }
 
 const microdollars = ({ price }: BackendSpec, { inputTokens, outputTokens }: Usage): number =>
@@ -147,7 +170,10 @@ const microdollars = ({ price }: BackendSpec, { inputTokens, outputTokens }: Usa
 export const executor = (options: LlmOptions): Executor => {
   const served = servedOf(options)
   const first = options.default ?? served.keys().next().value ?? ""
-  const named = (target: string): Served | undefined => served.get(target === "" || target === "default" ? first : target)
+  const named = (target: string): Named | undefined => {
+    const given = target === "" || target === "default" ? first : target
+    return find(served, Object.hasOwn(options.aliases ?? {}, given) ? options.aliases?.[given] ?? "" : given)
+  }
   const tokensOf = (spec: BackendSpec, request: ChatRequest): number => request.maxTokens ?? spec.maxTokens ?? llmTokensDefault
   // The payload was held against the schema before anybody asks.
   const requestOf = (payload: unknown): ChatRequest => payload as ChatRequest
@@ -166,10 +192,10 @@ export const executor = (options: LlmOptions): Executor => {
     payload: schema,
     check: ({ payload, target }) => {
       const found = named(target)
-      if (found === undefined) return `there is no backend ${target}; config names ${[...served.keys()].join(", ")}`
-      const { models, spec } = found
+      if (found === undefined) return `there is no backend and no model ${target}; config names ${[...served.values()].map(({ models, name }) => `${name} (${models.join(", ")})`).join(", ")}`
+      const { models, name, spec } = found
       const request = requestOf(payload)
-      if (request.model !== undefined && !models.includes(request.model)) return `the backend ${target || first} has no model ${request.model}; it may be ${models.join(", ")}`
+      if (request.model !== undefined && !models.includes(request.model)) return `the backend ${name} has no model ${request.model}; it may be ${models.join(", ")}`
       const most = spec.maxTokens ?? llmTokensDefault
       return request.maxTokens !== undefined && request.maxTokens > most ? `maxTokens may be at most ${most} here` : undefined
     },
@@ -184,10 +210,10 @@ export const executor = (options: LlmOptions): Executor => {
       stoppable(async (signal) => {
         const found = named(call.target)
         if (found === undefined) throw new Error(`there is no backend ${call.target}`)
-        const { backend, models, spec } = found
+        const { backend, model, spec } = found
         const request = requestOf(call.payload)
         const answer = await backend.ask({
-          request, model: request.model ?? models[0] ?? "", maxTokens: tokensOf(spec, request), key: call.key, traceparent: call.traceparent,
+          request, model: request.model ?? model, maxTokens: tokensOf(spec, request), key: call.key, traceparent: call.traceparent,
           signal: AbortSignal.any([signal, AbortSignal.timeout(spec.timeoutMillis ?? llmMillisDefault)]),
           onText: (text) => powers?.progress?.({ text })
         })

@@ -1,10 +1,10 @@
 // The backend that speaks the chat API of OpenAI, which local servers and most providers speak too: streamed, with tools.
 // Source: the public API reference of chat completions.
-import { llmAnswerMax, llmToolsMax } from "../../limits.ts"
+import { llmAnswerMax } from "../../limits.ts"
 import { dataParser } from "../../power/sse.ts"
 import { NotDone } from "../executor.ts"
 import type { Backend } from "./backend.ts"
-import type { ChatAnswer, ChatRequest, Message, ToolCall, Usage } from "./chat.ts"
+import { chatToolsMax, type ChatAnswer, type ChatMessage, type ChatRequest, type ToolCall, type Usage } from "../../../protocol/chat.ts"
 
 export interface OpenAIOptions {
   /** Up to and without `/chat/completions`: `http://127.0.0.1:11434/v1`. */
@@ -13,7 +13,7 @@ export interface OpenAIOptions {
   readonly apiKey?: () => string
 }
 
-const messageOf = (message: Message): unknown => {
+const messageOf = (message: ChatMessage): unknown => {
   switch (message.role) {
     case "tool":
       return { role: "tool", tool_call_id: message.toolCallId, content: message.content }
@@ -96,7 +96,7 @@ const collector = (asked: string, onText: (text: string) => void) => {
       for (const [at, one] of (Array.isArray(parts) ? parts : []).entries()) {
         const call = fields(one)
         const index = count(call["index"]) ?? at
-        if (index >= llmToolsMax) throw new Error(`the answer calls more than ${llmToolsMax} tools`)
+        if (index >= chatToolsMax) throw new Error(`the answer calls more than ${chatToolsMax} tools`)
         const made = (calls[index] ??= { id: "", name: "", arguments: "" })
         const named = fields(call["function"])
         if (made.id === "") made.id = text(call["id"])

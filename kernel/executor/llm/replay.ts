@@ -6,7 +6,7 @@ import { canonical } from "../../guard/canonical.ts"
 import { llmReplayBytesMax } from "../../limits.ts"
 import { NotDone } from "../executor.ts"
 import type { Asking, Backend } from "./backend.ts"
-import type { ChatAnswer } from "./chat.ts"
+import type { ChatAnswer } from "../../../protocol/chat.ts"
 
 interface Line {
   readonly request: string

@@ -2,7 +2,7 @@
 // same answer, so examples, tests and machines without a network have something to talk to.
 import { NotDone } from "../executor.ts"
 import type { Backend } from "./backend.ts"
-import { inputTokensMax, type ChatAnswer, type Message } from "./chat.ts"
+import { inputTokensMax, type ChatAnswer, type ChatMessage } from "../../../protocol/chat.ts"
 
 export interface Rule {
   /** Words that all have to be in the newest message of the user or of a tool, in any case; absent or empty: always. */
@@ -15,7 +15,7 @@ export interface Rule {
   readonly call?: { readonly name: string; readonly arguments: unknown }
 }
 
-const textOf = (message: Message | undefined): string => message?.content ?? ""
+const textOf = (message: ChatMessage | undefined): string => message?.content ?? ""
 
 /** `{input}` and `{system}` in every text of a JSON value; what they stand for is not looked through again. */
 const filled = (value: unknown, words: Readonly<Record<string, string>>): unknown => {

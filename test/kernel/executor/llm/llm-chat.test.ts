@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { callRefusal } from "../../../../kernel/executor/executor.ts"
 import { executor, type LlmConfig } from "../../../../kernel/executor/llm/llm-chat.ts"
-import type { ChatAnswer } from "../../../../kernel/executor/llm/chat.ts"
+import type { ChatAnswer } from "../../../../protocol/chat.ts"
 import { makeSecrets, noSecrets, type SecretSpec } from "../../../../kernel/executor/secrets.ts"
 import { reportOf, type Call, type Report } from "../../../../protocol/executor.ts"
 import { done, finished, makeProvider, said, streamed, used, type Provider } from "./provider.ts"
@@ -128,12 +128,21 @@ describe("before the verdict", () => {
   it("a backend, a model or a bound that is not there is refused, and what there is is named", () => {
     const served = serve({ default: "cloud", backends: { offline, cloud: { kind: "openai", baseUrl: provider.baseUrl, model: "m-1", models: ["m-2"], maxTokens: 100 } } })
     const refused = (target: string, payload: unknown) => callRefusal(served, { target, payload })
-    expect(refused("nowhere", hello)).toBe("there is no backend nowhere; config names offline, cloud")
+    expect(refused("nowhere", hello)).toBe("there is no backend and no model nowhere; config names offline (offline), cloud (m-1, m-2)")
     expect(refused("", { ...hello, model: "m-2" })).toBeUndefined()
     expect(refused("", { ...hello, model: "m-3" })).toBe("the backend cloud has no model m-3; it may be m-1, m-2")
     expect(refused("cloud", { ...hello, maxTokens: 101 })).toBe("maxTokens may be at most 100 here")
     expect(refused("cloud", { messages: [] })).toMatch(/messages/u)
     expect(refused("cloud", { ...hello, apiKey: "x" })).toMatch(/apiKey/u)
+  })
+
+  it("a target may be a model, a backend's model, or another name for one", async () => {
+    const served = serve({ aliases: { "gpt-4o": "cloud/m-2", small: "offline" }, backends: { offline, cloud: { kind: "openai", baseUrl: provider.baseUrl, model: "m-1", models: ["m-2"] } } })
+    for (const target of ["m-2", "cloud/m-2", "gpt-4o", "cloud"]) await perform(served, call(target))
+    expect(provider.asked.map(({ body }) => body["model"])).toEqual(["m-2", "m-2", "m-2", "m-1"])
+    expect((await perform(served, call("small"))).result.content).toMatch(/^Hello/u)
+    expect(callRefusal(served, { target: "__proto__", payload: hello })).toMatch(/^there is no backend and no model __proto__/u)
+    expect(issueOf({ aliases: { x: "nowhere" }, backends: { offline } })).toMatch(/nowhere names no backend/u)
   })
 
   it("what leaves the machine is riskier than what does not", () => {

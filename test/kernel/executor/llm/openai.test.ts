@@ -1,7 +1,7 @@
 // The backend of the OpenAI chat API, over a socket: what it sends, how it puts a stream together, and what it says of one that breaks.
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Asking } from "../../../../kernel/executor/llm/backend.ts"
-import type { ChatRequest } from "../../../../kernel/executor/llm/chat.ts"
+import type { ChatRequest } from "../../../../protocol/chat.ts"
 import { openaiBackend } from "../../../../kernel/executor/llm/openai.ts"
 import { done, finished, makeProvider, said, streamed, used, type Provider } from "./provider.ts"
 
