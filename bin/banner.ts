@@ -39,6 +39,7 @@ export const banner = (kernel: Kernel, facts: BannerFacts): ReadonlyArray<string
     ...(facts.published === undefined ? [] : [row("Open at", `${facts.published}  for whoever has a token: aaax token mint${away}; what there is: ${facts.published}/docs`)]),
     row("Listens", `${facts.url}  for its operator${facts.published === undefined ? " only" : ""}; try: aaax status${away}`),
     row("Stop", "Ctrl-C drains and ends it, once more ends it at once; or aaax down"),
+    ...status.policyNotes.map((note) => row("Policy", onErr.yellow(plain(note)))),
     ...facts.notes.map((note) => row("Note", onErr.yellow(note))),
     ""
   ]

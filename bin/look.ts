@@ -11,6 +11,7 @@ export const bytesOf = (bytes: number): string =>
   bytes < 10_000 ? `${bytes} B` : bytes < 10_000_000 ? `${Math.round(bytes / 1000)} kB` : `${Math.round(bytes / 1_000_000)} MB`
 
 const attention = (status: KernelStatus): ReadonlyArray<string> => [
+  ...status.policyNotes,
   ...(status.waiting > 0 ? [`${status.waiting} action(s) wait for you: aaax gate`] : []),
   ...(status.unknown > 0 ? [`${status.unknown} action(s) whose outcome nobody knows: aaax gate ls --state unknown`] : []),
   ...(status.store.stopped === null ? [] : [`Writes are stopped: ${status.store.stopped}`]),

@@ -232,12 +232,19 @@ const modulesLoad = Command.make("load", { file: word("file", "A module file"), 
     const systems = yield* Effect.promise(() => import("./systems.ts"))
     yield* systems.load(yield* called, file, Option.getOrUndefined(id))
   })).pipe(Command.withDescription("Load a module into the running kernel."), examples(["aaax modules load ./my-module.ts", "dock it now"]))
+const modulesApprove = Command.make("approve", { id: word("id", "Id of a module that waits") }, Effect.fnUntraced(function*({ id }) {
+  const systems = yield* Effect.promise(() => import("./systems.ts"))
+  yield* systems.approve(yield* called, id)
+})).pipe(
+  Command.withDescription("Load a module that waits because it asks for more than was approved, or is another file."),
+  examples(["aaax modules approve crawler", "once you have read what it needs: aaax modules"])
+)
 const modules = Command.make("modules", {}, Effect.fnUntraced(function*() {
   const systems = yield* Effect.promise(() => import("./systems.ts"))
   yield* systems.modules(yield* called)
 })).pipe(
   Command.withDescription("Modules of the running kernel."), examples(["aaax modules", "all of them"]),
-  Command.withSubcommands([modulesList, modulesLoad])
+  Command.withSubcommands([modulesList, modulesLoad, modulesApprove])
 )
 
 const account = word("account", "system:GLOB, grant:ID, or a glob over systems")

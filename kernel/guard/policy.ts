@@ -128,11 +128,11 @@ export const policyFromTable = (table: unknown, file = "policy", path = ""): Res
   Result.map(rulesFromTable(table, file, path), makePolicy)
 
 /**
- * The policy that a config asks for. Nothing: ours, deny by default. "default": the ancestor's table. A table: what it
+ * The policy that a config asks for. Nothing or "granted": ours, deny by default. "default": the ancestor's table. A table: what it
  * says. One rule or several: those. The path of a rule file is for the caller to read: its table goes to `policyFromTable`.
  */
 export const policyFromConfig = (value: unknown, file = "config"): Result.Result<Policy, ConfigInvalid> => {
-  if (value === undefined || value === null) return Result.succeed(makePolicy([Granted.rule]))
+  if (value === undefined || value === null || value === "granted") return Result.succeed(makePolicy([Granted.rule]))
   if (value === "default") return Result.succeed(makePolicy([Risk.rule()]))
   if (isRule(value)) return Result.succeed(makePolicy([value]))
   if (Array.isArray(value)) {
@@ -142,5 +142,5 @@ export const policyFromConfig = (value: unknown, file = "config"): Result.Result
     return invalid(file, `policy[${wrong}]`, "is not a rule: expected an object with name, description and decide.")
   }
   if (isObject(value)) return policyFromTable(value, file, "policy")
-  return invalid(file, "policy", `expected "default", a rule table or rules, got ${JSON.stringify(value)}.`)
+  return invalid(file, "policy", `expected "granted", "default", a rule table or rules, got ${JSON.stringify(value)}.`)
 }

@@ -182,7 +182,7 @@ const decisionOf = ({ outcome, reason }: Judgement): Decision => {
     case "deny":
       return { outcome, reason }
     case "unavailable":
-      return { outcome: "deny", reason: `unavailable: ${reason}`, unavailable: true }
+      return { outcome: "deny", reason: `Cedar is unavailable: ${reason}`, unavailable: true }
   }
 }
 
@@ -197,7 +197,7 @@ export const rule = (options: CedarOptions): Rule => ({
     if ("unfit" in asking) return decisionOf(unfitting(asking.unfit))
     // What was said to another request, or by other policies, is nothing that was said to this one.
     const judgement = question.judged?.find((one) => one.engine === name && one.asked === asking.asked)
-    return decisionOf(judgement ?? { engine: name, asked: asking.asked, outcome: "unavailable", reason: "Cedar was not asked" })
+    return decisionOf(judgement ?? { engine: name, asked: asking.asked, outcome: "unavailable", reason: "it was not asked" })
   },
   engine: {
     known: (question) => {

@@ -22,7 +22,7 @@ export class Unjudged extends Error {
 export const lostPolicy: Policy = {
   version: "lost",
   description: "the policy in force is not here: everything is denied",
-  ask: () => ({ outcome: "deny", rule: "policy", reason: "unavailable: the policy in force is not here; see aaax policy show" })
+  ask: () => ({ outcome: "deny", rule: "policy", reason: "the policy in force is not here; see aaax policy show", unavailable: true })
 }
 
 /** The policy that this state names. */

@@ -3,7 +3,7 @@ import type { SystemId } from "../../../protocol/names.ts"
 import type { Freeze } from "../state/state.ts"
 import type { Decision } from "./decision.ts"
 
-export const frozenReason = ({ by, reason }: Freeze): string => `unavailable: frozen by ${by}${reason === "" ? "" : `: ${reason}`}`
+export const frozenReason = ({ by, reason }: Freeze): string => `frozen by ${by}${reason === "" ? "" : `: ${reason}`}`
 
 /** Answers whether this changed anything: who is first says why. */
 export const decideFreeze = (by: SystemId, reason: string): Decision<boolean> => (state, now) =>
