@@ -10,6 +10,7 @@ export default defineConfig({
       { find: /^aaax\/kernel$/, replacement: here("kernel/index.ts") },
       { find: /^aaax\/protocol$/, replacement: here("protocol/index.ts") },
       { find: /^aaax\/client$/, replacement: here("libos/client.ts") },
+      { find: /^aaax\/process$/, replacement: here("libos/process.ts") },
       { find: /^aaax\/effect$/, replacement: here("libos/effect.ts") },
       { find: /^aaax\/security$/, replacement: here("kernel/security.ts") },
       { find: /^aaax\/testing$/, replacement: here("kernel/testing.ts") },

@@ -77,7 +77,8 @@ const optionsOf = (loaded: LoadedConfig, modules: ReadonlyArray<ConfiguredModule
   directory,
   modules,
   version,
-  source: loaded.files.source
+  source: loaded.files.source,
+  program: loaded.files.program
 })
 
 const once = Effect.fnUntraced(function*(called: Called, options: LaunchOptions): Effect.fn.Return<void, LaunchError, Scope.Scope> {
@@ -153,6 +154,7 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
   Effect.scoped(Effect.gen(function*() {
     const { directory } = called
     const loaded = withNetwork(withStore(yield* loadConfig({ directory, file: flags.config }), flags.store), flags)
+    yield* Effect.addFinalizer(() => Effect.sync(loaded.files.close))
     if (flags.once) return yield* once(called, optionsOf(loaded, yield* loaded.files.ofConfig(loaded.config), directory))
 
     goOnWithoutReader()
@@ -174,7 +176,7 @@ export const launch = (called: Called, flags: LaunchFlags): Effect.Effect<void, 
       const kernel = yield* opened(directory, launchKernel({
         ...optionsOf(loaded, modules, directory),
         terminal: ownTerminal(),
-        source: (file, check) => Effect.tap(loaded.files.source(file, check), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
+        source: (file, check, given) => Effect.tap(loaded.files.source(file, check, given), ({ system }) => Effect.sync(() => watchdog.belongs(file, system.manifest.id))),
         entered: watchdog.enter, ...(quarantined === undefined ? {} : { quarantine: [quarantined] })
       }))
       yield* serve(called, kernel, loaded, publication, exported, quarantined, ended)

@@ -6,6 +6,7 @@ import { decodeConfig, type KernelConfig } from "../kernel/config.ts"
 import { configNames, readConfigFile } from "../kernel/power/config-file.ts"
 import { moduleFiles, type ModuleFiles } from "../kernel/power/module-file.ts"
 import { scriptRunner } from "../kernel/power/script.ts"
+import { makeTiers } from "../kernel/tier/tiers.ts"
 import type { ConfigInvalid } from "../protocol/errors.ts"
 import { bundled } from "./bundled.ts"
 import { defaultConfig } from "./default-config.ts"
@@ -31,7 +32,7 @@ export const loadConfig = Effect.fnUntraced(function*(options: {
   const given = options.file === undefined ? undefined : resolve(options.file)
   if (given !== undefined && !existsSync(given)) return yield* new NotFound({ what: given })
   const file = given ?? configNames.map((name) => join(directory, name)).find((path) => existsSync(path))
-  const files = moduleFiles(file === undefined ? directory : dirname(file), { run, bundled })
+  const files = moduleFiles(file === undefined ? directory : dirname(file), { run, bundled, tiers: makeTiers() })
   const config = file === undefined ? decodeConfig(defaultConfig(), "the default constellation") : readConfigFile(file, run)
   return { file: file ?? null, config: yield* config, files }
 })

@@ -36,8 +36,8 @@ export const ps = Effect.fnUntraced(function*(called: Called): Effect.fn.Return<
   const client = yield* connect(called.directory)
   const systems = yield* client.call("systems")
   yield* show(called, systems, () =>
-    table(["SYSTEM", "STATE", "FRAMEWORK", "GRANTS", "RESTARTS", "WHAT"], systems.map((system) => [
-      system.id, system.status, system.framework, String(system.grants), String(system.restarts),
+    table(["SYSTEM", "STATE", "TIER", "FRAMEWORK", "GRANTS", "RESTARTS", "WHAT"], systems.map((system) => [
+      system.id, system.status, system.tier ?? "in-process", system.framework, String(system.grants), String(system.restarts),
       system.lastError === null ? system.description : `${system.status === "quarantined" ? "quarantined" : "last error"}: ${system.lastError}`
     ])))
 })

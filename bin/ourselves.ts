@@ -38,6 +38,7 @@ import * as security from "../kernel/security.ts"
 import * as testing from "../kernel/testing.ts"
 import * as libos from "../libos/index.ts"
 import * as client from "../libos/client.ts"
+import * as libosProcess from "../libos/process.ts"
 import * as libosEffect from "../libos/effect.ts"
 import * as protocol from "../protocol/index.ts"
 
@@ -52,6 +53,7 @@ export const ourselves: Record<string, unknown> = {
   "aaax/protocol": protocol,
   "aaax/client": client,
   "aaax/effect": libosEffect,
+  "aaax/process": libosProcess,
   "aaax/security": security,
   "aaax/testing": testing,
   "aaax/ref": ref,

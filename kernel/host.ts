@@ -109,6 +109,8 @@ export interface HostKernel {
     /** From this process, which is the kernel's own: no code is asked for. */
     readonly approve: (id: string, answer: Approval & { readonly digest?: string }) => Promise<GateView>
     readonly deny: (id: string, answer: { readonly by: SystemId; readonly reason: string }) => Promise<GateView>
+    /** Takes back the effect of one that succeeded, where its executor can. Answers the warrant that does it. */
+    readonly compensate: (id: string, answer: { readonly by: SystemId; readonly reason?: string }) => Promise<GateView>
     readonly reconcile: (id: string, answer: { readonly by: SystemId; readonly outcome: "succeeded" | "failed"; readonly reason: string }) => Promise<GateView>
     /** Puts other arguments in place of those that wait; they wait under a digest of their own. */
     readonly edit: (id: string, edited: { readonly by: SystemId; readonly payload: unknown; readonly reason?: string; readonly digest?: string }) => Promise<GateView>
@@ -320,6 +322,7 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
       revokeStanding: (id, by) => promised(kernel.gate.revokeStanding(id, by)),
       answer: answerWith,
       why: (asked) => promised(kernel.gate.why(asked)),
+      compensate: (id, { by, reason = "" }) => promised(kernel.gate.compensate(id, by, reason)),
       reconcile: (id, { by, outcome, reason }) => promised(kernel.gate.reconcile(id, by, outcome, reason)),
       on: (_, listener) => onEscalated(listener)
     },

@@ -26,6 +26,9 @@ import type { Evidence } from "./authority/evidence/evidence.ts"
 import * as Budgets_ from "./authority/budgets.ts"
 import type { Budgets } from "./authority/budgets.ts"
 import { decideConfigured } from "./authority/decide/budget.ts"
+import * as Compensation_ from "./authority/compensation.ts"
+import * as Declassify from "./authority/declassify.ts"
+import { knowsNoArtifacts, labelsOfArtifact, removedFrom } from "./authority/state/labels.ts"
 import type { Rules } from "./authority/decide/decision.ts"
 import { decideStatus } from "./authority/decide/system.ts"
 import * as Gate_ from "./authority/gate.ts"
@@ -262,6 +265,15 @@ export const make = Effect.fnUntraced(function*(
     clock,
     schemas: options.schemas ?? (yield* Effect.orDie(makeSchemas())),
     boot: () => journal?.state().boot ?? 0,
+    labels: {
+      isIdle: () => journal === undefined || knowsNoArtifacts(journal.state()),
+      ofArtifact: (digest) => (journal === undefined ? [] : labelsOfArtifact(journal.state(), digest)),
+      removedFrom: (event) => (journal === undefined ? [] : removedFrom(journal.state(), event)),
+      record: (artifacts, labels) =>
+        Effect.suspend(() => (journal === undefined ? Effect.void : Effect.asVoid(journal.submit((_, now) => ({
+          entries: [{ kind: "artifacts.labelled", at: now, artifacts, labels }], answer: undefined
+        })))))
+    },
     // The body of an action stays where it was asked for as long as its warrant is open.
     neededBeyond: (channel) => (channel === wellKnown.actionGate && journal !== undefined ? oldestOpenRequest(journal.state()) - 1 : undefined)
   })
@@ -297,7 +309,10 @@ export const make = Effect.fnUntraced(function*(
   const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered, now: clock.now, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
   const projections = yield* Projections.make({ journal, channels, payloadOf: warrants.payloadOf })
   const pending = makePendingRequests()
-  registry.register(kernelSystem, options.executors)
+  const clash = registry.register(kernelSystem, [Declassify.executor(kept, store)]) ?? registry.register(kernelSystem, options.executors)
+  if (clash !== undefined) {
+    return yield* new ConfigInvalid({ issues: [{ file: "", path: "executors", reason: `there are two executors named ${clash}; choose another name.` }] })
+  }
   yield* warrants.recover()
 
   const policies = yield* Policies_.make({
@@ -345,9 +360,10 @@ export const make = Effect.fnUntraced(function*(
   const loader = Loader_.make({ constellation, journal, rules, source: options.source, program: options.program })
   const replace = Replace.make({ constellation, loader, source: options.source })
   const room: ServiceRoom = { channels, journal, projections, pending }
+  const compensation = Compensation_.make(kept)
   const services = [
     CapabilityService.service(room, rules),
-    ActionService.service(room, rules, canonical),
+    ActionService.service(room, rules, canonical, compensation),
     ModuleService.service(room, loader),
     LifecycleService.service(room, constellation)
   ]
@@ -371,6 +387,7 @@ export const make = Effect.fnUntraced(function*(
   const proof = makeProof({ from: proofFrom, sha256: powers.sha256, now: clock.now, terminal: powers.terminal, passphrase: powers.passphrase })
   const gate = Gate_.make({
     journal: kept,
+    compensation,
     store,
     warrants,
     rules,

@@ -1,8 +1,8 @@
 // Builds `dist`: the library with tsc, the command line with rolldown. Does nothing when nothing has changed, because
 // `npm install` and `npm start` call it every time. `--force` builds anyway, `--bundle-only` only the command line,
-// `--clean` from an empty `dist`, as `npm pack` wants it. `--prepare` lets an installation without the tools be one.
+// `--tier-only` only the child that runs modules, `--clean` from an empty `dist`, as `npm pack` wants it. `--prepare` lets an installation without the tools be one.
 import { spawn } from "node:child_process"
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -23,15 +23,19 @@ const clean = process.argv.includes("--clean")
 const forced = clean || process.argv.includes("--force")
 const bundleOnly = process.argv.includes("--bundle-only")
 const began = Date.now()
+const child = join(dist, "tier/child.cjs")
+// For tests: the child alone, when it is older than what it is made of.
+const tierOnly = process.argv.includes("--tier-only")
+if (tierOnly && existsSync(child) && Math.max(...["protocol", "libos", "modules", "bin", "kernel/power/bundled.ts"].map((name) => newest(join(root, name)))) < statSync(child).mtimeMs) process.exit(0)
 if (process.argv.includes("--prepare") && !existsSync(join(root, "node_modules/typescript"))) {
   console.error("not built: that needs the development dependencies (npm install --include=dev)")
   process.exit(0)
 }
-if (!forced && existsSync(stamp) && Math.max(...sources.map((name) => newest(join(root, name)))) < statSync(stamp).mtimeMs) process.exit(0)
+if (!forced && !tierOnly && existsSync(stamp) && Math.max(...sources.map((name) => newest(join(root, name)))) < statSync(stamp).mtimeMs) process.exit(0)
 
 if (clean) rmSync(dist, { recursive: true, force: true })
 // Until both halves are there, what is there counts as old.
-if (!bundleOnly) rmSync(stamp, { force: true })
+if (!bundleOnly && !tierOnly) rmSync(stamp, { force: true })
 mkdirSync(dist, { recursive: true })
 
 /** Runs a program of node_modules; its output is ours. */
@@ -53,6 +57,7 @@ const ourselves = {
     if (entry === undefined) return null
     if (entry === "kernel" || entry === "protocol") return join(root, entry, "index.ts")
     if (entry === "client") return join(root, "libos/client.ts")
+    if (entry === "process") return join(root, "libos/process.ts")
     if (entry === "effect") return join(root, "libos/effect.ts")
     if (entry === "security") return join(root, "kernel/security.ts")
     if (entry === "testing") return join(root, "kernel/testing.ts")
@@ -94,9 +99,31 @@ const commandLine = async () => {
   chmodSync(join(dist, "bin/aaax.js"), 0o755)
 }
 
+/** Checks evidence, on any machine: one file that needs nothing else, and can be read. */
+const verifier = async () => {
+  const { rolldown } = await import("rolldown")
+  const bundle = await rolldown({ input: join(root, "bin/aaax-verify.ts"), cwd: root, platform: "node", logLevel: "warn" })
+  await bundle.write({ file: join(dist, "bin/aaax-verify.js"), format: "esm", minify: false })
+  await bundle.close()
+  chmodSync(join(dist, "bin/aaax-verify.js"), 0o755)
+}
+
+/** What runs a module in a tier of its own: one file, because nothing else is readable there. */
+const tierChild = async () => {
+  const { rolldown } = await import("rolldown")
+  const bundle = await rolldown({ input: { child: join(root, "bin/tier-child.ts") }, cwd: root, platform: "node", plugins: [ourselves], external: ["ws"], logLevel: "warn" })
+  const { output } = await bundle.generate({ format: "cjs", minify: true, codeSplitting: false })
+  await bundle.close()
+  // Whole or not at all: tests build it at the same time, and kernels start it.
+  const partial = `${child}.${process.pid}`
+  mkdirSync(dirname(child), { recursive: true })
+  writeFileSync(partial, output[0].code)
+  renameSync(partial, child)
+}
+
 try {
-  await Promise.all([bundleOnly ? undefined : library(), commandLine()])
-  if (!bundleOnly) writeFileSync(stamp, "")
+  await Promise.all(tierOnly ? [tierChild()] : [bundleOnly ? undefined : library(), commandLine(), verifier(), tierChild()])
+  if (!bundleOnly && !tierOnly) writeFileSync(stamp, "")
   console.error(`built in ${((Date.now() - began) / 1000).toFixed(1)} s`)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

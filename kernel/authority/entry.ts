@@ -16,13 +16,20 @@ import type { TokenView } from "../../protocol/token.ts"
 import { subjectLengthMax } from "../limits.ts"
 import type { Recovery, Warrant } from "../../protocol/warrant.ts"
 
-/** The trace that a request belongs to, carried from it to everything that it leads to; absent: none. */
+/** What is carried from a request to everything that it leads to: the trace that it belongs to, and where it comes from. */
 export interface Traced {
   readonly traceparent?: string
+  /** Labels, sorted; absent: none. */
+  readonly labels?: ReadonlyArray<string>
 }
 
-/** The same trace again, as members of another record. */
-export const sameTrace = ({ traceparent }: Traced): Traced => (traceparent === undefined ? {} : { traceparent })
+const untraced: Traced = {}
+
+/** The same again, as members of another record. */
+export const sameTrace = ({ labels, traceparent }: Traced): Traced =>
+  traceparent === undefined && labels === undefined
+    ? untraced
+    : { ...(traceparent === undefined ? {} : { traceparent }), ...(labels === undefined ? {} : { labels }) }
 
 /** Which request an entry answers. Its channel's settled floor tells when the fold may forget it. */
 export interface RequestReference extends Traced {

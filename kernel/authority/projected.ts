@@ -15,6 +15,7 @@ export interface Projected {
   readonly correlationId?: string | null
   readonly subject?: string
   readonly traceparent?: string
+  readonly labels?: ReadonlyArray<string>
 }
 
 const nothing: ReadonlyArray<Projected> = []

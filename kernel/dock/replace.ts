@@ -31,9 +31,12 @@ export const make = ({ constellation, loader, source }: ReplaceOptions): Replace
       const reason = `${error.reason.replace(/\.$/u, "")}. What was loaded before stays: ${old.id}, ${old.status}`
       return new ModuleRejected({ module: error.module, reason })
     }
-    const read = yield* Effect.mapError(source(file), stays)
+    const read = yield* Effect.mapError(source(file, undefined, { id: given.id, by: "operator" }), stays)
     const manifest: Manifest = { ...read.system.manifest, ...given }
-    const module = { manifest, system: read.system, file: read.file, digest: read.digest, channels: [], privileged: manifest.privileged }
+    const module = {
+      manifest, system: read.system, file: read.file, digest: read.digest, channels: [], privileged: manifest.privileged,
+      ...(read.isolation === undefined ? {} : { isolation: read.isolation }), ...(read.release === undefined ? {} : { release: read.release })
+    }
     const swap = Effect.gen(function*() {
       const old = there(read.file)
       const before = old === undefined ? undefined : constellation.get(old.id)

@@ -6,7 +6,7 @@ import { replyKinds } from "../../protocol/warrant.ts"
 import { moduleLoader } from "../../protocol/well-known.ts"
 import { decideReply } from "../authority/decide/request.ts"
 import { ModuleRejected } from "../../protocol/errors.ts"
-import { decodeConfig, moduleOf, type ConfiguredModule } from "../config.ts"
+import { commandOf, decodeConfig, moduleOf, type ModuleConfig } from "../config.ts"
 import type { Loader } from "../dock/loader.ts"
 import { make, type Service, type ServiceRoom } from "./service.ts"
 
@@ -19,9 +19,9 @@ const ModuleRequest = Schema.Struct({
 })
 
 /** A module entry as a config would have it. */
-const configured = (id: string, manifest: object): Effect.Effect<ConfiguredModule, ModuleRejected> =>
+const configured = (id: string, manifest: object): Effect.Effect<ModuleConfig, ModuleRejected> =>
   decodeConfig({ modules: [{ id, manifest }] }, moduleLoader).pipe(
-    Effect.map((config) => moduleOf(config.modules[0]!)),
+    Effect.map((config) => config.modules[0]!),
     Effect.mapError((error) => new ModuleRejected({ module: id, reason: error.message }))
   )
 
@@ -34,7 +34,8 @@ export const service = (room: ServiceRoom, loader: Loader): Service =>
     decide: Effect.fnUntraced(function*(reference, request) {
       const loaded = yield* Effect.result(
         request.file === undefined
-          ? Effect.flatMap(configured(request.module_id, request.manifest ?? {}), (module) => loader.load(module, "runtime", false))
+          ? Effect.flatMap(configured(request.module_id, request.manifest ?? {}), (entry) =>
+              commandOf(entry) === undefined ? loader.load(moduleOf(entry), "runtime", false) : loader.loadProgram(entry))
           : loader.loadFile(request.file, { id: request.module_id }, false)
       )
       const { cursor } = yield* room.journal.submit(decideReply(reference, (at) => ({

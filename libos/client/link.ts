@@ -1,13 +1,18 @@
 // A link to a kernel: one session over as many connections as it takes. Ends for good only when it is closed or refused.
-import { chunkOf, type ClientFrame, closeCodes, frameBytesMax, frameVersions, type KernelFrame, socketPath, type Welcome } from "../../protocol/frame.ts"
+import type { EnrolledKey } from "../../protocol/act.ts"
+import { chunkOf, type ClientFrame, closeCodes, frameBytesMax, frameVersions, type KernelFrame, socketMethod, socketPath, type Welcome } from "../../protocol/frame.ts"
+import type { ReadingPower } from "../../protocol/power.ts"
 import { KernelUnreachable } from "../http.ts"
+import { prove } from "./key.ts"
 import { makeCalls, type Calls, type Outcome } from "./pending.ts"
 import { newSocket, type Socket } from "./socket.ts"
 
 export interface LinkOptions {
   /** `http://127.0.0.1:8100` or `ws://...`. */
   readonly url: string
-  readonly token: string
+  readonly token?: string
+  /** In place of a token: an enrolled key. */
+  readonly key?: EnrolledKey
   /** Longest pause between two attempts to connect, in milliseconds; default 5,000. */
   readonly pauseMillisMax?: number
 }
@@ -37,6 +42,8 @@ export interface Link extends Pick<Calls, "call" | "expect" | "ready" | "gone"> 
   readonly number: () => number
   readonly listen: (listener: Listener) => () => void
   readonly close: (reason: string) => void
+  /** Reading powers of a port, where the kernel hands any over. */
+  readonly powersOf?: (port: number) => ReadonlyArray<ReadingPower>
 }
 
 const pauseMillisFirst = 50
@@ -48,11 +55,18 @@ const beatMillis = 1_000
 
 const encoder = new TextEncoder()
 
+/** The nonce of a challenge; nothing when the frame is another one. */
+const challengeIn = (data: unknown): string | undefined => {
+  if (typeof data !== "string") return undefined
+  const frame = JSON.parse(data) as KernelFrame // a kernel's word
+  return frame.frame === "challenge" ? frame.nonce : undefined
+}
+
 const socketUrl = (url: string): string => `${url.replace(/^http/u, "ws").replace(/\/+$/u, "")}${socketPath}`
 
 /** Connects for the first time; later it connects again by itself. Rejects with `KernelUnreachable`. */
 export const openLink = async (options: LinkOptions): Promise<Link> => {
-  const { token, url } = options
+  const { key, token = "", url } = options
   const pauseMillisMax = options.pauseMillisMax ?? pauseMillisMaxDefault
   const listeners = new Set<Listener>()
   const requests = new Map<number, (outcome: Outcome) => void>()
@@ -150,11 +164,17 @@ export const openLink = async (options: LinkOptions): Promise<Link> => {
       }, welcomeMillis)
       made.onopen = () => {
         const resume = welcome?.resume
-        made.send(JSON.stringify({ frame: "hello", versions: frameVersions, token, ...(resume === undefined ? {} : { resume, open: calls.open() }) }))
+        made.send(JSON.stringify({ frame: "hello", versions: frameVersions, ...(key === undefined ? { token } : { key: key.system }), ...(resume === undefined ? {} : { resume, open: calls.open() }) }))
       }
       made.onmessage = ({ data }) => {
         if (ended !== undefined) return made.close()
         if (isWelcome) return hear(data, made)
+        const challenge = key === undefined ? undefined : challengeIn(data)
+        if (challenge !== undefined && key !== undefined) {
+          prove(key, { method: socketMethod, target: socketPath, nonce: challenge })
+            .then((proof) => made.send(JSON.stringify({ frame: "prove", proof })), (error: unknown) => fail(`its proof could not be made: ${String(error)}`))
+          return
+        }
         isWelcome = true
         clearTimeout(timer)
         socket = made

@@ -26,6 +26,7 @@ const artifactBytesMax = 64 * 1_048_576
 const envelopeBytes = 2_048
 
 const encoder = new TextEncoder()
+const none: Port["powers"] = Object.freeze([])
 
 /** Keys of appends that name none: this process, and a number. Two processes of one system do not share them. */
 const keys = ((): (() => string) => {
@@ -87,7 +88,10 @@ export const remotePort = (link: Link, number: number, system: SystemId): Port =
 
   return Object.freeze<Port>({
     system,
-    powers: Object.freeze([]),
+    // Only a kernel that made the process hands any over.
+    get powers() {
+      return link.powersOf?.(number) ?? none
+    },
     channels: Effect.suspend(() => call("channels", [])),
     append: (channel, drafts, options) =>
       Effect.suspend((): ReturnType<Port["append"]> => {

@@ -71,6 +71,10 @@ export const kernelRoutes = {
   }),
   modules: row({ method: "GET", path: "/v1/modules", group: "modules", says: "Modules of the running kernel.", query: None, payload: None, success: Schema.Array(ModuleView) }),
   loadModule: row({ method: "POST", path: "/v1/modules", group: "modules", says: "Loads a module file.", query: None, payload: LoadPayload, success: ModuleView }),
+  approveModule: row({
+    method: "POST", path: "/v1/modules/:id", verb: "approve", group: "modules",
+    says: "Loads a module that waits because it asks for more than was approved, or is another file.", query: None, payload: None, success: ModuleView
+  }),
   audit: row({
     method: "GET", path: "/v1/audit", group: "audit", says: "Entries of the journal.", payload: None, success: Schema.Array(Event),
     query: Schema.Struct({ after: MaybeNumber, limit: MaybeNumber })

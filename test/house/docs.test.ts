@@ -154,7 +154,7 @@ describe("the page of the config", () => {
   const keys = <T>(of: Record<keyof Required<T>, true>): ReadonlyArray<string> => Object.keys(of)
   const top = keys<ConfigInput>({
     id: true, name: true, store: true, policy: true, libos: true, network: true, security: true, modules: true, executors: true, doors: true, channels: true,
-    schemas: true, survey: true, approvals: true, budgets: true, retention: true
+    schemas: true, survey: true, approvals: true, budgets: true, audit: true, retention: true, isolation: true
   })
   type Executors = KernelConfig["executors"]
   const nested: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -163,6 +163,7 @@ describe("the page of the config", () => {
     network: keys<KernelConfig["network"]>({
       publish: true, host: true, port: true, hosts: true, origins: true, tls: true, behindProxy: true, security: true, endpoints: true, otlp: true
     }),
+    isolation: keys<KernelConfig["isolation"]>({ allowWeakIsolation: true, publishers: true }),
     survey: keys<KernelConfig["survey"]>({ workers: true }),
     approvals: keys<KernelConfig["approvals"]>({ expiryMillis: true, ttl: true, quorum: true, code: true, passphrase: true }),
     retention: keys<KernelConfig["retention"]>({ requests: true })
@@ -170,7 +171,7 @@ describe("the page of the config", () => {
   const inTables = [
     ...keys<ModuleConfig>({
       id: true, framework: true, file: true, system: true, lllmToml: true, channels: true, executors: true, remoteChannels: true, manifest: true,
-      settings: true, privileged: true, tier: true
+      settings: true, privileged: true, tier: true, digest: true, command: true, limits: true
     }),
     ...keys<Executors>({ "fs.write": true, "process.run": true, own: true }),
     ...keys<NonNullable<Executors["fs.write"]>>({ roots: true }),

@@ -156,6 +156,7 @@ export const makeFakeKernel = (options: {
         standing: () => [],
         revokeStanding: (standing) => Effect.fail(new StandingNotFound({ standing })),
         why: (asked) => Effect.succeed({ asked, as: "path", because: [], effects: [], warrant: null, cut: false }),
+        compensate: (id) => Effect.fail(new WarrantNotFound({ warrant: id })),
         reconcile: (id, by, outcome, reason) => answer(id, by, { state: outcome, reason }, "action_completed")
       },
       budgets: {
@@ -172,6 +173,7 @@ export const makeFakeKernel = (options: {
       modules: () => [{ id: "echo", framework: "esm", file: null, digest: null, origin: "config", status: "running" }],
       loadModule: ({ id, file }) =>
         Effect.succeed({ id: id ?? "loaded", framework: "esm", file: file ?? null, digest: null, origin: "runtime", status: "running" }),
+      approveModule: (id) => Effect.succeed({ id, framework: "esm", file: null, digest: null, origin: "runtime", status: "running" }),
       systems: () => [...systems.values()],
       views: Effect.sync(() => store.channels().map((channel) => ({ ...channel, ...store.statisticsOf(channel.name)!, backlog: null }))),
       status: () => ({

@@ -71,6 +71,11 @@ export interface AuthorityState {
   /** What hangs directly below a grant. Follows from the grants, as does the next one. */
   readonly children: HashMap.HashMap<string, HashSet.HashSet<string>>
   readonly facets: HashSet.HashSet<string>
+  /** Labels of artifacts, by digest; and those of artifacts that came after the bound on them. */
+  readonly artifactLabels: HashMap.HashMap<string, ReadonlyArray<string>>
+  readonly laterLabels: ReadonlyArray<string>
+  /** Labels that a human took from what follows from an event, by its id. */
+  readonly declassified: HashMap.HashMap<string, ReadonlyArray<string>>
   /** Accounts of grants that have a budget, by grant; and those of systems, by glob. */
   readonly accounts: HashMap.HashMap<string, Account>
   readonly budgets: HashMap.HashMap<string, Account>
@@ -130,6 +135,9 @@ export const initial: AuthorityState = {
   grants: HashMap.empty(),
   children: HashMap.empty(),
   facets: HashSet.empty(),
+  artifactLabels: HashMap.empty(),
+  laterLabels: [],
+  declassified: HashMap.empty(),
   accounts: HashMap.empty(),
   budgets: HashMap.empty(),
   requests: HashMap.empty(),

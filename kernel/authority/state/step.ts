@@ -1,11 +1,13 @@
 // One step of the fold: what an entry makes of the state.
 import * as HashMap from "effect/HashMap"
+import { digestsIn } from "../../channel/labels.ts"
 import type { Fold } from "../../../protocol/fold.ts"
 import type { Cursor } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
-import type { Entry, PolicyActivated, RequestReference, WarrantAnswered, WarrantEndorsed } from "../entry.ts"
+import type { Entry, PolicyActivated, RequestReference, WarrantAnswered, WarrantEndorsed, WarrantFinished } from "../entry.ts"
 import { enrolled, forgetLinks, keyed, metLink, unenrolled } from "./edge.ts"
 import { reserve, setBudget, settle } from "./budgets.ts"
+import { labelArtifacts, removeLabels } from "./labels.ts"
 import { addGrant, dropFacets, dropSubtrees } from "./grants.ts"
 import { initial, lookup, type AuthorityState, type Placed } from "./state.ts"
 import { dropStanding, dropStandingOf, giveStanding, useStanding } from "./standing.ts"
@@ -51,6 +53,10 @@ const withoutLinks = (state: AuthorityState): AuthorityState => {
   const edge = forgetLinks(state.edge, state.grants)
   return edge === state.edge ? state : { ...state, edge }
 }
+
+/** Artifacts that a result is, or names. */
+const artifactsOf = ({ labels, result, resultArtifact }: WarrantFinished): ReadonlyArray<string> =>
+  labels === undefined ? [] : [...(resultArtifact === null ? [] : [resultArtifact]), ...digestsIn(JSON.stringify(result ?? null))]
 
 /** What is held for a call, as members of its warrant. */
 const heldFor = ({ charged, reserved }: Pick<Warrant, "charged" | "reserved">): Pick<Warrant, "charged" | "reserved"> =>
@@ -153,7 +159,7 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
         ? changeWarrant(settled.state, entry.warrant, {
             state: "unknown", reason: entry.reason, ...(settled.reserved === undefined ? {} : { reserved: settled.reserved })
           })
-        : closeWarrant(settled.state, entry.warrant)
+        : closeWarrant(labelArtifacts(settled.state, artifactsOf(entry), entry.labels ?? []), entry.warrant)
     }
     case "budget.set":
       return setBudget(state, entry)
@@ -170,10 +176,12 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "checkpoints.started":
     case "rollback.accepted":
       return { ...state, auditKey: entry.key }
+    case "artifacts.labelled":
+      return labelArtifacts(state, entry.artifacts, entry.labels)
+    case "labels.removed":
+      return removeLabels(state, entry.target, entry.labels)
     case "warrant.compensating":
     case "warrant.compensated":
-    case "artifacts.labelled":
-    case "labels.removed":
     case "power.granted":
     case "clock.jumped":
     case "clock.confirmed":

@@ -14,7 +14,7 @@ import type { Handlers } from "./handlers.ts"
 type Rows = Pick<
   Handlers,
   | "status" | "doctor" | "down" | "confirmClock" | "systems" | "system" | "pause" | "resume" | "drain" | "revoke" | "undock"
-  | "act" | "action" | "modules" | "loadModule" | "audit" | "verify"
+  | "act" | "action" | "modules" | "loadModule" | "approveModule" | "audit" | "verify"
 >
 
 const done = {}
@@ -94,6 +94,7 @@ export const kernelRows = Effect.fnUntraced(function*(
     action: ({ guest, id, query }) => terminalFor(guest).progress(id, query.after ?? 0, query.wait ?? 0),
     modules: () => Effect.sync(() => kernel.modules()),
     loadModule: ({ payload }) => kernel.loadModule(payload),
+    approveModule: ({ id }) => kernel.approveModule(id, operator),
     audit: ({ query }) => kernel.audit(query.after ?? 0, Math.min(query.limit ?? pageEventsDefault, pageEventsMax)),
     verify: () => kernel.verifyAudit,
     confirmClock: () => Effect.map(kernel.confirmClock, (millis) => ({ millis: millis ?? null }))

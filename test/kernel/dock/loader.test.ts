@@ -80,9 +80,12 @@ describe("a module that was loaded at run time", () => {
       yield* second.crash
       house.files.set("m.js", { digest: "2", manifest: { ...emptyManifest("m"), executors: ["x", "y"] } })
       const third = yield* house.boot()
-      expect(third.kernel.modules()).toEqual([])
-      yield* third.kernel.loadModule({ file: "m.js" })
+      expect(third.kernel.modules()).toMatchObject([{ id: "m", status: "stopped", needs: ["its file is another than the approved one"] }])
+      expect(third.kernel.systems().map(({ id }) => id)).not.toContain("m")
+      expect(yield* third.kernel.approveModule("m", "operator")).toMatchObject({ id: "m", digest: "2" })
       expect(grantsOf(third.kernel, "m")).toBe(2)
+      expect((yield* third.kernel.audit(0, 1_000)).filter(({ kind }) => kind === "module.approved").map(({ payload }) => payload)).toMatchObject([{ module: "m", by: "operator", digest: "2" }])
+      expect((yield* Effect.flip(third.kernel.approveModule("m", "operator"))).reason).toMatch(/nothing of it waits/u)
       yield* third.crash
     }))
 })

@@ -1,0 +1,89 @@
+// One module file in every tier: the same code, the same wiring, the same refusals; and what happens when it dies or hangs.
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Effect from "effect/Effect"
+import { join } from "node:path"
+import { ourselves } from "../../bin/ourselves.ts"
+import { scriptRunner } from "../../kernel/power/script.ts"
+import type { System } from "../../protocol/manifest.ts"
+import { launch, type HostKernel } from "../../kernel/index.ts"
+import { tiers, type Tier } from "../../protocol/tier.ts"
+import { project, tiersHere, type Project } from "../kit/tiers.ts"
+
+const counter = `
+import { defineModule } from "aaax"
+import * as Effect from "effect/Effect"
+import { words } from "./words.ts"
+
+export default (settings: { readonly greeting?: string }) => defineModule({
+  id: "counter",
+  reads: { notes: "notes.in" },
+  takes: { jobs: { channel: "jobs.open" } },
+  writes: { counted: { channel: "notes.counted", kind: "count" }, done: "jobs.done" },
+  provides: [
+    { name: "notes.in", schema: { "~standard": { version: 1, vendor: "test", validate: (value: unknown) =>
+      typeof value === "string" ? { value } : { issues: [{ message: "must be a text" }] } } } },
+    { name: "notes.counted" }, { name: "jobs.open", form: "queue" }, { name: "jobs.done" }
+  ],
+  snapshots: ["counter.last"],
+  powers: [{ power: "read", root: "." }],
+  serves: [{ name: "counter.double", description: "Twice as many.", risk: "low", recovery: "idempotent",
+    perform: (call) => Effect.succeed({ twice: 2 * (call.payload as { readonly n: number }).n }) }],
+  run: async ({ reads, takes, writes, snapshots, powers, port, log, id }) => {
+    log.info("it runs")
+    const files = await powers[0]!.list()
+    const text = Buffer.from((await powers[0]!.read("notes.txt", 100)).bytes).toString()
+    const denied = await Effect.runPromise(Effect.flip(port.append("aaax.journal", [{ payload: 1 }])))
+    const unknown = await Effect.runPromise(Effect.flip(port.read("no.such")))
+    await snapshots.put("counter.last", { id, text, greeting: settings.greeting ?? null, files: files.filter(({ path }) => path.endsWith(".txt")).map(({ path }) => path),
+      denied: denied._tag, unknown: unknown._tag, artifact: (await Effect.runPromise(port.putArtifact(new Uint8Array([1, 2, 3])))).sizeBytes })
+    await Promise.all([
+      reads.notes.each(async (event, on) => void await on.append(writes.counted, { words: words(event.payload as string) })),
+      takes.jobs.work(async (event, on) => void await on.append(writes.done, event.payload))
+    ])
+  }
+})
+`
+
+const made = async (folder: Project): Promise<System> => {
+  const given = await scriptRunner(async () => ourselves)(join(folder.path, "modules/counter.ts"), counter)
+  return (given as (settings: object) => System)({ greeting: "hello" })
+}
+
+describe("a module file", () => {
+  let missing: ReadonlyMap<Tier, string>
+  let folder: Project
+  beforeAll(async () => {
+    missing = (await tiersHere()).missing
+    folder = project()
+    folder.write("modules/counter.ts", counter)
+    folder.write("modules/words.ts", "export const words = (text: string): number => text.split(/\\s+/u).length\n")
+    folder.write("notes.txt", "as it was written")
+  })
+  afterAll(() => folder.remove())
+
+  it.each(tiers)("runs in tier %s as it would in any other", async (tier) => {
+    const why = missing.get(tier)
+    if (why !== undefined) return console.warn(`tier ${tier} is not tested here: ${why}`)
+    const kernel: HostKernel = await launch({
+      store: ":memory:", directory: folder.path, policy: "default",
+      // In this process it gets the copy of `aaax` that runs here.
+      modules: [{ id: "word/counter", ...(tier === "in-process" ? { system: await made(folder) } : { file: "modules/counter.ts", tier, settings: { greeting: "hello" } }) }]
+    })
+    try {
+      if (tier !== "in-process") expect(kernel.modules()).toMatchObject([{ id: "word/counter", status: "running", tier, trust: "first", weak: false }])
+      expect(kernel.systems()).toMatchObject([{ id: "word/counter", tier }])
+      await kernel.channels.append("notes.in", [{ payload: "to be or not" }])
+      await kernel.channels.append("jobs.open", [{ payload: { job: 1 } }])
+      for await (const event of kernel.channels.subscribe("notes.counted", { limit: 1 })) {
+        expect(event).toMatchObject({ payload: { words: 4 }, kind: "count", sender: "word/counter" })
+      }
+      for await (const event of kernel.channels.subscribe("jobs.done", { limit: 1 })) expect(event.payload).toEqual({ job: 1 })
+      await expect(kernel.channels.append("notes.in", [{ payload: 7 }])).rejects.toMatchObject({ _tag: "InvalidPayload", reason: "must be a text" })
+      expect((await Effect.runPromise(kernel.effect.channels.store.getSnapshot("counter.last")))?.value).toEqual({
+        id: "word/counter", text: "as it was written", greeting: "hello", files: ["notes.txt"], denied: "Denied", unknown: "ChannelNotFound", artifact: 3
+      })
+    } finally {
+      await kernel.close()
+    }
+  })
+})
