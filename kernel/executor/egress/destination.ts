@@ -68,7 +68,7 @@ const issuesOf = (rules: ReadonlyArray<EgressRule>, allowPrivate: ReadonlyArray<
       const name = host === "*" ? "a" : host.startsWith("*.") ? host.slice(2) : host
       const written = isIP(name) === 6 ? `[${name}]` : name
       const parsed = URL.canParse(`https://${written}/`) ? hostWithout(new URL(`https://${written}/`).hostname) : ""
-      return parsed === name && !name.endsWith(".") ? [] : [{
+      return name !== "" && parsed === name && !name.includes("*") && !name.endsWith(".") ? [] : [{
         path: `executors.http.fetch.allow[${at}].hosts[${index}]`,
         reason: `${host} is not a host as it is dialled${parsed === "" ? "" : `; write ${parsed}`}.`
       }]
