@@ -38,6 +38,8 @@ export type Visibility = typeof Visibility.Type
 export const IndexField = Schema.Literals(["kind", "sender", "recipient", "correlationId", "parentId", "subject"])
 export type IndexField = typeof IndexField.Type
 
+const Labels = Schema.Array(Schema.NonEmptyString.check(Schema.isMaxLength(200))).check(Schema.isMaxLength(32))
+
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
 
 /**
@@ -78,6 +80,8 @@ export const Channel = Schema.Struct({
   /** Of a shared channel: its events may also be taken; readers pass over what is taken or settled. */
   exclusiveReads: Schema.Boolean,
   indexes: Schema.Array(IndexField),
+  /** Where its events come from: labels that all of them carry. Absent: none. */
+  labels: Schema.optionalKey(Labels),
   /** Who provides it. */
   owner: SystemId
 })
@@ -98,7 +102,9 @@ export const ChannelSpec = Schema.Struct({
   attemptsMax: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   /** Of shared channels alone. Default: true for `log`, `feed`, `time-series` and `pipeline-edge`. */
   exclusiveReads: Schema.optionalKey(Schema.Boolean),
-  indexes: Schema.optionalKey(Schema.Array(IndexField))
+  indexes: Schema.optionalKey(Schema.Array(IndexField)),
+  /** Labels that all its events carry, such as `untrusted.mail`. */
+  labels: Schema.optionalKey(Labels)
 })
 export interface ChannelSpec extends Schema.Schema.Type<typeof ChannelSpec> {}
 
@@ -157,6 +163,7 @@ export const channelOf = (spec: ChannelSpec, owner: SystemId): Channel => {
     // The kernel's own logs are for reading.
     exclusiveReads: delivery === "shared" && !isReserved(spec.name) && (spec.exclusiveReads ?? takenToo.has(form)),
     indexes: [...new Set([...forms[form].indexes, ...byDelivery[delivery], ...(spec.indexes ?? [])])],
+    ...(spec.labels === undefined || spec.labels.length === 0 ? {} : { labels: [...new Set(spec.labels)].sort() }),
     owner
   }
 }

@@ -22,6 +22,8 @@ export interface Call {
   readonly risk: Risk
   /** The trace that the request belongs to (W3C Trace Context), for what it calls outside; absent: none. */
   readonly traceparent?: string
+  /** Where the request comes from, sorted; absent: no labels. */
+  readonly labels?: ReadonlyArray<string>
 }
 
 /** Bytes that were kept as an artifact, because they are too many for a result. */

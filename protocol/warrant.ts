@@ -88,8 +88,9 @@ export const Warrant = Schema.Struct({
   charged: Schema.optionalKey(Schema.Array(Schema.String)),
   /** What it cost in the end. */
   spent: Schema.optionalKey(Cost),
-  /** The warrant whose effect it takes back. */
+  /** The warrant whose effect it takes back; and whose that was, when it was somebody else's. */
   compensates: Schema.optionalKey(Schema.String),
+  requester: Schema.optionalKey(SystemId),
   /** The newest warrant that takes its effect back, and what became of that. */
   compensation: Schema.optionalKey(Schema.Struct({
     warrant: Schema.String,

@@ -15,6 +15,8 @@ import { toText } from "../store/codec.ts"
 import type { StoreService } from "../store/store.ts"
 import { decideAnswer, waitingFor, type Answered } from "./decide/answer.ts"
 import { submitAsking } from "./decide/ask.ts"
+import type { Compensation } from "./compensation.ts"
+import { decideCompensate } from "./decide/compensate.ts"
 import type { Decision, Rules } from "./decide/decision.ts"
 import { decideEdit } from "./decide/edit.ts"
 import { decideStandingRevoke, standingOf, standingRefusal } from "./decide/standing.ts"
@@ -68,6 +70,8 @@ export interface Gate {
   readonly answerAll: (
     outcome: "approved" | "refused", answers: ReadonlyArray<Named>, by: SystemId, options?: Omit<AnswerOptions, "digest">
   ) => Effect.Effect<ReadonlyArray<BatchAnswer>, InvalidPayload | ProofNeeded | Overloaded>
+  /** Proves that a human lets somebody approve from now on. Nothing is kept of it. */
+  readonly vouch: (by: SystemId, name: SystemId, outside: Outside) => Effect.Effect<void, Denied | ProofNeeded | Overloaded>
   /** What a standing approval on these terms would have matched. */
   readonly preview: (id: string, terms: StandingTerms) => Effect.Effect<StandingPreview, Denied | WarrantConflict | WarrantNotFound>
   /** Standing approvals that are in force, the one that ends first first. */
@@ -75,6 +79,11 @@ export interface Gate {
   readonly revokeStanding: (id: string, by: SystemId) => Effect.Effect<Standing, StandingNotFound>
   /** Says what became of an unknown one. */
   readonly reconcile: (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string) => Effect.Effect<GateView, Denied | WarrantConflict | WarrantNotFound>
+  /**
+   * Takes back the effect of one that succeeded, as its executor says how: a warrant of its own, that the operator answers
+   * for. Answers that one; what becomes of it is shown under its id and under the one that it takes back.
+   */
+  readonly compensate: (id: string, by: SystemId, reason: string, options?: Pick<AnswerOptions, "outside">) => Effect.Effect<GateView, AnswerError>
   /** Who changed a path last, or why an event or an action is there. */
   readonly why: (asked: string) => Effect.Effect<Why>
 }
@@ -85,6 +94,7 @@ export interface GateOptions {
   readonly warrants: Warrants
   readonly rules: Rules
   readonly proof: Proof
+  readonly compensation: Compensation
   /** Kernel time in Unix milliseconds. */
   readonly now: () => number
   readonly canonical: (value: unknown) => string
@@ -101,7 +111,7 @@ const byUrgency = (a: Warrant, b: Warrant): number =>
   (order[a.state] ?? 3) - (order[b.state] ?? 3) || (a.risk === b.risk ? 0 : riskAtMost(a.risk, b.risk) ? 1 : -1) ||
   a.requestedAt - b.requestedAt || a.requestCursor - b.requestCursor
 
-export const make = ({ artifact, canonical, journal, now, proof, rules, store, warrants }: GateOptions): Gate => {
+export const make = ({ artifact, canonical, compensation, journal, now, proof, rules, store, warrants }: GateOptions): Gate => {
   const view = Effect.fnUntraced(function*(
     { answer: answered, reconciled, result, resultArtifact, verdict, warrant }: Told
   ): Effect.fn.Return<GateView> {
@@ -266,6 +276,12 @@ export const make = ({ artifact, canonical, journal, now, proof, rules, store, w
       Effect.suspend(() => submitted(whole(id), by, "deny", decideAnswer(rules, whole(id), by, "refused", reason, digest))),
     edit,
     answerAll,
+    vouch: Effect.fnUntraced(function*(by, name, outside) {
+      const { tooMany } = yield* proof.check({
+        warrants: [{ id: `token:${name}`, risk: "irreversible" }], subject: canonical({ by, approver: name }), says: `lets ${visible(name, 80)} approve actions from outside`
+      }, outside)
+      if (tooMany.length > 0) return yield* new Denied({ system: by, operation: "let approve", target: name, reason: "there were too many wrong codes or passphrases; try again later" })
+    }),
     preview: Effect.fnUntraced(function*(given, terms) {
       const id = whole(given)
       const warrant = lookup(journal.state().warrants, id)
@@ -287,6 +303,22 @@ export const make = ({ artifact, canonical, journal, now, proof, rules, store, w
         answer === undefined ? Effect.fail(new StandingNotFound({ standing: id })) : Effect.succeed(answer)),
     reconcile: (id, by, outcome, reason) =>
       Effect.suspend(() => submitted(whole(id), by, "reconcile", decideReconcile(whole(id), by, outcome, reason))),
+    compensate: (id, by, reason, { outside } = {}) =>
+      compensation.on(id, Effect.fnUntraced(function*(done): Effect.fn.Return<GateView, AnswerError> {
+        if (done !== undefined) {
+          const { executor, risk, system, target } = done.warrant
+          const { tooMany } = yield* proof.check({
+            warrants: [{ id, risk }], subject: canonical({ by, compensates: id }),
+            says: `takes back what ${visible(system, 80)} did with ${visible(executor, 80)} on ${visible(target)} (${risk})`
+          }, outside)
+          if (tooMany.length > 0) return yield* new Denied({ system: by, operation: "take back", target: id, reason: "there were too many wrong codes or passphrases" })
+        }
+        const own = `back-${crypto.randomUUID()}`
+        const { answer } = yield* journal.submit(decideCompensate(rules, done, own, by, reason))
+        if (answer.ok) return yield* viewOf(own)
+        if (done === undefined) return yield* new WarrantNotFound({ warrant: id })
+        return yield* new WarrantConflict({ warrant: id, reason: answer.reason })
+      })),
     why: makeWhy({ journal, store })
   }
 }

@@ -118,11 +118,11 @@ export const makeLane = ({ channel, dropped, store }: LaneOptions): Lane => {
       if (at <= reach) return
       let prepared: Prepared
       try {
-        const { correlationId, kind, payload, recipient, subject, traceparent } = draft
+        const { correlationId, kind, labels, payload, recipient, subject, traceparent } = draft
         const payloadText = JSON.stringify(payload)
         if (!fits && !isSurelyKept(payloadText)) toText(payload)
         prepared = prepareOwn({
-          kind, payloadText, metadata: { journal: at }, correlationId, recipient, subject, traceparent, live: recipient === undefined ? undefined : frozenFlat(payload)
+          kind, payloadText, metadata: { journal: at }, correlationId, recipient, subject, traceparent, labels, live: recipient === undefined ? undefined : frozenFlat(payload)
         }, kernelSystem, channel())
         const length = prepared.text.length + idOverhead
         if (length > batchTextMax) throw new TooLarge({ what: "The event", size: length, sizeMax: batchTextMax, unit: "characters" })

@@ -9,7 +9,7 @@ import * as HashMap from "effect/HashMap"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { ActionRequest, Fence } from "../../protocol/authority.ts"
-import { reportOf, type Call, type CallPowers, type Executor, type ExecutorFailure } from "../../protocol/executor.ts"
+import { reportOf, type Call, type CallPowers, type Compensated, type Executor, type ExecutorFailure } from "../../protocol/executor.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 import type { ChannelsService } from "../channel/channels.ts"
@@ -18,6 +18,7 @@ import { toText } from "../store/codec.ts"
 import { contained, inWords } from "../executor/executor.ts"
 import { makeCircuits } from "../guard/circuit.ts"
 import type { Redaction } from "../guard/redaction.ts"
+import { compensationPayload, doneOf } from "./decide/compensate.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide/warrant.ts"
 import { sameTrace } from "./entry.ts"
 import type { Placed } from "./state/state.ts"
@@ -89,7 +90,9 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   }
 
   const payloadOf = (warrant: Warrant): Effect.Effect<unknown> =>
-    (warrant.payloadArtifact === null
+    (warrant.compensates !== undefined
+      ? Effect.succeed<unknown>(compensationPayload(warrant.compensates))
+      : warrant.payloadArtifact === null
       ? channels.store.event(warrant.id).pipe(Effect.map((event) => requestOf(event?.payload).payload ?? null))
       : channels.store.getArtifact(warrant.payloadArtifact).pipe(
           Effect.map((bytes): unknown => JSON.parse(new TextDecoder().decode(bytes)))
@@ -131,8 +134,34 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       Effect.mapBoth(channels.store.putArtifact(options.secrets?.redaction.bytes(bytes) ?? bytes, mediaType), {
         onFailure: () => ({ reason: "what it gave is too large for a result and could not be kept" }),
         onSuccess: ({ digest }) => ({ artifact: digest, sizeBytes: bytes.length, mediaType })
-      })
+      }),
+    ...(warrant.compensates === undefined
+      ? {}
+      : { kept: (digest: string) => Effect.mapError(channels.store.getArtifact(digest), () => ({ reason: "what was there before was not kept" })) })
   })
+
+  /** What is taken back, with its arguments and what was said of it; a sentence when that is not there any more. */
+  const doneBy = Effect.fnUntraced(function*(id: string): Effect.fn.Return<Compensated, ExecutorFailure> {
+    const done = doneOf(yield* Effect.orDie(journal.about(id)))
+    if (done === undefined) return yield* Effect.fail({ reason: `there is no warrant ${id}` })
+    const { result, resultArtifact, undo, warrant } = done
+    const payload = yield* payloadOf(warrant)
+    if (payload === undefined || !isIntact(warrant, payload)) return yield* Effect.fail({ reason: "the arguments of what is to be taken back are not there any more" })
+    const whole = resultArtifact === null
+      ? result
+      : yield* Effect.mapError(artifactJson(resultArtifact), () => ({ reason: "the result of what is to be taken back is not there any more" }))
+    return { original: callOf(warrant, payload), result: whole, undo: undo ?? null }
+  })
+
+  const artifactJson = (digest: string): Effect.Effect<unknown, unknown> =>
+    Effect.map(channels.store.getArtifact(digest), (bytes): unknown => JSON.parse(new TextDecoder().decode(bytes)))
+
+  /** The call as its warrant says: the effect itself, or taking one back. */
+  const called = (executor: Executor, warrant: Warrant, call: Call, powers: CallPowers): Effect.Effect<unknown, ExecutorFailure> =>
+    warrant.compensates === undefined
+      ? executor.perform(call, powers)
+      : Effect.flatMap(doneBy(warrant.compensates), (done) =>
+          executor.compensate?.(call, done, powers) ?? Effect.fail({ reason: `${executor.name} cannot take back what it did` }))
 
   const isIntact = (warrant: Warrant, payload: unknown): boolean =>
     digestOf({ action: warrant.action, executor: warrant.executor, target: warrant.target, payload }) === warrant.digest
@@ -224,7 +253,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     // A typed failure is the executor's word that nothing happened; every other end leaves the question open.
     const exit = yield* contained(() => {
       options.entered(`executor ${warrant.executor}`)
-      return executor.perform(call, powersOf(warrant, fence, stop))
+      return called(executor, warrant, call, powersOf(warrant, fence, stop))
     }).pipe(
       Effect.map((result) => ({ tag: "done", result }) as const),
       Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: told(failure?.reason), spent: failure?.spent, isReached: failure?.unavailable !== true } as const)),

@@ -24,6 +24,7 @@ import { definite, surely } from "./definite.ts"
 import { deliveries } from "./delivery.ts"
 import { check, isLater, refusalOf } from "./drafts.ts"
 import * as Host from "./host.ts"
+import { makeLabels, type LabelBook } from "./labels.ts"
 import { passing } from "./passing.ts"
 import { makeQueue } from "./queue.ts"
 import type { Queue, Timer } from "./queue-calls.ts"
@@ -121,6 +122,8 @@ export interface ChannelsOptions {
   readonly neededBeyond?: (channel: ChannelId) => Cursor | undefined
   /** What payloads are held against beside what a channel's owner gives; default: nothing by name, JSON Schemas that channels carry. */
   readonly schemas?: Schemas
+  /** What is known of the labels of artifacts, and of labels that were taken away; default: nothing. */
+  readonly labels?: LabelBook
   /** For leases and delays; default: the timers of the platform. */
   readonly timer?: Timer
 }
@@ -145,6 +148,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
     let marked: Array<Room> = []
     let epochs = 0
     const timer = options.timer ?? platformTimer
+    const labels = makeLabels(store, options.labels)
     const ageing = makeAgeing({ store, clock, timer })
 
     const newQueue = (room: Room): Queue =>
@@ -324,7 +328,14 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         try {
           if (given !== undefined) checkOptions(given)
           const batch = check(drafts, sender, room.channel, room.schema, room.waiters.size > 0 || room.queue?.isAwaited() === true)
-          return isLater(batch) ? Effect.flatMap(batch, then) : then(batch)
+          const go = (whole: ReadonlyArray<Prepared>): Effect.Effect<A, E | ReturnType<typeof refusalOf>> =>
+            labels.concerns(room.channel, whole)
+              ? Effect.flatMap(labels.inherit(room.channel, whole), (labelled) => {
+                  const left = labels.entering(labelled)
+                  return left === undefined ? then(labelled) : Effect.ensuring(then(labelled), Effect.sync(left))
+                })
+              : then(whole)
+          return isLater(batch) ? Effect.flatMap(batch, go) : go(batch)
         } catch (thrown) {
           return Effect.fail(refusalOf(thrown))
         }

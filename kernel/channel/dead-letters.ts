@@ -5,7 +5,7 @@ import { StoreUnavailable, type AppendUnknown } from "../../protocol/errors.ts"
 import type { Event } from "../../protocol/event.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import { batchTextMax } from "../limits.ts"
-import { prepare } from "../store/codec.ts"
+import { prepare, withLabels } from "../store/codec.ts"
 import type { StoreService } from "../store/store.ts"
 import { definite } from "./definite.ts"
 import type { Item } from "./items.ts"
@@ -28,7 +28,9 @@ export const bury = (
   // The item was within the bounds; with the members of the letter around it, it may not be: then its id must do.
   const kept = payload.length + letterTextMax > batchTextMax ? "null" : payload
   const draft = { kind: "dead", payload: null, ...(event === undefined ? {} : { parentIds: [event.id] }) }
-  const letter = prepare(draft, kernelSystem, letters, `${text.slice(0, -1)},"payload":${kept}}`)
+  const plain = prepare(draft, kernelSystem, letters, `${text.slice(0, -1)},"payload":${kept}}`)
+  // It says what the item said.
+  const letter = event === undefined || event.labels.length === 0 ? plain : withLabels(plain, event.labels)
   const append = store.append(letters.name, [letter], { sender: kernelSystem, key: `dead/${item.cursor}` })
   return Effect.catch(definite(Effect.asVoid(append)), (failure) => {
     switch (failure._tag) {

@@ -4,17 +4,24 @@ import { ActionRequest } from "../../protocol/authority.ts"
 import { replyKinds } from "../../protocol/warrant.ts"
 import { actionGate } from "../../protocol/well-known.ts"
 import { submitAsking } from "../authority/decide/ask.ts"
+import type { Compensation } from "../authority/compensation.ts"
 import type { Rules } from "../authority/decide/decision.ts"
 import { decideRequested } from "../authority/decide/token.ts"
 import { make, type Service, type ServiceRoom } from "./service.ts"
 
-export const service = (room: ServiceRoom, rules: Rules, canonical: (value: unknown) => string): Service =>
+export const service = (room: ServiceRoom, rules: Rules, canonical: (value: unknown) => string, compensation: Compensation): Service =>
   make({
     room,
     channel: actionGate,
     schema: ActionRequest,
     refusal: replyKinds.denied,
     decide: Effect.fnUntraced(function*(reference, request) {
+      const { compensates } = request
+      if (compensates !== undefined) {
+        // What a rule would put in place of its payload is refused: it has none.
+        return yield* compensation.on(compensates, (taken) =>
+          Effect.map(submitAsking(room.journal, decideRequested(rules, reference, request, new Set(), taken)), ({ cursor }) => cursor))
+      }
       const first = yield* submitAsking(room.journal, decideRequested(rules, reference, request))
       const { replacement } = first.answer
       if (replacement === undefined) return first.cursor

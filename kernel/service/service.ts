@@ -172,7 +172,8 @@ export const make = <A>(options: ServiceOptions<A>): Service => {
       channel,
       system: event.sender,
       floor: channels.settledFloor(channel),
-      ...(event.traceparent === null ? {} : { traceparent: event.traceparent })
+      ...(event.traceparent === null ? {} : { traceparent: event.traceparent }),
+      ...(event.labels.length === 0 ? {} : { labels: [...event.labels].sort() })
     }
     const failed = (cause: Cause.Cause<never>): void =>
       start(fail(item, reference, cause), (exit) => {

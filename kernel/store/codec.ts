@@ -191,14 +191,15 @@ export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloa
   else if (copy !== undefined) text += `,"payload":${JSON.stringify(copy)}`
   else if (payload !== undefined && payload !== null) text += `,"payload":${toText(payload)}`
   let parentIds = none
+  let rest: Rest | undefined
   // Most drafts have a kind and a payload and nothing else: look at the rest only when there is one.
   for (const key in draft) {
     count++
     if (count > 3 || (key !== "kind" && key !== "payload")) {
       live = undefined
-      const more = prepareRest(draft)
-      text += more.text
-      parentIds = more.parentIds
+      rest = prepareRest(draft)
+      text += rest.text
+      parentIds = rest.parentIds
       break
     }
   }
@@ -216,7 +217,16 @@ export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloa
       }
     }
   }
-  return { id: draft.id, text, parentIds, index, live }
+  return rest === undefined ? { id: draft.id, text, parentIds, index, live } : { id: draft.id, text, parentIds, index, live, labels: rest.labels, tail: rest.tail }
+}
+
+const labelsText = (labels: ReadonlyArray<string> | undefined): string => (labels === undefined || labels.length === 0 ? "" : `,"labels":${JSON.stringify(labels)}`)
+
+/** The same draft with these labels in place of its own. */
+export const withLabels = (prepared: Prepared, labels: ReadonlyArray<string>): Prepared => {
+  const { labels: before, live: _, plain, tail = "", text, ...rest } = prepared
+  const end = labelsText(before).length + tail.length
+  return { ...rest, labels, tail, plain: plain ?? text, text: text.slice(0, text.length - end) + labelsText(labels) + tail }
 }
 
 /** What the kernel itself writes: made of its own data, and not looked at again. */
@@ -231,6 +241,7 @@ export interface OwnDraft {
   readonly subject?: string | undefined
   /** It is one. */
   readonly traceparent?: string | undefined
+  readonly labels?: ReadonlyArray<string> | undefined
   /** The payload, deeply frozen, when readers wait for it. */
   readonly live?: Event["payload"] | undefined
 }
@@ -247,11 +258,12 @@ const plainText = (metadata: OwnDraft["metadata"]): string => {
 /* hot */
 /** As `prepare`, for the kernel's own drafts. */
 export const prepareOwn = (draft: OwnDraft, sender: SystemId, { indexes }: Channel): Prepared => {
-  const { correlationId, kind, live, metadata, payloadText, recipient, subject, traceparent } = draft
+  const { correlationId, kind, labels, live, metadata, payloadText, recipient, subject, traceparent } = draft
   let text = `${quotedSender(sender)},"kind":"${kind}","payload":${payloadText},"metadata":${plainText(metadata)}`
   if (correlationId !== undefined && correlationId !== null) text += `,"correlationId":${JSON.stringify(correlationId)}`
   if (recipient !== undefined) text += `,"recipient":${JSON.stringify(recipient)}`
   if (subject !== undefined) text += `,"subject":${JSON.stringify(subject)}`
+  if (labels !== undefined) text += labelsText(labels)
   if (traceparent !== undefined) text += `,"traceparent":"${traceparent}"`
   let index: Array<readonly [IndexField, string]> | undefined
   if (indexes.length > 0) {
@@ -263,11 +275,18 @@ export const prepareOwn = (draft: OwnDraft, sender: SystemId, { indexes }: Chann
   }
   return {
     id: undefined, text, parentIds: none, index,
-    live: live === undefined || subject !== undefined || traceparent !== undefined ? undefined : { kind, payload: live, metadata: Object.freeze(metadata), correlationId: correlationId ?? null, recipient: recipient ?? null }
+    live: live === undefined || subject !== undefined || traceparent !== undefined || labels !== undefined ? undefined : { kind, payload: live, metadata: Object.freeze(metadata), correlationId: correlationId ?? null, recipient: recipient ?? null }
   }
 }
 
-const prepareRest = (draft: Draft): { readonly text: string; readonly parentIds: ReadonlyArray<string> } => {
+interface Rest {
+  readonly text: string
+  readonly parentIds: ReadonlyArray<string>
+  readonly labels: ReadonlyArray<string> | undefined
+  readonly tail: string
+}
+
+const prepareRest = (draft: Draft): Rest => {
   let text = ""
   for (const key of Object.keys(draft)) {
     if (!knownMembers.has(key)) {
@@ -313,19 +332,22 @@ const prepareRest = (draft: Draft): { readonly text: string; readonly parentIds:
     }
     text += `,"subject":${JSON.stringify(draft.subject)}`
   }
+  let kept: ReadonlyArray<string> | undefined
   if (draft.labels !== undefined) {
     // A plain copy: a list of the caller's own making may answer differently, or bring a toJSON along.
     const labels: ReadonlyArray<unknown> = Array.isArray(draft.labels) && draft.labels.length <= labelsMax ? Array.from(draft.labels) : [null]
     if (labels.length > labelsMax || !labels.every((label) => typeof label === "string")) {
       throw refuse("labels", `must be a list of at most ${labelsMax} strings`)
     }
-    if (labels.length > 0) text += `,"labels":${JSON.stringify(labels)}`
+    kept = labels as ReadonlyArray<string> // every one of them was just seen to be a string
+    text += labelsText(kept)
   }
+  let tail = ""
   if (draft.traceparent !== undefined && draft.traceparent !== null) {
     if (typeof draft.traceparent !== "string") throw refuse("traceparent", "must be a string")
-    if (isTraceparent(draft.traceparent)) text += `,"traceparent":"${draft.traceparent}"`
+    if (isTraceparent(draft.traceparent)) tail = `,"traceparent":"${draft.traceparent}"`
   }
-  return { text, parentIds }
+  return { text: text + tail, parentIds, labels: kept, tail }
 }
 
 /** Checks the bounds of one append. Throws `TooLarge` or `InvalidPayload`. Answers the length of its text. */

@@ -24,6 +24,12 @@ export interface Prepared {
   readonly index: ReadonlyArray<readonly [IndexField, string]> | undefined
   /** What readers that wait are handed, so that nobody has to parse the text; nothing: it is parsed when it is read. */
   readonly live?: LiveDraft | undefined
+  /** Its labels; absent: none. */
+  readonly labels?: ReadonlyArray<string> | undefined
+  /** What its text ends with behind the labels. */
+  readonly tail?: string | undefined
+  /** The text as its writer gave it, when labels were added that it inherits: what a repeated append is compared by. */
+  readonly plain?: string | undefined
 }
 
 /** An event that has an id, a sender and these, and nothing else: what parsing the text would give, deeply frozen. */

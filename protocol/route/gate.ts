@@ -4,13 +4,7 @@ import * as Schema from "effect/Schema"
 import { BatchAnswer, GateStory, Named, Standing, StandingPreview, StandingTerms, Why } from "../approval.ts"
 import { GateView } from "../view.ts"
 import { WarrantState } from "../warrant.ts"
-import { MaybeNumber, None, row, Text } from "./row.ts"
-
-/** The code on the kernel's terminal, or the passphrase: what an approval needs from a risk up. */
-const proof = {
-  code: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(64))),
-  passphrase: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(1024)))
-}
+import { MaybeNumber, None, proof, row, Text } from "./row.ts"
 
 export const gateRoutes = {
   gate: row({
@@ -43,6 +37,11 @@ export const gateRoutes = {
     method: "POST", path: "/v1/gate/requests/:id", verb: "reconcile", group: "gate", approvers: true, query: None, success: GateView,
     says: "Says what became of an action that nobody knows the outcome of.",
     payload: Schema.Struct({ outcome: Schema.Literals(["succeeded", "failed"]), reason: Schema.String })
+  }),
+  compensate: row({
+    method: "POST", path: "/v1/gate/requests/:id", verb: "compensate", group: "gate", query: None, success: GateView,
+    says: "Takes back the effect of one that succeeded, where its executor can. Answers the warrant that does it.",
+    payload: Schema.Struct({ reason: Text, ...proof })
   }),
   answerAll: row({
     method: "POST", path: "/v1/gate/answers", group: "gate", approvers: true, query: None, success: Schema.Array(BatchAnswer),

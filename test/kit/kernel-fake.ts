@@ -152,6 +152,7 @@ export const makeFakeKernel = (options: {
         deny: (id, by, reason) => answer(id, by, { state: "refused", reason }, "action_denied"),
         edit: (id) => Effect.fail(new WarrantNotFound({ warrant: id })),
         answerAll: () => Effect.succeed([]),
+        vouch: () => Effect.void,
         preview: (id) => Effect.fail(new WarrantNotFound({ warrant: id })),
         standing: () => [],
         revokeStanding: (standing) => Effect.fail(new StandingNotFound({ standing })),

@@ -8,6 +8,7 @@ import { heldBy, lookup } from "../state/state.ts"
 import { aboveOf, refusalOf } from "../verify.ts"
 import { askPolicy, besideWarrant, saidBeside, type Asked } from "./ask.ts"
 import { budgetFacts, declaredCost, reservation, type Reserved } from "./budget.ts"
+import { compensationPayload, compensationRefusal, type Done } from "./compensate.ts"
 import type { Decision, Rules } from "./decision.ts"
 import { frozenReason } from "./freeze.ts"
 import { quorumOf } from "./approver.ts"
@@ -21,17 +22,20 @@ export interface ActionAnswer {
 }
 
 export const decideAction = (
-  rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = new Set(), labels: ReadonlyArray<string> = []
+  rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = new Set(), taken?: Done
 ): Decision<ActionAnswer> => (state, now) => {
   if (answered(state, reference) !== undefined) return { entries: [], answer: {} }
   const { system } = reference
   const executor = rules.executor(request.executor)
   const requested = request.risk_level ?? "medium"
-  const original = request.payload ?? null
-  const risk = effectiveRisk(executor, requested, { target: request.target, payload: original })
+  const { compensates } = request
+  const original = compensates === undefined ? (request.payload ?? null) : compensationPayload(compensates)
+  // Taking back has the highest risk that the executor has: it says nothing of single ones.
+  const risk = effectiveRisk(executor, requested, compensates === undefined ? { target: request.target, payload: original } : undefined)
   /** What a rule put in place may be riskier than what was asked for. */
   const riskOf = (payload: unknown): Risk =>
     payload === original ? risk : riskMax(risk, effectiveRisk(executor, requested, { target: request.target, payload }))
+  const above = aboveOf(state, request.capability ?? null)
   let asked: Asked | undefined
   const decided = (
     outcome: Warrant["state"], rule: string, reason: string, payload: unknown, artifact: string | null, escalatedTo: string | null,
@@ -58,9 +62,9 @@ export const decideAction = (
         executor: request.executor,
         target: request.target,
         risk: riskOf(payload),
-        recovery: recoveryFor(executor, { target: request.target, payload }),
+        recovery: compensates === undefined ? recoveryFor(executor, { target: request.target, payload }) : (executor?.compensateRecovery ?? "none"),
         grant: request.capability ?? null,
-        ...aboveOf(state, request.capability ?? null),
+        ...above,
         digest: rules.digestOf({ action: request.action, executor: request.executor, target: request.target, payload }),
         payloadArtifact: artifact,
         rule,
@@ -73,11 +77,14 @@ export const decideAction = (
         ...(asked === undefined ? {} : { policy: asked.policy }),
         ...more,
         key: reference.request,
-        ...(labels.length === 0 ? {} : { labels: [...labels].sort() }),
         ...(request.fence === undefined ? {} : { fence: request.fence }),
+        ...(compensates === undefined ? {} : { compensates }),
         ...sameTrace(reference)
       }
-    }],
+    },
+    ...(compensates === undefined || outcome === "denied"
+      ? []
+      : [{ kind: "warrant.compensating", at: now, warrant: compensates, compensation: reference.request, by: system } as const])],
     answer: {}
   })
   const deny = (rule: string, reason: string): ReturnType<Decision<ActionAnswer>> =>
@@ -104,7 +111,17 @@ export const decideAction = (
     return unavailable(`${system} has ${warrantsOpenMax} open actions, the most that one system may have; let some end`)
   }
 
-  const costing = declaredCost(executor, { target: request.target, payload: original })
+  if (compensates !== undefined) {
+    // One of somebody else's is none: who asks does not learn of it.
+    const mine = taken?.warrant.id === compensates && taken.warrant.system === system ? taken : undefined
+    if (mine === undefined) return deny("kernel", `You have no warrant ${compensates} to take back`)
+    if (mine.warrant.executor !== request.executor || mine.warrant.target !== request.target || (request.payload ?? null) !== null) {
+      return deny("kernel", `${compensates} is taken back with its own executor and target (${mine.warrant.executor}, ${mine.warrant.target}) and without a payload`)
+    }
+    const refusal = compensationRefusal(state, executor, mine)
+    if (refusal !== undefined) return deny("kernel", `${compensates} cannot be taken back: ${refusal}`)
+  }
+  const costing = compensates === undefined ? declaredCost(executor, { target: request.target, payload: original }) : {}
   if ("refusal" in costing) return deny("budget", costing.refusal)
   const affordable = reservation(state, { system, grant: request.capability, ...costing }, executor, now)
   if ("refusal" in affordable) return deny("budget", affordable.refusal)
@@ -120,13 +137,18 @@ export const decideAction = (
     risk: isRisk(requested) ? risk : requested,
     recentActions: recent.filter((time) => time > now - 60_000).length,
     now,
-    ...(labels.length === 0 ? {} : { labels: [...labels].sort() }),
+    ...(reference.labels === undefined ? {} : { labels: reference.labels }),
+    ...(compensates === undefined ? {} : { compensates }),
     ...(isExternal(executor, { target: request.target, payload: original }) ? { external: true } : {}),
     ...(request.fence === undefined ? {} : { fenced: true }),
+    ...(above.chain === undefined ? {} : { delegations: above.chain.length }),
     ...costing,
     ...budgetFacts(state, system, request.capability, now)
   })
-  const { verdict } = asked
+  // What always waits for a human does so whatever allows it.
+  const verdict = executor.gated === true && asked.verdict.outcome === "allow"
+    ? { ...asked.verdict, outcome: "escalate" as const, reason: `${executor.name} always waits for a human`, to: "human" }
+    : asked.verdict
   if (verdict.outcome === "deny") {
     return verdict.unavailable === true ? unavailable(verdict.reason, verdict.rule) : deny(verdict.rule, verdict.reason)
   }
@@ -136,7 +158,8 @@ export const decideAction = (
   // A rule may change what is done, and not what its grant is for.
   const outside = replaced ? refusalOf(state, { ...needed, payload, risk: riskOf(payload) }, now) : undefined
   if (outside !== undefined) return notCovered(outside)
-  const refusal = callRefusal(executor, { target: request.target, payload })
+  if (replaced && compensates !== undefined) return deny(verdict.rule, "What takes back another action has no payload that a rule could replace")
+  const refusal = compensates === undefined ? callRefusal(executor, { target: request.target, payload }) : undefined
   if (refusal !== undefined) return deny("executor", refusal)
   const artifact = replaced ? rules.digestOf(payload) : null
   if (artifact !== null && !kept.has(artifact)) return { entries: [], answer: { replacement: { digest: artifact, payload } } }
@@ -147,7 +170,7 @@ export const decideAction = (
   if ("refusal" in held) return deny("budget", held.refusal)
   if (verdict.outcome === "escalate") {
     const shape = { system, executor: request.executor, action: request.action, target: request.target, risk: riskOf(payload) }
-    const standing = standingAnswer(rules, state, shape, now)
+    const standing = executor.gated === true || compensates !== undefined ? undefined : standingAnswer(rules, state, shape, now)
     if (standing !== undefined) return decided("started", standing.id, standing.reason, payload, artifact, null, { standing: standing.id, ...final, ...held })
     if (heldBy(state, system).waiting >= warrantsWaitingMax) {
       return unavailable(`${system} waits for a human with ${warrantsWaitingMax} actions, the most that one system may; let some be answered`)

@@ -4,9 +4,10 @@ import type { EnrolmentView } from "../../../protocol/act.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { enrolmentsMax } from "../../limits.ts"
 import type { Entry } from "../entry.ts"
-import { grantsOf, rootsAmong } from "../state/grants.ts"
+import { grantsOf } from "../state/grants.ts"
 import { lookup, type AuthorityState } from "../state/state.ts"
 import type { Decision } from "./decision.ts"
+import { endingOf } from "./ending.ts"
 import { offlineGrantsOf } from "./token.ts"
 
 /** The key that signs from now on. The name of the kernel stays that of its first key. */
@@ -17,8 +18,10 @@ export const decideKeyed = (audience: string, generation: number, key: { readonl
 
 export type EnrolAnswer = "done" | "taken" | "full"
 
-const ended = (state: AuthorityState, now: number, holder: SystemId, ids: ReadonlyArray<string>): ReadonlyArray<Entry> =>
-  ids.length === 0 ? [] : [{ kind: "grants.ended", at: now, holder, grants: rootsAmong(state, ids), reason: "revoked" }]
+const ended = (state: AuthorityState, now: number, holder: SystemId, ids: ReadonlyArray<string>): ReadonlyArray<Entry> => {
+  const ending = endingOf(state, ids, holder, "revoked", now)
+  return ending === undefined ? [] : [ending.entry]
+}
 
 /** With `replace` also over a key that is there: what was signed with that, or for it, ends. Grants of the name stay. */
 export const decideEnrol = (enrolment: Omit<EnrolmentView, "epoch" | "enrolledAt">, replace: boolean): Decision<EnrolAnswer> => (state, now) => {

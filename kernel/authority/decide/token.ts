@@ -12,6 +12,7 @@ import { linksOf } from "../state/edge.ts"
 import { addGrant } from "../state/grants.ts"
 import { heldBy, lookup, type AuthorityState } from "../state/state.ts"
 import { decideAction, type ActionAnswer } from "./action.ts"
+import type { Done } from "./compensate.ts"
 import type { Decision, Rules } from "./decision.ts"
 
 /** What a token is worth now: the grant at its end, and those of its links that were not met before. */
@@ -74,19 +75,19 @@ const isUnderWay = (entry: Entry): boolean => entry.kind === "action.decided" &&
 
 /** As `decideAction`, also under a token. */
 export const decideRequested = (
-  rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = new Set()
+  rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = new Set(), taken?: Done
 ): Decision<ActionAnswer> => {
   const { capability } = request
-  if (typeof capability !== "string" || !isActToken(capability)) return decideAction(rules, reference, request, kept)
+  if (typeof capability !== "string" || !isActToken(capability)) return decideAction(rules, reference, request, kept, taken)
   return (state, now) => {
     const chain = rules.readToken?.(capability, state.edge.keys) ?? refuse("this kernel takes none")
     const presented = isUnread(chain) ? chain : presentedIn(state, chain, reference.system, now)
     if ("refused" in presented) {
-      const decided = decideAction(rules, reference, { ...request, capability: noGrant }, kept)(state, now)
+      const decided = decideAction(rules, reference, { ...request, capability: noGrant }, kept, taken)(state, now)
       return { ...decided, entries: decided.entries.map((entry) => refusedWith(entry, presented.refused)) }
     }
     const { grant, missing } = presented
-    const decided = decideAction(rules, reference, { ...request, capability: grant }, kept)(missing.reduce(addGrant, state), now)
+    const decided = decideAction(rules, reference, { ...request, capability: grant }, kept, taken)(missing.reduce(addGrant, state), now)
     if (missing.length === 0 || !decided.entries.some(isUnderWay)) return decided
     return { ...decided, entries: [...missing.map((one): Entry => ({ kind: "grant.issued", at: now, grant: one })), ...decided.entries] }
   }

@@ -5,6 +5,7 @@ import { lookup } from "../state/state.ts"
 import { allows } from "../verify.ts"
 import { no, type Answered } from "./answer.ts"
 import { settlementOf } from "./budget.ts"
+import { compensated } from "./compensate.ts"
 import type { Decision } from "./decision.ts"
 
 export interface Finish {
@@ -31,11 +32,12 @@ export const decideFinish = (id: string, attempt: number, finish: Finish): Decis
     kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt, outcome, reason, result, resultArtifact,
     reconciledBy: null,
     ...settlementOf(warrant, finish),
-    ...(carried.length === 0 ? {} : { labels: carried }),
     ...(undo === undefined ? {} : { undo }),
-    ...sameTrace(warrant)
+    ...sameTrace(warrant),
+    // What it gave comes from where it was asked for, and from where the executor got it.
+    ...(carried.length === 0 ? {} : { labels: carried })
   }
-  return { entries: [entry], answer: true }
+  return { entries: [entry, ...compensated(warrant, outcome, reason, now)], answer: true }
 }
 
 /**
@@ -50,8 +52,10 @@ export const decideRestart = (id: string, happened: "no" | "perhaps"): Decision<
   // It stays as it is until the kernel is thawed, and is looked at again then.
   if (state.frozen !== null) return { entries: [], answer: false }
   const { attempt, executor, grant, risk, system, target } = warrant
+  // What the operator takes back needs no grant.
+  const isOperators = warrant.compensates !== undefined && grant === null
   const asked = { token: grant ?? "", holder: system, resource: executor, access: "execute", target, risk, isCharged: true } as const
-  if (!allows(state, asked, now)) {
+  if (!isOperators && !allows(state, asked, now)) {
     const reason = "the kernel ended while it was under way, and its capability has ended since"
     return happened === "no"
       ? decideFinish(id, attempt, { outcome: "failed", reason: `${reason}; it did not happen`, result: null, resultArtifact: null, isFree: true })(state, now)
@@ -66,13 +70,15 @@ export const decideRestart = (id: string, happened: "no" | "perhaps"): Decision<
 export const decideReconcile = (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string): Decision<Answered> => (state, now) => {
   const warrant = lookup(state.warrants, id)
   if (warrant === undefined || warrant.state !== "unknown") return no("its outcome is not unknown")
-  if (warrant.system === by) return no("the requester must not say what became of its own action", true)
+  // The operator took it back, and says what became of that.
+  const isOperators = warrant.compensates !== undefined && warrant.grant === null
+  if (warrant.system === by && !isOperators) return no("the requester must not say what became of its own action", true)
   return {
     entries: [{
       kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt: warrant.attempt, outcome, reason,
       result: null, resultArtifact: null, reconciledBy: by, ...settlementOf(warrant, { outcome, isFree: outcome === "failed" }),
-      ...(outcome === "succeeded" && warrant.labels !== undefined ? { labels: warrant.labels } : {}), ...sameTrace(warrant)
-    }],
+      ...sameTrace(warrant)
+    }, ...compensated(warrant, outcome, reason, now)],
     answer: { ok: true }
   }
 }

@@ -43,11 +43,22 @@ export const tell = (told: Told | undefined, entry: Entry): Told | undefined => 
     case "warrant.expired":
       return changed({ state: "expired", reason: "Nobody answered before it expired" })
     case "warrant.started":
-      return changed({ state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch })
+      return changed({
+        state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch,
+        ...(entry.reserved === undefined || entry.charged === undefined ? {} : { reserved: entry.reserved, charged: entry.charged })
+      })
+    case "warrant.compensating":
+      return changed({ compensation: { warrant: entry.compensation, outcome: null } })
+    case "warrant.compensated":
+      return changed({
+        compensation: { warrant: entry.compensation, outcome: entry.outcome }, ...(entry.outcome === "succeeded" ? { state: "compensated" as const } : {})
+      })
     case "warrant.finished": {
-      const { at, outcome, reason, reconciledBy, result, resultArtifact } = entry
+      const { at, outcome, reason, reconciledBy, result, resultArtifact, spent } = entry
       return {
-        ...changed({ state: outcome, reason }), result, resultArtifact,
+        ...changed({
+          state: outcome, reason, ...(spent === undefined ? {} : { spent }), ...(entry.labels === undefined ? {} : { labels: entry.labels })
+        }), result, resultArtifact,
         reconciled: reconciledBy === null || outcome === "unknown" ? told.reconciled : { by: reconciledBy, outcome, reason, at }
       }
     }

@@ -35,6 +35,9 @@ export interface FrozenState {
   readonly edge?: FrozenEdge
   readonly recent: ReadonlyArray<readonly [SystemId, ReadonlyArray<number>]>
   /** Absent in snapshots of the first layout. */
+  readonly artifactLabels?: ReadonlyArray<readonly [string, ReadonlyArray<string>]>
+  readonly laterLabels?: ReadonlyArray<string>
+  readonly declassified?: ReadonlyArray<readonly [string, ReadonlyArray<string>]>
   readonly accounts?: ReadonlyArray<readonly [string, Account]>
   readonly budgets?: ReadonlyArray<readonly [string, Account]>
 }
@@ -58,6 +61,9 @@ export const freeze = (state: AuthorityState): FrozenState => ({
   edge: freezeEdge(state.edge),
   standing: HashMap.toValues(state.standing),
   recent: [...HashMap.entries(state.recent)],
+  artifactLabels: [...HashMap.entries(state.artifactLabels)],
+  laterLabels: state.laterLabels,
+  declassified: [...HashMap.entries(state.declassified)],
   accounts: [...HashMap.entries(state.accounts)],
   budgets: [...HashMap.entries(state.budgets)]
 })
@@ -99,6 +105,9 @@ export const thaw = (frozen: FrozenState): AuthorityState => ({
   edge: thawEdge(frozen.edge),
   held: heldIn(frozen),
   recent: HashMap.fromIterable(frozen.recent),
+  artifactLabels: HashMap.fromIterable(frozen.artifactLabels ?? []),
+  laterLabels: frozen.laterLabels ?? [],
+  declassified: HashMap.fromIterable(frozen.declassified ?? []),
   accounts: HashMap.fromIterable(frozen.accounts ?? []),
   budgets: HashMap.fromIterable(frozen.budgets ?? [])
 })

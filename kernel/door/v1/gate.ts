@@ -8,13 +8,13 @@ import { operator } from "../operator.ts"
 import type { Handlers } from "./handlers.ts"
 
 type Rows = Pick<
-  Handlers, "gate" | "warrant" | "approve" | "deny" | "edit" | "preview" | "reconcile" | "answerAll" | "standing" | "revokeStanding" | "why"
+  Handlers, "gate" | "warrant" | "approve" | "deny" | "edit" | "preview" | "reconcile" | "compensate" | "answerAll" | "standing" | "revokeStanding" | "why"
 >
 
 const answererOf = ({ isOperator, system }: Guest): SystemId => (isOperator ? operator : system)
 
 /** Always there: who comes over a door is never the host. */
-const outsideOf = ({ code, passphrase }: Outside): Outside =>
+export const outsideOf = ({ code, passphrase }: Outside): Outside =>
   ({ ...(code === undefined ? {} : { code }), ...(passphrase === undefined ? {} : { passphrase }) })
 
 export const gateRows = ({ gate }: Pick<Kernel, "gate">): Rows => ({
@@ -28,6 +28,7 @@ export const gateRows = ({ gate }: Pick<Kernel, "gate">): Rows => ({
   edit: ({ guest, id, payload: { payload, ...options } }) => gate.edit(id, answererOf(guest), payload, options),
   preview: ({ id, payload }) => gate.preview(id, payload),
   reconcile: ({ guest, id, payload }) => gate.reconcile(id, answererOf(guest), payload.outcome, payload.reason),
+  compensate: ({ id, payload }) => gate.compensate(id, operator, payload.reason ?? "the operator took it back", { outside: outsideOf(payload) }),
   answerAll: ({ guest, payload }) => {
     const { answers, outcome, reason } = payload
     return gate.answerAll(outcome, answers, answererOf(guest), { ...(reason === undefined ? {} : { reason }), outside: outsideOf(payload) })
