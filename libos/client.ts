@@ -213,7 +213,7 @@ export const createClient = (options: ClientOptions): Client => {
       list: () => call("keys"),
       get: (id) => call("key", { id }),
       revoke: (id) => call("revokeKey", { id }),
-      tokenFor: (id, payload = {}) => call("grantToken", { id, payload })
+      tokenFor: (grant, given = {}) => call("grantToken", { payload: { grant, ...given } })
     },
     audit: { list: (query = {}) => call("audit", { query }), verify: () => call("verify") },
     status: () => call("status"),

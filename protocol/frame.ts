@@ -3,6 +3,8 @@
 //
 //   client                                             kernel
 //   hello { versions, token?, resume?, open? }    -->
+//                                                 <--  challenge { nonce }, when the hello has a `key` in place of a token
+//   prove { proof }                               -->  a proof of that key, for the nonce
 //                                                 <--  welcome { version, system, resume, resumed, limits }
 //   call { id, port?, op, args, got? }            -->  the method `op` of the port, with its parameters in order
 //                                                 <--  result { id, value }  or  failure { id, failure }
@@ -43,6 +45,9 @@ export const frameVersions: ReadonlyArray<number> = [1]
 
 /** Where a kernel takes up WebSockets. */
 export const socketPath = "/v1/ws"
+
+/** The method of which the proof of a connection speaks. */
+export const socketMethod = "CONNECT"
 
 /** One frame of a client, in bytes; an append that is larger has to be split. */
 export const frameBytesMax = 1_048_576
@@ -92,6 +97,8 @@ export const Hello = Schema.Struct({
   versions: Schema.Array(Schema.Int).check(Schema.isMaxLength(16)),
   /** May be left out when the upgrade request had an `Authorization`. */
   token: Text,
+  /** In place of a token: the system whose enrolled key answers the challenge that follows. */
+  key: Text,
   /** The secret of the last welcome, to go on with its session. */
   resume: Text,
   /** Then: the calls that were sent and have no answer yet. The kernel stops and forgets all others. */
@@ -160,6 +167,7 @@ export interface Dock extends Schema.Schema.Type<typeof Dock> {}
 
 const clientFrames = {
   hello: Hello,
+  prove: Schema.Struct({ frame: Schema.Literal("prove"), proof: Schema.String.check(Schema.isMaxLength(4_096)) }),
   call: Call,
   cancel: Schema.Struct({ frame: Schema.Literal("cancel"), id: Id }),
   subscribe: Subscribe,
@@ -214,6 +222,7 @@ export type Ask =
 /** What the kernel sends; clients trust its shape, as they trust its port. */
 export type KernelFrame =
   | Welcome
+  | { readonly frame: "challenge"; readonly nonce: string }
   | { readonly frame: "result"; readonly id: number; readonly value?: unknown }
   | { readonly frame: "failure"; readonly id: number; readonly failure: unknown }
   | { readonly frame: "events"; readonly id: number; readonly channel: string; readonly events: ReadonlyArray<unknown>; readonly next: number; readonly head: number }

@@ -28,6 +28,8 @@ export interface Principal {
   readonly docks?: boolean
   /** Whether its credential lets it answer for actions that wait. Only the kernel's own tokens do. */
   readonly approves?: boolean
+  /** Of its enrolled key; absent: it came with a token. */
+  readonly epoch?: number
   /** Id of its token, for revocation. */
   readonly tokenId?: string
   /** The security that vouches for it; absent: the kernel itself. */

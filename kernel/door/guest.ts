@@ -7,6 +7,7 @@ import type { Manifest } from "../../protocol/manifest.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { Principal, Role } from "../../protocol/security.ts"
+import type { ProvenRequest } from "../guard/act/proof.ts"
 
 export interface Guest {
   /** The id under which it is docked: the sender of whatever it writes. */
@@ -43,10 +44,23 @@ export interface Guest {
   readonly create: (spec: ChannelSpec) => Effect.Effect<Channel, ChannelExists | Denied | InvalidPayload | StoreUnavailable>
 }
 
+/** Somebody with an enrolled key, whose proof was for this request as far as its head says. */
+export interface Proven {
+  readonly guest: Guest
+  /** sha-256 of the token that the proof goes with; undefined: none. */
+  readonly token: string | undefined
+  /** Takes the proof, once, for a body with these bytes. */
+  readonly take: (body: Uint8Array) => Effect.Effect<void, Unauthenticated>
+}
+
 /** Checks credentials. The same credential gives the same guest for as long as it is good. */
 export interface Reception {
   /** `authorization`: the header, `Bearer TOKEN` or `Basic` with the token as password. Checked on every request; cheap when it is known. */
   readonly authenticate: (authorization: string | undefined) => Effect.Effect<Guest, Unauthenticated>
   /** The token alone, for a WebSocket's first frame. */
   readonly byToken: (token: string) => Effect.Effect<Guest, Unauthenticated>
+  /** A proof of an enrolled key. Never remembered: each is good once. */
+  readonly byProof: (proof: string, request: ProvenRequest) => Effect.Effect<Proven, Unauthenticated>
+  /** What proofs of requests must carry. */
+  readonly nonce: string
 }

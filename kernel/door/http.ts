@@ -49,7 +49,10 @@ const notPublished = Effect.fail(new Unauthenticated({
 const operatorOnly = (reception: Reception): Reception => {
   const only = (guest: ReturnType<Reception["byToken"]>): ReturnType<Reception["byToken"]> =>
     Effect.flatMap(guest, (found) => (found.isOperator ? Effect.succeed(found) : notPublished))
-  return { authenticate: (authorization) => only(reception.authenticate(authorization)), byToken: (token) => only(reception.byToken(token)) }
+  return {
+    authenticate: (authorization) => only(reception.authenticate(authorization)), byToken: (token) => only(reception.byToken(token)),
+    byProof: () => notPublished, nonce: reception.nonce
+  }
 }
 
 /** Where the operator's clients look: they speak to this machine, without TLS. */

@@ -41,6 +41,10 @@ export class Incoming implements Asked {
   readonly #millis: number
   #query: URLSearchParams | undefined
   #guest: Guest | undefined
+  /** Its body, once it was read as a whole. */
+  #whole: Buffer | undefined
+  /** sha-256 of the token that a proof goes with. */
+  proven: string | undefined
   #gone: AbortController | undefined
   #isGone = false
 
@@ -111,7 +115,9 @@ export class Incoming implements Asked {
   get bytes(): AsyncIterable<Uint8Array> {
     const request = this.#request
     const late = this.#late
+    const whole = this.#whole
     async function* chunks(): AsyncGenerator<Uint8Array> {
+      if (whole !== undefined) return yield whole
       const silence = setTimeout(late, httpUploadSilenceMillis)
       try {
         // A reader that had enough leaves the rest to the listener.
@@ -127,7 +133,13 @@ export class Incoming implements Asked {
     return { [Symbol.asyncIterator]: chunks }
   }
 
+  /** Reads all of it now, so that it can be looked at before whoever answers reads it. */
+  get whole(): Effect.Effect<Buffer, TooLarge> {
+    return Effect.tap(this.body, (body) => Effect.sync(() => void (this.#whole = body)))
+  }
+
   get body(): Effect.Effect<Buffer, TooLarge> {
+    if (this.#whole !== undefined) return Effect.succeed(this.#whole)
     const request = this.#request
     const late = this.#late
     return Effect.callback((resume) => {

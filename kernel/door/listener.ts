@@ -13,6 +13,7 @@ import {
   httpCloseMillis, httpConnectionsMax, httpHeadersMillis, httpKeepAliveMillis, httpRequestMillis, httpStallMillis, httpUploadMillis
 } from "../limits.ts"
 import { listen, type ListenError, shownHost } from "./address.ts"
+import { nonceHeader, proofScheme } from "../../protocol/act.ts"
 import type { Guest, Reception } from "./guest.ts"
 import { Incoming } from "./incoming.ts"
 import { namesOf, type Names } from "./names.ts"
@@ -84,7 +85,7 @@ const allowedMethods = [...methods].join(", ")
 
 /** Of the answer to a page of a listed origin. */
 const corsOf = (origin: string): ReadonlyArray<string> => [
-  "access-control-allow-origin", origin, "access-control-expose-headers", "etag, location, retry-after, x-request-id", "vary", "origin"
+  "access-control-allow-origin", origin, "access-control-expose-headers", "etag, location, retry-after, x-request-id, aaax-nonce", "vary", "origin"
 ]
 
 const preflight: Readonly<Record<string, string>> = {
@@ -94,6 +95,13 @@ const preflight: Readonly<Record<string, string>> = {
 }
 
 const wanted = /^[\w.:-]{1,64}$/u
+
+/** The proof of an `authorization` header; nothing when it is of another scheme. */
+const proofIn = (authorization: string | undefined): string | undefined => {
+  const length = proofScheme.length
+  if (authorization?.[length] !== " " || authorization.slice(0, length).toLowerCase() !== proofScheme.toLowerCase()) return undefined
+  return authorization.slice(length + 1).trim()
+}
 
 const noHeaders: ReadonlyArray<string> = []
 
@@ -193,7 +201,12 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
       return { ...answer, headers: { ...answer.headers, "retry-after": String(retryAfterSeconds) } }
     }
     const unauthenticated = ({ message }: Unauthenticated): void => {
-      const told = (isLast: boolean): void => refuse(401, "Unauthenticated", message, { "www-authenticate": "Bearer" }, isLast)
+      // Who brings nothing, or a proof, learns what a proof needs.
+      const headers = {
+        "www-authenticate": proof === undefined ? "Bearer" : proofScheme,
+        ...(proof === undefined && request.headers.authorization !== undefined ? {} : { [nonceHeader]: reception.nonce })
+      }
+      const told = (isLast: boolean): void => refuse(401, "Unauthenticated", message, headers, isLast)
       // Who brings none does not guess.
       if (request.headers.authorization === undefined) return told(false)
       const millis = pace.wrong(request.socket.remoteAddress ?? "")
@@ -229,9 +242,21 @@ export const listener = Effect.fnUntraced(function*(options: ListenerOptions): E
 
     const isOpen = surface?.open?.({ method: asked.method, segments }) === true
     const { authorization } = request.headers
+    const proof = proofIn(authorization)
     const known = visitors.get(request.socket)
+    /** A proof is good for one request: nothing of it is remembered. */
+    const provenBy = (text: string): Effect.Effect<Answer, Unauthenticated> =>
+      Effect.gen(function*() {
+        const { guest, take, token } = yield* reception.byProof(text, { method, target: request.url ?? "", nonce: reception.nonce })
+        const body = yield* Effect.result(asked.whole)
+        if (body._tag === "Failure") return (surface?.refusal ?? plainRefusal)(413, "TooLarge", body.failure.message)
+        yield* take(body.success)
+        asked.proven = token
+        return yield* answerTo(guest)
+      })
     const program = isOpen && surface !== undefined
       ? surface.answer(asked)
+      : proof !== undefined ? provenBy(proof)
       // The same credential on the same connection: whether it is still good is all that has to be asked.
       : known !== undefined && known.authorization === authorization && known.guest.ended() === undefined
         ? Effect.suspend(() => answerTo(known.guest))

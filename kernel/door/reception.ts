@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { hash, timingSafeEqual } from "node:crypto"
+import type { EnrolmentView } from "../../protocol/act.ts"
 import { channelOf } from "../../protocol/channel.ts"
 import { ChannelExists, ChannelNotFound, ConfigInvalid, Denied, StoreUnavailable, Unauthenticated, Undocked } from "../../protocol/errors.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
@@ -12,11 +13,11 @@ import * as wellKnown from "../../protocol/well-known.ts"
 import { isReserved } from "../../protocol/well-known.ts"
 import { roleDenied, securityRefusal } from "../guard/channel-security.ts"
 import { isGuestName } from "../guard/tokens.ts"
-import { isPublic } from "../guard/wiring.ts"
+import { commonRole, isPublic } from "../guard/wiring.ts"
 import type { Kernel } from "../kernel.ts"
 import { credentialLengthMax, credentialsMax, credentialSweepMillis, guestsMax } from "../limits.ts"
 import { guestPort, type Seat } from "./guest-port.ts"
-import type { Guest, Reception } from "./guest.ts"
+import type { Guest, Proven, Reception } from "./guest.ts"
 import { operator } from "./operator.ts"
 
 export interface ReceptionOptions {
@@ -100,6 +101,7 @@ export const makeReception = Effect.fnUntraced(function*(
   const creating = new Set<ChannelId>()
 
   const endedOf = (principal: Principal): string | undefined => {
+    if (principal.epoch !== undefined) return kernel.edge.isLive(principal.id, principal.epoch) ? undefined : "its key was revoked"
     if (principal.expiresAt !== undefined && clock.now() >= principal.expiresAt) return "its token has expired"
     if (principal.authority === undefined) {
       return principal.tokenId !== undefined && !kernel.tokens.isLive(principal.tokenId) ? "its token was revoked" : undefined
@@ -137,8 +139,8 @@ export const makeReception = Effect.fnUntraced(function*(
     })
 
   /** The port under which a guest acts. A name that a system of the constellation has is not for guests. */
-  const seatOf = (id: SystemId, description: string): Seat => {
-    const arrive = kernel.dockGuest(id, description).pipe(
+  const seatOf = (id: SystemId, description: string, enrolled: boolean): Seat => {
+    const arrive = kernel.dockGuest(id, description, { enrolled }).pipe(
       Effect.mapError((failure) => new Undocked({ system: id, reason: failure.message })),
       Effect.map(({ port }) => {
         docked.set(id, { used: ++calls })
@@ -166,9 +168,16 @@ export const makeReception = Effect.fnUntraced(function*(
         ? roleDenied(principal, name, role, `its token has the role '${principal.role}'`)
         : undefined
     }
+    const isEnrolled = principal.epoch !== undefined
+    const scopeOfKey = (): Denied | undefined => {
+      const why = ended()
+      return why === undefined ? undefined : new Denied({ system: id, operation: "ask", target: "the kernel", reason: why })
+    }
     /** An authority speaks for the channels that it guards, and for none beside them. */
     const isVouched = (channel: ChannelId): boolean => principal.authority === undefined || securityFor(principal, channel) === principal.authority
     const refusal: Guest["refusal"] = (channel, role) => {
+      // Its own way to the kernel, whatever its key is for beside that.
+      if (isEnrolled && commonRole(channel) === role) return scopeOfKey()
       if (!isPublic(channels.get(channel)) || !reaches(principal, channel) || !isVouched(channel)) return new ChannelNotFound({ channel })
       const scope = scopeOf(channel, role)
       if (scope !== undefined || isOperator) return scope
@@ -234,7 +243,7 @@ export const makeReception = Effect.fnUntraced(function*(
           .map((channel) => structuredClone(channel)),
       create,
       docking,
-      port: guestPort(id, seatOf(id, isOperator ? "The person at the command line." : `A guest, by ${principal.authority?.name ?? "token"}.`), {
+      port: guestPort(id, seatOf(id, isOperator ? "The person at the command line." : `A guest, by ${isEnrolled ? "key" : principal.authority?.name ?? "token"}.`, isEnrolled), {
         ended, refusal, allows,
         mayWrite: () =>
           principal.role !== undefined && !suffices(principal.role, "write")
@@ -315,9 +324,32 @@ export const makeReception = Effect.fnUntraced(function*(
       return before === undefined ? unknown(token, key) : Effect.fail(refused)
     })
 
+  const { edge } = kernel
+  const guestOf = ({ channels: globs, docks, epoch, role, system }: EnrolmentView): Guest =>
+    remember(`key ${system} ${epoch}`, { id: system, role, epoch, docks, ...(globs === null ? {} : { channels: globs }) })
+  /** Who has a key is told what is wrong with its proof; a stranger is told nothing. */
+  const unproven = (reason: string): Unauthenticated =>
+    reason === "" ? refused : new Unauthenticated({ reason: `Not taken: ${reason}.`, how: "Make a new proof, with the nonce that came with this answer." })
+  const byProof: Reception["byProof"] = (text, request) =>
+    Effect.suspend((): Effect.Effect<Proven, Unauthenticated> => {
+      const proof = edge.read(text, request)
+      if ("refused" in proof) return Effect.fail(unproven(proof.refused))
+      const guest = guestOf(proof.enrolment)
+      return Effect.succeed({
+        guest,
+        token: proof.token,
+        take: (body) =>
+          Effect.suspend(() => {
+            const wrong = proof.take(edge.hashOf(body))
+            return wrong === undefined ? Effect.void : Effect.fail(unproven(wrong))
+          })
+      })
+    })
+
   // Seen from the start, as somebody who could act.
   yield* Effect.ignore(operatorGuest.port.channels)
   yield* Effect.acquireRelease(Effect.sync(() => kernel.tokens.onRevoked(sweep)), (stop) => Effect.sync(stop))
+  yield* Effect.acquireRelease(Effect.sync(() => edge.onRevoked(sweep)), (stop) => Effect.sync(stop))
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(credentialSweepMillis), sweep)))
   return {
     authenticate: (authorization) =>
@@ -326,6 +358,8 @@ export const makeReception = Effect.fnUntraced(function*(
         const token = tokenOf(authorization)
         return token === undefined ? Effect.fail(missing) : byToken(token)
       }),
-    byToken
+    byToken,
+    byProof,
+    nonce: edge.nonce
   }
 })

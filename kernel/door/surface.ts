@@ -18,6 +18,8 @@ export interface Asked {
   readonly hasQuery: boolean
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly guest: Guest
+  /** sha-256 of the capability token that its proof goes with; absent: none, or there was no proof. */
+  readonly proven?: string | undefined
   /** The whole body, at most `httpBodyBytesMax` bytes. */
   readonly text: Effect.Effect<string, TooLarge>
   /** The same as bytes. */

@@ -31,7 +31,8 @@ const tokenOf = (reply: Event | null): string | undefined => {
   return typeof payload.token === "string" ? payload.token : undefined
 }
 
-const make = (port: Port): Terminal => {
+/** Asks through a port, as the system that it belongs to. */
+export const terminalOf = (port: Port): Terminal => {
   const tokens = new Map<string, string>()
 
   const replies = (request: string, after: number): Effect.Effect<ReadonlyArray<Event>, ReadError> =>
@@ -75,6 +76,7 @@ const make = (port: Port): Terminal => {
   })
 
   const act: Terminal["act"] = Effect.fnUntraced(function*(payload, waitMillis) {
+    if (payload.capability !== undefined) return yield* request(payload, payload.capability, waitMillis)
     const known = tokens.get(payload.executor)
     if (known !== undefined) return yield* request(payload, known, waitMillis)
     const answer = yield* capability(payload.executor, waitMillis)
@@ -99,5 +101,5 @@ export const dockTerminal = (kernel: Kernel, executors: ReadonlyArray<string>): 
       },
       { configured: true }
     ),
-    ({ port }) => make(port)
+    ({ port }) => terminalOf(port)
   )

@@ -130,7 +130,8 @@ export const webSockets = Effect.fnUntraced(function*(options: WebSocketOptions)
   const accept = (request: IncomingMessage, socket: Duplex, head: Buffer, guest: Guest | undefined): void => {
     server.handleUpgrade(request, socket, head, (ws) => {
       const opened = openSocket({
-        ws, socket, guest, byToken: reception.byToken, helloMillis: times.helloMillis, sessionFor, welcome, fork, onAdmit, onClose,
+        ws, socket, guest, byToken: reception.byToken, byProof: reception.byProof,
+        makeNonce: () => randomBytes(24).toString("base64url"), helloMillis: times.helloMillis, sessionFor, welcome, fork, onAdmit, onClose,
         feeds: { store: kernel.channels.store, wakes, pages }
       })
       sockets.add(opened)

@@ -33,6 +33,7 @@ export const groups = {
   capabilities: "Who holds which grant.",
   budgets: "What systems and grants may spend, and have spent.",
   tokens: "Credentials of guests.",
+  keys: "Keys of systems outside, and of the kernel's own tokens.",
   actions: "Effects that the operator asks for.",
   gate: "Actions that wait for a human, are under way, or ended unknown.",
   policy: "The policy in force, why it says what it says, and the kill switch.",
@@ -72,6 +73,12 @@ export interface Row {
   readonly headers?: Readonly<Record<string, string>>
   /** Other media types that it takes or gives, beside JSON. */
   readonly media?: ReadonlyArray<string>
+}
+
+/** The code on the kernel's terminal, or the passphrase: what an approval from outside needs from a risk up. */
+export const proof = {
+  code: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(64))),
+  passphrase: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(1024)))
 }
 
 export const row = <const R extends Row>(value: R): R => value

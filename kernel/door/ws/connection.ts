@@ -6,9 +6,9 @@ import type * as Fiber from "effect/Fiber"
 import type { Duplex } from "node:stream"
 import type { WebSocket } from "ws"
 import type { Unauthenticated } from "../../../protocol/errors.ts"
-import { chunkOf, clientFrameOf, closeCodes, frameVersions, type ClientFrame, type Hello } from "../../../protocol/frame.ts"
+import { chunkOf, clientFrameOf, closeCodes, frameVersions, socketMethod, socketPath, type ClientFrame, type Hello } from "../../../protocol/frame.ts"
 import { socketFramesPerSecond } from "../../limits.ts"
-import type { Guest } from "../guest.ts"
+import type { Guest, Reception } from "../guest.ts"
 import { fault, toldOf } from "./failure.ts"
 import { makeFeeds, type FeedsOptions } from "./feeds.ts"
 import { makeOutbox } from "./outbox.ts"
@@ -28,6 +28,9 @@ export interface SocketOptions {
   /** Whose credential came with the request to upgrade, if one did. */
   readonly guest: Guest | undefined
   readonly byToken: (token: string) => Effect.Effect<Guest, Unauthenticated>
+  readonly byProof: Reception["byProof"]
+  /** A nonce that nobody was given before. */
+  readonly makeNonce: () => string
   readonly helloMillis: number
   /** Finds the session to go on with, or makes one; a sentence refuses. */
   readonly sessionFor: (guest: Guest, resume: string | undefined) => { readonly session: Session; readonly resumed: boolean } | string
@@ -40,6 +43,8 @@ export interface SocketOptions {
 }
 
 const monotonic = (): number => performance.now()
+
+const nothing = new Uint8Array(0)
 
 export const openSocket = (options: SocketOptions): OpenSocket => {
   const { fork, socket, ws } = options
@@ -97,8 +102,26 @@ export const openSocket = (options: SocketOptions): OpenSocket => {
     outbox.send(options.welcome(session, found.resumed, version))
     session.attach(connection)
   }
+  /** Of a hello with a key: what its proof must carry, once. */
+  let challenged: { readonly frame: Hello; readonly nonce: string } | undefined
+  const prove = (proof: string, { frame, nonce }: { readonly frame: Hello; readonly nonce: string }): void => {
+    challenged = undefined
+    clearTimeout(hello)
+    const proven = Effect.flatMap(options.byProof(proof, { method: socketMethod, target: socketPath, nonce }), ({ guest, take }) =>
+      Effect.as(take(nothing), guest))
+    fork(proven).addObserver((exit) => {
+      if (closed) return
+      if (Exit.isSuccess(exit) && exit.value.system === frame.key) return admit(exit.value, frame)
+      connection.close(closeCodes.unauthenticated, "the proof is not good here")
+    })
+  }
   const greet = (frame: Hello): void => {
     greeted = true
+    if (frame.key !== undefined && frame.token === undefined && options.guest === undefined) {
+      // Still nobody: who does not answer in time is sent away as who says nothing.
+      challenged = { frame, nonce: options.makeNonce() }
+      return outbox.send(JSON.stringify({ frame: "challenge", nonce: challenged.nonce }))
+    }
     clearTimeout(hello)
     if (options.guest !== undefined && frame.token === undefined) return admit(options.guest, frame)
     fork(options.byToken(frame.token ?? "")).addObserver((exit) => {
@@ -180,6 +203,7 @@ export const openSocket = (options: SocketOptions): OpenSocket => {
       if (isGood()) take(frame, session)
       return
     }
+    if (frame.frame === "prove" && challenged !== undefined) return prove(frame.proof, challenged)
     if (frame.frame !== "hello" || greeted) return connection.close(closeCodes.unauthenticated, "the first frame says who it is")
     greet(frame)
   })

@@ -196,7 +196,7 @@ describe("a token", () => {
     ["a key of the kernel that was rotated out", (w) => w.root(w.ada), /does not use/u, (w) => { for (const generation of [2, 3]) w.submit(decideKeyed(audience, generation, pair())) }]
   ]
 
-  it.each(table)("is refused with %s", (_, make, says, change) => {
+  it.each(table.map(([name, make, says, change]) => ({ name, make, says, change })))("is refused with $name", ({ change, make, says }) => {
     const world = makeWorld()
     const made = make(world)
     const [token, system] = typeof made === "string" ? [made, "ada"] : made
