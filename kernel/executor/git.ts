@@ -66,6 +66,9 @@ const issuesOf = (repositories: GitOptions["repositories"], secrets: Secrets): R
     ]
   })
 
+/** One for all, started by the first run. */
+const guardian = makeGuardian()
+
 /** Made per config. Throws `ConfigInvalid`. */
 export const executor = (options: GitOptions): Executor => {
   const secrets = options.secrets ?? noSecrets
@@ -74,7 +77,7 @@ export const executor = (options: GitOptions): Executor => {
   const repositories = new Map(Object.entries(options.repositories))
   const names = [...repositories.keys()].join(", ") || "none"
   const hasRemotes = [...repositories.values()].some(({ remotes = {} }) => Object.keys(remotes).length > 0)
-  const git = makeGit(onPath("git"), makeGuardian())
+  const git = makeGit(onPath("git"), guardian)
   const lock = makePathLock()
 
   interface Place {
@@ -292,7 +295,8 @@ export const executor = (options: GitOptions): Executor => {
 
 const reasonOf = ({ stderr, stdout }: Outcome): string => {
   const lines = `${stderr}\n${stdout}`.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("hint:"))
-  return `git: ${lines.find((line) => /^(fatal|error):|^!/u.test(line)) ?? lines[0] ?? "it failed"}`.slice(0, 500)
+  const telling = lines.find((line) => line.startsWith("!\t")) ?? lines.find((line) => /^(fatal|error):/u.test(line)) ?? lines[0] ?? "it failed"
+  return `git: ${telling.replaceAll("\t", " ")}`.slice(0, 500)
 }
 
 const failed = (outcome: Outcome): never => {

@@ -89,7 +89,9 @@ export const operationRefusal = (payload: Payload): string | undefined => {
     case "commit":
       return messageRefusal(payload.message) ?? pathsRefusal(payload.paths)
     case "push":
-      return named("branch", branchRefusal(payload.branch)) ?? (isObject(payload.commit) ? undefined : "payload.commit: it is not the full name of a commit")
+      // To git, a commit of zeros would mean: remove the branch.
+      return named("branch", branchRefusal(payload.branch)) ??
+        (isObject(payload.commit) && !/^0+$/u.test(payload.commit) ? undefined : "payload.commit: it is not the full name of a commit")
     default:
       return undefined
   }

@@ -54,9 +54,10 @@ export interface Git {
 /** Before this version git does not take settings from its environment, and would run what a repository names. */
 const versionMin = [2, 31] as const
 
-export const makeGit = (file: string | undefined, guardian: Guardian): Git => {
-  let version: Promise<string | undefined> | undefined
+/** Why the git at a path is not used, or nothing. */
+const versions = new Map<string | undefined, Promise<string | undefined>>()
 
+export const makeGit = (file: string | undefined, guardian: Guardian): Git => {
   const start = async (checkout: Checkout | undefined, args: ReadonlyArray<string>, signal: AbortSignal, options: RunOptions): Promise<Outcome> => {
     if (file === undefined) throw new NotDone("git was not found on PATH when the kernel started")
     const { "core.hooksPath": _hooks, ...trusting } = settings
@@ -77,9 +78,10 @@ export const makeGit = (file: string | undefined, guardian: Guardian): Git => {
 
   return {
     run: async (checkout, args, signal, options = {}) => {
-      version ??= oldRefusal(signal)
+      const version = versions.get(file) ?? oldRefusal(signal)
+      versions.set(file, version)
       const refusal = await version.catch((error: unknown) => {
-        version = undefined
+        versions.delete(file)
         throw error
       })
       if (refusal !== undefined) throw new NotDone(refusal)
