@@ -19,7 +19,8 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
   ["Act", [
     ["append CHANNEL DATA", "append an event as operator"],
     ["act EXECUTOR TARGET", "ask the gate for an effect"],
-    ["gate", "what waits at the gate: ls, show, approve, deny, reconcile"],
+    ["gate", "what waits: ls, show, approve, deny, edit, watch, standing, …"],
+    ["why PATH|EVENT", "who changed it last, or what led to it"],
     ["policy", "what decides: show, check, test, explain, activate, log, revert"],
     ["freeze", "let nothing new start, until: thaw"],
     ["thaw", "let actions start again"],

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import { cap } from "./capability/commands.ts"
 import { UsageError } from "./failure.ts"
 import { called, count, Dir, examples, given, Json, text, word, yes } from "./flag.ts"
+import { gate, proof, why } from "./gate/commands.ts"
 import { templates } from "./init/templates.ts"
 import { policyCommands } from "./policy/commands.ts"
 import { eventFlags, portableCommands, store as portableStore } from "./sssn/commands.ts"
@@ -162,51 +163,6 @@ const act = Command.make("act", {
   )
 )
 
-const request = word("request", "Id of a request, or its beginning")
-const gateList = Command.make("ls", { state: text("state", "Only this state, also closed ones: escalated, started, unknown, succeeded, …") },
-  Effect.fnUntraced(function*({ state }) {
-    const gate = yield* Effect.promise(() => import("./gate.ts"))
-    yield* gate.list(yield* called, Option.getOrUndefined(state))
-  })).pipe(Command.withDescription("What waits for a human, is under way, or ended unknown."), examples(["aaax gate ls", "what is open"]))
-const gateShow = Command.make("show", {
-  request, receipt: yes("receipt", "The signed receipts instead, for aaax-verify: of the verdict and, when it has one, of the outcome")
-}, Effect.fnUntraced(function*({ request: id, receipt }) {
-  if (receipt) return yield* (yield* Effect.promise(() => import("./evidence/commands.ts"))).receipt(yield* called, id)
-  const gate = yield* Effect.promise(() => import("./gate.ts"))
-  yield* gate.showOne(yield* called, id)
-})).pipe(Command.withDescription("One request with its final arguments."), examples(["aaax gate show 01993b", "by the beginning of its id"]))
-const gateApprove = Command.make("approve", {
-  request, reason: text("reason", "Why, for the journal"), digest: text("digest", "Approve only this digest")
-}, Effect.fnUntraced(function*({ request: id, ...flags }) {
-  const gate = yield* Effect.promise(() => import("./gate.ts"))
-  yield* gate.approve(yield* called, id, given(flags))
-})).pipe(Command.withDescription("Let it happen, exactly as shown."), examples(["aaax gate approve 01993b --reason 'looks right'", "once, with these arguments"]))
-const gateDeny = Command.make("deny", {
-  request, reason: Flag.String("reason").pipe(Flag.withDescription("Why; the requester is told"), Flag.withDefault("the operator said no"))
-}, Effect.fnUntraced(function*({ request: id, reason }) {
-  const gate = yield* Effect.promise(() => import("./gate.ts"))
-  yield* gate.deny(yield* called, id, reason)
-})).pipe(Command.withDescription("Refuse it."), examples(["aaax gate deny 01993b --reason 'not on a Friday'", "with a reason"]))
-const gateReconcile = Command.make("reconcile", {
-  request,
-  outcome: Argument.Literals("outcome", ["succeeded", "failed"]).pipe(Argument.withDescription("What became of it")),
-  reason: Flag.String("reason").pipe(Flag.withDescription("How you know"), Flag.withDefault("the operator looked"))
-}, Effect.fnUntraced(function*({ request: id, outcome, reason }) {
-  const gate = yield* Effect.promise(() => import("./gate.ts"))
-  yield* gate.reconcile(yield* called, id, outcome, reason)
-})).pipe(
-  Command.withDescription("Say what became of an action that nobody knows the outcome of."),
-  examples(["aaax gate reconcile 01993b succeeded --reason 'the file is there'", "after a crash in the middle of a call"])
-)
-const gate = Command.make("gate", {}, Effect.fnUntraced(function*() {
-  const listing = yield* Effect.promise(() => import("./gate.ts"))
-  yield* listing.list(yield* called, undefined)
-})).pipe(
-  Command.withDescription("What waits at the gate, and your answers."),
-  examples(["aaax gate", "what is open"]),
-  Command.withSubcommands([gateList, gateShow, gateApprove, gateDeny, gateReconcile])
-)
-
 const system = word("id", "Id of a docked system")
 const change = <const Verb extends "pause" | "resume" | "revoke" | "undock">(verb: Verb, description: string) =>
   Command.make(verb, { id: system }, Effect.fnUntraced(function*({ id }) {
@@ -286,14 +242,15 @@ const budget = Command.make("budget", {}, Effect.fnUntraced(function*() {
 
 const tokenMint = Command.make("mint", {
   name: word("name", "The system that its holder acts as"),
-  role: Flag.String("role").pipe(Flag.withDescription("read; write to append, take and settle; admin to create and clear")),
+  role: Flag.String("role").pipe(Flag.withDescription("read; write to append, take and settle; admin to create and clear; approver to read and to answer at the gate")),
   channel: Flag.String("channel").pipe(Flag.withDescription("Only channels like this, with * for any characters; may be repeated. Default: every PUBLIC one"), Flag.atLeast(0)),
   system: yes("system", "Also lets it dock a system of its own, under this name, from another process"),
-  ttl: text("ttl", "How long it is good: 30m, 1h, 7d; default: a day")
+  ttl: text("ttl", "How long it is good: 30m, 1h, 7d; default: a day"),
+  ...proof
 }, Effect.fnUntraced(function*({ channel, name, ...flags }) {
   const tokens = yield* Effect.promise(() => import("./token.ts"))
-  const { role, system = false, ttl } = given(flags)
-  yield* tokens.mint(yield* called, name, { role: role ?? "", channels: channel, system, ...(ttl === undefined ? {} : { ttl }) })
+  const { role, system = false, ...rest } = given(flags)
+  yield* tokens.mint(yield* called, name, { role: role ?? "", channels: channel, system, ...rest })
 })).pipe(
   Command.withDescription("Let somebody in from outside. The token is printed once and kept nowhere."),
   examples(
@@ -407,7 +364,7 @@ const exportCommand = Command.make("export", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, audit, pause, resume, drain, revoke, undock, modules, cap, budget, token, clock, importCommand, exportCommand,
+  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, modules, cap, budget, token, clock, importCommand, exportCommand,
   ...policyCommands, ...portableCommands
 ] as const
 

@@ -40,6 +40,8 @@ const open = (store: StoreService) =>
   })
 
 /** A decision that leaves a mark, and answers how many of its own kind it found before it. */
+const audited = (journal: Journal.Journal) => Audit.verify({ ...journal, sha256: sha256Bytes, expected: journal.state })
+
 const mark = (name: string): Decision<string> => (state, now) => ({
   entries: [{ kind: "policy.activated", at: now, version: `${state.policy}${state.policy === "" ? "" : "+"}${name}`.slice(-2_000), description: name }],
   answer: state.policy
@@ -92,7 +94,7 @@ describe("the journal", () => {
           expect(answer).toBe(names.slice(0, at).join("+").slice(-2_000))
           expect(events.find((event) => event.cursor === cursor)?.payload).toMatchObject({ description: names[at] })
         })
-        const report = yield* Audit.verify(journal)
+        const report = yield* audited(journal)
         expect(report.problems).toEqual([])
         expect(report.entries).toBe(events.length)
         const refolded = events.reduce((state, event) => step(state, {
@@ -114,7 +116,7 @@ describe("the journal", () => {
       }
       const journal = yield* open(store)
       expect(journal.state()).toMatchObject({ boot: 4, policy: "b1+b2+b3" })
-      expect((yield* Audit.verify(journal)).problems).toEqual([])
+      expect((yield* audited(journal)).problems).toEqual([])
     }))
 
   effect("decides anew on top of what somebody else has written", () =>
@@ -132,7 +134,7 @@ describe("the journal", () => {
       expect(asked).toBe(2)
       expect(journal.state().policy).toBe("theirs+after")
       expect(marks(yield* everything(store))).toEqual(["mine", "theirs", "after"])
-      expect((yield* Audit.verify(journal)).problems).toEqual([])
+      expect((yield* audited(journal)).problems).toEqual([])
     }))
 
   effect("decides nothing any more on top of an entry that does not follow from the one before it, and says so to all", () =>
@@ -145,7 +147,7 @@ describe("the journal", () => {
         expect(Exit.isFailure(exit) && String(exit.cause)).toContain("its hash does not follow from the entry before it")
       }
       expect(marks(yield* everything(store))).toEqual(["forged"])
-      const report = yield* Audit.verify(journal)
+      const report = yield* audited(journal)
       expect(report.ok).toBe(false)
       const again = yield* Effect.exit(open(store))
       expect(Exit.isFailure(again)).toBe(true)
@@ -170,7 +172,7 @@ describe("the journal", () => {
       const exits = yield* Effect.forEach(commands, (decision) => Effect.exit(journal.submit(decision)), { concurrency: "unbounded" })
       expect(exits.map((exit) => exit._tag)).toEqual(bad.flatMap(() => ["Success", "Failure", "Success"]))
       expect(marks(yield* everything(store))).toEqual(bad.flatMap((_, at) => [`before${at}`, `after${at}`]))
-      expect((yield* Audit.verify(journal)).problems).toEqual([])
+      expect((yield* audited(journal)).problems).toEqual([])
     }))
 
   effect("keeps more than one batch holds in several, in order", () =>
@@ -184,7 +186,7 @@ describe("the journal", () => {
       const names = Array.from({ length: 9 }, (_, at) => `l${at}`)
       yield* Effect.forEach(names, (name) => journal.submit(long(name)), { concurrency: "unbounded" })
       expect(marks(yield* everything(store))).toEqual(names)
-      expect((yield* Audit.verify(journal)).problems).toEqual([])
+      expect((yield* audited(journal)).problems).toEqual([])
     }))
 
   effect("tells whoever waits when its kernel ends, and takes nothing any more", () =>
@@ -203,7 +205,7 @@ describe("the journal", () => {
       const journal = yield* open(store)
       yield* Effect.forEach(["a", "b", "c", "d"], (name) => journal.submit(mark(name)), { discard: true })
       const kept = yield* everything(store)
-      const verify = (events: ReadonlyArray<Event>) => Audit.verify({
+      const verify = (events: ReadonlyArray<Event>) => audited({
         ...journal, read: (after: number) => Effect.succeed(events.filter((_, at) => at >= events.findIndex((event) => event.cursor > after) && events.some((event) => event.cursor > after)))
       })
       expect((yield* verify(kept)).problems).toEqual([])
