@@ -5,11 +5,14 @@ import type { GrantStory, GrantView } from "../../protocol/view.ts"
 import { type Called, idOf, show, spanOf } from "../called.ts"
 import { accessOf, caveatsOf, inWords, type CaveatFlags } from "./caveats.ts"
 import { momentOf } from "../event-line.ts"
-import { type NotFound, UsageError } from "../failure.ts"
+import type { NotFound, UsageError } from "../failure.ts"
 import { connect } from "../run-file.ts"
 import { ago, onOut, plain, table } from "../terminal.ts"
 
 const endsIn = (at: number | null | undefined, now: number): string => (at === null || at === undefined ? "never" : ago(Math.max(0, at - now)))
+
+/** Who gave it: another system, an operator, or the kernel by what policy allowed. */
+const giverOf = ({ giver, scope }: GrantView): string => giver ?? (scope["issued_by"] === "operator" ? "operator" : "kernel")
 
 const limits = ({ caveats, facet, uses }: GrantView, now: number): string =>
   [...(facet === true ? ["facet"] : []), ...inWords(caveats, uses, now)].join("; ")
@@ -23,7 +26,7 @@ export const list = Effect.fnUntraced(function*(
     grants.length === 0
       ? [onOut.dim("Nobody holds anything.")]
       : table(["CAPABILITY", "HOLDER", "RESOURCE", "ACCESS", "ENDS IN", "USES", "FROM", "LIMITS"], grants.map((grant) => [
-          grant.id, grant.holder, grant.resource, grant.access, endsIn(grant.caveats.expiresAt, now), String(grant.uses), grant.giver ?? "kernel", limits(grant, now)
+          grant.id, grant.holder, grant.resource, grant.access, endsIn(grant.caveats.expiresAt, now), String(grant.uses), giverOf(grant), limits(grant, now)
         ])))
 })
 
@@ -39,7 +42,7 @@ const details = (grant: GrantStory, now: number): ReadonlyArray<string> => [
   `capability ${grant.id}${grant.facet === true ? "   a facet: ends with this run of the kernel" : ""}`,
   `holder     ${plain(grant.holder)}`,
   `allows     ${grant.access} on ${plain(grant.resource)}`,
-  `from       ${plain(grant.giver ?? "the kernel")}, ${momentOf(grant.issuedAt)}`,
+  `from       ${plain(giverOf(grant))}, ${momentOf(grant.issuedAt)}`,
   `ends in    ${endsIn(grant.endsAt, now)}`,
   `uses       ${grant.uses}${grant.usesLeft === null ? "" : `, ${grant.usesLeft} left`}`,
   ...inWords(grant.caveats, grant.uses, now).map((words, at) => `${at === 0 ? "limits     " : "           "}${words}`),
