@@ -35,3 +35,9 @@ export const jsonOf = (given: string, flag: string): Effect.Effect<unknown, Usag
       ? Effect.fail(new UsageError({ reason: `${flag} wants JSON, @file or - for standard input. A text is written '"in quotes"'.` }))
       : Effect.succeed(json.value)
   })
+
+/** A secret: in a file (`@file`) or on standard input (`-`), never on the line, where others could read it. Without the end of its line. */
+export const secretOf = (given: string, flag: string): Effect.Effect<string, UsageError> =>
+  given === "-" || given.startsWith("@")
+    ? Effect.map(textOf(given), (text) => text.replace(/\r?\n$/u, ""))
+    : Effect.fail(new UsageError({ reason: `${flag} wants @file, or - for standard input: what stands on the line can be read by others.` }))

@@ -50,7 +50,8 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["revoke ID", "end its grants and stop it for good"],
     ["undock ID", "take its port and grants back"],
     ["modules", "loaded modules: list, load FILE"],
-    ["cap", "who may use what: ls, show, issue, delegate, revoke"],
+    ["cap", "who may use what: ls, show, issue, delegate, revoke, token"],
+    ["enroll NAME", "let a system outside in by a key of its own; ls, card, revoke, rotate"],
     ["token", "who may come in from outside: mint NAME, ls, revoke"],
     ["clock confirm", "believe the wall clock after a jump"]
   ]]

@@ -5,6 +5,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { cap } from "./capability/commands.ts"
+import { enroll } from "./enroll/commands.ts"
 import { UsageError } from "./failure.ts"
 import { called, count, Dir, examples, given, Json, text, word, yes } from "./flag.ts"
 import { gate, proof, why } from "./gate/commands.ts"
@@ -317,10 +318,16 @@ const audit = Command.make("audit").pipe(
   Command.withDescription("The journal: every decision of the kernel."), Command.withSubcommands([auditTail, auditVerify, auditProve, auditExport, auditAccept])
 )
 
-const doctor = Command.make("doctor", {}, Effect.fnUntraced(function*() {
+const doctor = Command.make("doctor", {
+  isolation: yes("isolation", "Measure what each isolation tier stops on this machine; needs no kernel")
+}, Effect.fnUntraced(function*(flags) {
+  if (given(flags).isolation === true) {
+    const measuring = yield* Effect.promise(() => import("./isolation/doctor.ts"))
+    return yield* measuring.isolation(yield* called)
+  }
   const checking = yield* Effect.promise(() => import("./doctor.ts"))
   yield* checking.doctor(yield* called)
-})).pipe(Command.withDescription("Check the store, the journal and every system; exit 1 when something is wrong."), examples(["aaax doctor", "all checks"]))
+})).pipe(Command.withDescription("Check the store, the journal and every system; exit 1 when something is wrong."), examples(["aaax doctor", "all checks"], ["aaax doctor --isolation", "what a hostile module can do in each tier, tried here and now"]))
 
 const clockConfirm = Command.make("confirm", {}, Effect.fnUntraced(function*() {
   const clock = yield* Effect.promise(() => import("./clock.ts"))
@@ -364,7 +371,7 @@ const exportCommand = Command.make("export", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, modules, cap, budget, token, clock, importCommand, exportCommand,
+  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, modules, cap, budget, enroll, token, clock, importCommand, exportCommand,
   ...policyCommands, ...portableCommands
 ] as const
 

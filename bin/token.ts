@@ -5,6 +5,7 @@ import { isRole } from "../protocol/security.ts"
 import { tokenSecondsMax, type TokenView } from "../protocol/token.ts"
 import { type Called, idOf, show, spanOf } from "./called.ts"
 import { type NotFound, UsageError } from "./failure.ts"
+import { proved } from "./gate/prove.ts"
 import { connect } from "./run-file.ts"
 import { ago, err, onErr, out, plain, table } from "./terminal.ts"
 
@@ -13,24 +14,31 @@ export interface MintFlags {
   readonly channels: ReadonlyArray<string>
   readonly system: boolean
   readonly ttl?: string
+  readonly code?: string
+  readonly passphrase?: string
 }
 
-const scopeOf = ({ channels, docks }: TokenView): string => `${channels === null ? "every PUBLIC channel" : channels.join(", ")}${docks ? "; docks systems" : ""}`
+const scopeOf = ({ approves, channels, docks }: TokenView): string =>
+  `${channels === null ? "every PUBLIC channel" : channels.join(", ")}${docks ? "; docks systems" : ""}${approves === true ? "; approves" : ""}`
+
+/** An approver reads, and answers at the gate. */
+const approver = "approver"
 
 export const mint = Effect.fnUntraced(function*(
-  called: Called, name: string, { channels, role, system, ttl }: MintFlags
+  called: Called, name: string, { channels, code, passphrase, role: asked, system, ttl }: MintFlags
 ): Effect.fn.Return<void, ClientError | UsageError> {
-  if (!isRole(role)) return yield* new UsageError({ reason: `--role ${role} is none: use read, write or admin.` })
+  const role = asked === approver ? "read" : asked
+  if (!isRole(role)) return yield* new UsageError({ reason: `--role ${role} is none: use read, write, admin or ${approver}.` })
   const ttlSeconds = ttl === undefined ? undefined : Math.ceil((yield* spanOf("--ttl", ttl)) / 1_000)
   if (ttlSeconds !== undefined && (ttlSeconds < 1 || ttlSeconds > tokenSecondsMax)) {
     return yield* new UsageError({ reason: `--ttl ${ttl}: a token lives for 1 second to ${tokenSecondsMax / 86_400} days.` })
   }
   const client = yield* connect(called.directory)
-  const minted = yield* client.call("mintToken", {
+  const minted = yield* proved({ ...(code === undefined ? {} : { code }), ...(passphrase === undefined ? {} : { passphrase }) }, (proof) => client.call("mintToken", {
     payload: {
-      name, role, docks: system, ...(channels.length === 0 ? {} : { channels }), ...(ttlSeconds === undefined ? {} : { ttlSeconds })
+      ...proof, name, role, docks: system, ...(asked === approver ? { approves: true } : {}), ...(channels.length === 0 ? {} : { channels }), ...(ttlSeconds === undefined ? {} : { ttlSeconds })
     }
-  })
+  }))
   if (called.json) return yield* show(called, minted, () => [])
   // The secret alone on stdout, so that it can go into a file or a variable.
   yield* Effect.promise(() => out(minted.token))

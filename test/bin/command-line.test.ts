@@ -12,11 +12,18 @@ import { build, entry, type Folder, makeFolder, runFileOf, type Running } from "
 beforeAll(build, 60_000)
 
 /** The words of a warning or a banner are for people; what is tested is the data and the code. */
+/** `correct horse`: these kernels have no terminal to show codes on. */
+const passphrase = "scrypt$32768$8$1$DZ3ZO-CGchqHdJcf7gqd-w$IgHKxXjAYJKV8Y2ltLC-7mI9RtWyIbYPScMOn6eHgrw"
 const config = JSON.stringify({
-  id: "test", store: ".aaax/kernel.db",
+  id: "test", store: ".aaax/kernel.db", approvals: { passphrase },
   executors: { "fs.write": { roots: ["out"] }, "process.run": { programs: ["echo", "sleep"] } },
   modules: [{ id: "echo", file: "aaax/modules/echo" }]
 })
+
+const approve = (folder: Folder, request: string): ReturnType<Folder["aaax"]> => {
+  folder.write("passphrase", "correct horse\n")
+  return folder.aaax("gate", "approve", request, "--passphrase", "@passphrase")
+}
 
 describe("the command line without a kernel", () => {
   let folder: Folder
@@ -203,8 +210,11 @@ describe("a running kernel", () => {
     let open: Array<{ id: string; payload: unknown }> = []
     while (open.length === 0) open = JSON.parse((await folder.aaax("gate", "--json")).stdout) as typeof open
     expect(open[0]?.payload).toEqual({ args: ["hello"] })
-    expect((await folder.aaax("gate", "approve", open[0]!.id, "--digest", "0".repeat(64))).code).not.toBe(0)
-    expect((await folder.aaax("gate", "approve", open[0]!.id)).code).toBe(0)
+    expect((await folder.aaax("gate", "approve", open[0]!.id, "--digest", "0".repeat(64))).code).toBe(5)
+    const unproved = await folder.aaax("gate", "approve", open[0]!.id)
+    expect(unproved.code).toBe(4)
+    expect(unproved.stderr).toMatch(/needs a human: approvals from risk high up need (?:a passphrase|the code)/u)
+    expect((await approve(folder, open[0]!.id)).code).toBe(0)
     expect(JSON.parse((await waiting).stdout)).toMatchObject({ state: "succeeded", result: { exitCode: 0, stdout: "hello\n" } })
     for (const [verb, ...more] of [["approve"], ["deny"], ["reconcile", "failed"]] as const) {
       const again = await folder.aaax("gate", verb, open[0]!.id, ...more)
@@ -371,7 +381,7 @@ describe("a launch", () => {
     first.child.kill("SIGKILL")
     await first.ended
     const second = await folder.launch()
-    expect((await folder.aaax("gate", "approve", request)).code).toBe(0)
+    expect((await approve(folder, request)).code).toBe(0)
     let state = ""
     while (state !== "succeeded") state = (JSON.parse((await folder.aaax("gate", "show", request, "--json")).stdout) as { state: string }).state
     second.child.kill("SIGTERM")
@@ -382,7 +392,7 @@ describe("a launch", () => {
     const first = await folder.launch()
     const parked = await folder.aaax("act", "process.run", "sleep", "--payload", "{\"args\":[\"60\"]}", "--json")
     const { request } = JSON.parse(parked.stdout) as { request: string }
-    expect((await folder.aaax("gate", "approve", request)).code).toBe(0)
+    expect((await approve(folder, request)).code).toBe(0)
     first.child.kill("SIGKILL")
     await first.ended
     const second = await folder.launch()
