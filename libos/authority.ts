@@ -43,6 +43,8 @@ export interface ActOptions {
   /** Makes the action repeatable: the same key acts once. */
   readonly key?: string
   readonly fence?: Fence
+  /** Takes back the effect of an earlier action of this system, by its request; with its executor and target, and no payload. */
+  readonly compensates?: string
   readonly timeoutMillis?: number
   /** `receipt` (default): the effect happened. `verdict`: it was allowed, or waits for a human. */
   readonly wait?: "verdict" | "receipt"
@@ -229,9 +231,10 @@ export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope
           payload: options.payload ?? null,
           capability,
           risk_level: options.risk ?? "low",
-          ...(options.fence === undefined ? {} : { fence: options.fence })
+          ...(options.fence === undefined ? {} : { fence: options.fence }),
+          ...(options.compensates === undefined ? {} : { compensates: options.compensates })
         }
-        const parentIds = keys === undefined ? [] : [keys.event.id]
+        const parentIds = keys === undefined ? [] : keys.causes()
         const send = appendOne(
           port, actionGate, { kind: "action_request", payload, parentIds, ...(id === undefined ? {} : { id }) },
           key ?? globalThis.crypto.randomUUID()
@@ -240,7 +243,12 @@ export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope
           // Handling an event again may say the request a little differently (another token); the first one stands.
           send: id === undefined ? send : Effect.catchTag(send, ["IdempotencyConflict", "EventExists"], () =>
             Effect.succeed<Appended>({ id, cursor: 0, recordedAt: 0 })),
-          accept: (reply) => actedOf(reply, wait),
+          accept: (reply) => {
+            const acted = actedOf(reply, wait)
+            // What it gave is a cause of what is written from now on, where it matters: when it carries labels.
+            if (acted !== undefined && reply.labels.length > 0) keys?.because(reply.id)
+            return acted
+          },
           repeated: key !== undefined,
           timeoutMillis: options.timeoutMillis ?? (wait === "verdict" ? askMillisDefault : receiptMillisDefault),
           what: `The ${wait} for ${executor} on ${options.target}`

@@ -149,7 +149,7 @@ const handlingOf = <X extends string>(
       const [appended] = await session.bridge.run(channel[inside].writer.append([value], {
         ...options as WriteOptions | undefined, // its functions are called with the payload that is given here
         key: options?.key ?? keys.next(channel.name),
-        parents: options?.parents ?? [event.id],
+        parents: options?.parents ?? keys.causes(),
         ...(options?.traceparent === undefined && event.traceparent !== null ? { traceparent: event.traceparent } : {})
       }))
       return appended! // one draft, one answer: the port promises it

@@ -5,6 +5,7 @@ import { Risk, type Rule } from "../../protocol/authority.ts"
 import { ConfigInvalid, type ConfigIssue } from "../../protocol/errors.ts"
 import { nearest } from "../../protocol/names.ts"
 import { issuePath, type StandardIssue } from "../../protocol/standard-schema.ts"
+import * as Flow from "../policy/flow.ts"
 import * as Granted from "../policy/granted.ts"
 import * as Hours from "../policy/hours.ts"
 import * as Quota from "../policy/quota.ts"
@@ -26,6 +27,14 @@ const Table = Schema.Struct({
   quota: Schema.optionalKey(Schema.Struct({ actionsPerMinute: Between(0, 1_000) })),
   /** Executor -> globs that its targets must match. */
   scope: Schema.optionalKey(Schema.Record(Schema.String, Globs)),
+  /** By labels of where an action comes from. */
+  flow: Schema.optionalKey(Schema.Array(Schema.Struct({
+    when: Globs,
+    external: Schema.optionalKey(Schema.Boolean),
+    executors: Schema.optionalKey(Globs),
+    answer: Schema.Literals(["deny", "escalate"]),
+    to: Schema.optionalKey(Schema.NonEmptyString)
+  })).check(Schema.isMinLength(1), Schema.isMaxLength(100))),
   hours: Schema.optionalKey(Schema.Struct({
     from: Between(0, 23),
     to: Between(0, 24),
@@ -89,11 +98,12 @@ export const rulesFromTable = (table: unknown, file: string, at: string): Result
   if (decoded.issues !== undefined) {
     return Result.fail(new ConfigInvalid({ issues: decoded.issues.map((issue) => issueOf(issue, table, file, at)) }))
   }
-  const { defaultAction, defaultCapability, defaultModule, hours, quota, scope } = decoded.value
+  const { defaultAction, defaultCapability, defaultModule, flow, hours, quota, scope } = decoded.value
   const own = [
     ...(quota === undefined ? [] : [Quota.rule(quota)]),
     ...(scope === undefined ? [] : [Scope.rule(scope)]),
-    ...(hours === undefined ? [] : [Hours.rule(hours)])
+    ...(hours === undefined ? [] : [Hours.rule(hours)]),
+    ...(flow === undefined ? [] : [Flow.rule(flow)])
   ]
   const ancestral = defaultAction !== undefined || defaultCapability !== undefined || defaultModule !== undefined
   if (!ancestral && own.length > 0) return Result.succeed([Granted.rule, ...own])
