@@ -1,8 +1,10 @@
 // Every torment that `npm run torture` knows, the default first.
+import { cedarTorment } from "./cedar.ts"
 import { exchange } from "./exchange.ts"
 import { fuzz } from "./fuzz.ts"
 import { matrix } from "./matrix/matrix.ts"
 import { points } from "./terms.ts"
+import { racesTorment } from "./races.ts"
 import { numbers, seconds, type Torment } from "./torment.ts"
 import { torture } from "./torture.ts"
 
@@ -78,4 +80,4 @@ const everyPoint: Torment = {
   }
 }
 
-export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint]
+export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint, cedarTorment, racesTorment]
