@@ -245,6 +245,8 @@ export const settlementRecordsMax = 2_048
 export const deadLetterRetryMillis = 1_000
 /** Content of one file that `fs.write` writes, in bytes. */
 export const writeBytesMax = 4 * 1_048_576
+/** What was in a file before, kept so that `fs.write` can be taken back, in bytes. */
+export const writeUndoBytesMax = 1_048_576
 /** Arguments of one `process.run`, and all of them together in bytes. */
 export const argumentsMax = 1_000
 export const argumentBytesMax = 131_072
@@ -397,7 +399,7 @@ export const cedarPoliciesMax = 1_000
 export const cedarEntitiesMax = 1_000
 export const cedarTextMax = 1_048_576
 /** How long Cedar may take for one question, and to load a set; then its process is ended and started anew. */
-export const cedarAskMillis = 1_000
+export const cedarAskMillis = 2_000
 export const cedarLoadMillis = 15_000
 /** Pause before its process is started again: the first, doubled with each failure, and the longest. */
 export const cedarRestartMillis = 250
@@ -432,8 +434,6 @@ export const tierEndMillis = 500
 /** Lines of a program's standard error that are logged per second, and characters of each. */
 export const tierLogLinesPerSecond = 100
 export const tierLogLineLength = 1_000
-/** Frames per second of a worker, which cannot be slowed; beyond it is ended. */
-export const tierWorkerFramesPerSecond = 200_000
 /** Looks through reading powers of one program that are under way. */
 export const tierLooksMax = 64
 /** Modules that wait for an approval because they ask for more. */
@@ -473,3 +473,7 @@ export const llmMillisDefault = 300_000
 export const gitOutputBytesMax = 1_048_576
 export const gitMessageBytesMax = 16_384
 export const gitPathsMax = 1_000
+/** Files of an lllm package, the bytes of each, and how deep its folders lie. */
+export const packageFilesMax = 1_000
+export const packageFileBytesMax = 1_048_576
+export const packageDepthMax = 16

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { lineBytesMax } from "../../protocol/stdio.ts"
 import {
-  tierEndMillis, tierLogLineLength, tierLogLinesPerSecond, tierLookMillis, tierWorkerFramesPerSecond
+  tierEndMillis, tierLogLineLength, tierLogLinesPerSecond, tierLookMillis
 } from "../limits.ts"
 import type { CommandLine, ProgramLimits } from "./command.ts"
 import type { Keeper } from "./keeper.ts"
@@ -136,8 +136,6 @@ export const startWorker = (file: string, options: ChildOptions): Child => {
   const log = makeLog(options.onLog)
   let why: string | undefined
   let over = false
-  let countedAt = 0
-  let count = 0
   const gone = (reason: string): void => {
     if (over) return
     over = true
@@ -149,15 +147,12 @@ export const startWorker = (file: string, options: ChildOptions): Child => {
   }
   worker.on("message", (line: unknown) => {
     if (over || why !== undefined) return
-    const now = performance.now()
-    if (now - countedAt > 1_000) [countedAt, count] = [now, 0]
-    if (++count > tierWorkerFramesPerSecond) return end("it said more than can be heard")
     if (typeof line !== "string") return end("it said what is no frame")
     if (line.length > lineBytesMax) return end(`it said a line of more than ${lineBytesMax} bytes`)
     onLine(line)
   })
   worker.stderr.on("data", makeLines(tierLogLineLength * 16, log.take, () => {}).take)
-  worker.stdout.on("data", () => {})
+  worker.stdout.on("data", makeLines(tierLogLineLength * 16, log.take, () => {}).take)
   worker.on("error", (error) => gone(`it failed: ${error instanceof Error ? error.message : String(error)}`))
   worker.on("exit", (code) => gone(`it ended with ${code}`))
   return { pid: undefined, send: (line) => worker.postMessage(line), waitingBytes: () => 0, pause: () => {}, end }

@@ -59,10 +59,12 @@ interface Session {
 const decodeManifest = Schema.decodeUnknownResult(Manifest, { errors: "first", onExcessProperty: "error" })
 /** How long what was said too fast is not read. */
 const slowMillis = 50
+const pingMillisMin = 50
 
 export const openPipe = async (options: PipeOptions): Promise<Piped> => {
   const { fork } = options
   const ports = new Map<number, Port>()
+  const pingMillis = Math.max(pingMillisMin, Math.min(tierPingMillis, options.silenceMillis / 4))
   let current: Session | undefined
   let closed = false
   let idleTimer: NodeJS.Timeout | undefined
@@ -188,7 +190,7 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
       void ended.finally(() => clearTimeout(timer))
     })
     described.catch(() => {})
-    const progress = makeProgress({ silenceMillis: options.silenceMillis, stallMillis: options.stallMillis, outboxMillis: outboxMillisMax })
+    const progress = makeProgress({ silenceMillis: options.silenceMillis, stallMillis: options.stallMillis, outboxMillis: outboxMillisMax, pingMillis })
     const session: Session = {
       child, described, ended, progress, dockId: undefined,
       asks: makeAsks(() => (over ? undefined : outbox)),
@@ -200,7 +202,7 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
       const stalled = progress.look(performance.now(), isFull)
       if (stalled !== undefined) return child.end(stalled)
       if (isDescribed) tell({ frame: "ping", at: Math.round(performance.now()) })
-    }, tierPingMillis)
+    }, pingMillis)
     beat.unref()
     const welcome: Welcome = {
       frame: "welcome", version: frameVersions[0]!, kernel: "", boot: 0, system: options.id ?? "module", resume: "", resumed: false,

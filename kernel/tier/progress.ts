@@ -1,12 +1,13 @@
 // Whether a program gets on: its loop answers, it takes what it is sent, and what it took from a queue does not lie for ever.
 // A pure count over what was heard; the clock is handed in.
 import type { Call } from "../../protocol/frame.ts"
-import { tierPingMillis } from "../limits.ts"
 
 export interface ProgressOptions {
   readonly silenceMillis: number
   readonly stallMillis: number
   readonly outboxMillis: number
+  /** How often it is looked at. */
+  readonly pingMillis: number
 }
 
 export interface Progress {
@@ -21,7 +22,7 @@ export interface Progress {
 /** Calls that a program makes while its work stands still: it waits, or a timer of its library goes on. */
 const idleOps: ReadonlySet<string> = new Set(["take", "renew", "awaitBeyond", "channels"])
 
-export const makeProgress = ({ outboxMillis, silenceMillis, stallMillis }: ProgressOptions): Progress => {
+export const makeProgress = ({ outboxMillis, pingMillis, silenceMillis, stallMillis }: ProgressOptions): Progress => {
   let looks = 0
   /** Looks since it answered: those in which this process itself stood still are not counted. */
   let silent = 0
@@ -51,7 +52,7 @@ export const makeProgress = ({ outboxMillis, silenceMillis, stallMillis }: Progr
     },
     look: (now, isFull) => {
       // A kernel that did not get to look is not its program's fault.
-      const since = Math.min(lookedAt === undefined ? 0 : now - lookedAt, tierPingMillis * 1.5)
+      const since = Math.min(lookedAt === undefined ? 0 : now - lookedAt, pingMillis * 1.5)
       lookedAt = now
       if (looks++ > 0) silent += since
       full = isFull ? full + since : 0

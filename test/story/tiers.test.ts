@@ -2,12 +2,16 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Effect from "effect/Effect"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { ourselves } from "../../bin/ourselves.ts"
 import { scriptRunner } from "../../kernel/power/script.ts"
 import type { System } from "../../protocol/manifest.ts"
 import { launch, type HostKernel } from "../../kernel/index.ts"
 import { tiers, type Tier } from "../../protocol/tier.ts"
+import { findProgram } from "../../kernel/tier/tools.ts"
 import { project, tiersHere, type Project } from "../kit/tiers.ts"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
 
 const counter = `
 import { defineModule } from "aaax"
@@ -85,5 +89,36 @@ describe("a module file", () => {
     } finally {
       await kernel.close()
     }
+  })
+})
+
+describe("a program in another language", () => {
+  it.each(["process", "jail"] as const)("docks over its standard input and output, in tier %s", async (tier) => {
+    const { missing } = await tiersHere()
+    const why = missing.get(tier) ?? (findProgram("python3") === undefined ? "python3 is not here" : undefined)
+    if (why !== undefined) return console.warn(`the Python example is not run in tier ${tier}: ${why}`)
+    const kernel = await launch({
+      store: ":memory:", directory: join(root, "examples"),
+      modules: [{ id: "lengths", framework: "process", command: ["python3", "stdio-agent.py"], tier }]
+    })
+    try {
+      expect(kernel.modules()).toMatchObject([{ id: "lengths", framework: "process", tier, trust: "first", file: join(root, "examples/stdio-agent.py") }])
+      await kernel.channels.append("texts", [{ payload: "four" }, { payload: "sixteen letters." }])
+      const said: Array<unknown> = []
+      for await (const { payload, sender } of kernel.channels.subscribe("lengths", { limit: 2 })) said.push([sender, payload])
+      expect(said).toEqual([["lengths", 4], ["lengths", 16]])
+    } finally {
+      await kernel.close()
+    }
+  })
+
+  it("is refused without a command, in a tier that is none of a program's, and when there is no such program", async () => {
+    const modules = (entry: object) => launch({ store: ":memory:", modules: [{ id: "agent", framework: "process", ...entry }] })
+    await expect(modules({})).rejects.toMatchObject({ reason: "framework 'process' needs a command: the program and its arguments" })
+    await expect(modules({ command: ["no-such-program-anywhere"] })).rejects.toMatchObject({ reason: expect.stringMatching(/^there is no program/u) })
+    await expect(modules({ command: [process.execPath, "package.json"], tier: "worker" })).rejects.toMatchObject({ reason: expect.stringMatching(/a process of its own/u) })
+    await expect(modules({ command: [process.execPath, "-e", "console.log('hello')", "package.json"], tier: "process" }))
+      .rejects.toMatchObject({ reason: expect.stringMatching(/it said what is no frame: it is not JSON/u) })
+    await expect(modules({ command: [process.execPath, "-e", "1", "package.json"], tier: "process" })).rejects.toMatchObject({ reason: expect.stringMatching(/it ended with 0/u) })
   })
 })
