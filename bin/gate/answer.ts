@@ -146,6 +146,17 @@ export const edit = Effect.fnUntraced(function*(called: Called, given: string, f
   yield* answered(called, warrant, "edited and approved")
 })
 
+/** Closed ones are not listed: the id is taken as it is. */
+export const compensate = Effect.fnUntraced(function*(
+  called: Called, given: string, flags: ProofFlags & { readonly reason: string }
+): Effect.fn.Return<void, Failed> {
+  const client = yield* connect(called.directory)
+  const { id } = yield* client.call("warrant", { id: given })
+  const { reason, ...proof } = flags
+  const back = yield* proved(proof, (shown) => client.call("compensate", { id, payload: { reason, ...shown } }))
+  yield* show(called, back, () => [`${back.id} takes back ${id}: ${back.state}; what became of it: aaax gate show ${id}`])
+})
+
 export const reconcile = Effect.fnUntraced(function*(
   called: Called, given: string, outcome: "succeeded" | "failed", reason: string
 ): Effect.fn.Return<void, Failed> {

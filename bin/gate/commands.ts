@@ -90,6 +90,16 @@ const gateReconcile = Command.make("reconcile", {
   examples(["aaax gate reconcile 01993b succeeded --reason 'the file is there'", "after a crash in the middle of a call"])
 )
 
+const gateCompensate = Command.make("compensate", {
+  request, reason: Flag.String("reason").pipe(Flag.withDescription("Why, for the journal"), Flag.withDefault("the operator took it back")), ...proof
+}, Effect.fnUntraced(function*({ request: id, ...flags }) {
+  const { reason, ...rest } = given(flags)
+  yield* (yield* answers).compensate(yield* called, id, { reason: reason ?? "", ...rest })
+})).pipe(
+  Command.withDescription("Take back the effect of one that succeeded, where its executor can: fs.write puts back what was there."),
+  examples(["aaax gate compensate 01993b2e-7c1a-7000-8000-000000000000", "by its whole id"])
+)
+
 const gateWatch = Command.make("watch", {}, Effect.fnUntraced(function*() {
   yield* (yield* inbox).watch(yield* called)
 })).pipe(Command.withDescription("What waits, and every answer, as it comes; until Ctrl-C."), examples(["aaax gate watch --json", "one object per line"]))
@@ -125,7 +135,7 @@ export const gate = Command.make("gate", {}, Effect.fnUntraced(function*() {
 })).pipe(
   Command.withDescription("What waits at the gate, and your answers."),
   examples(["aaax gate", "what is open"]),
-  Command.withSubcommands([gateList, gateShow, gateApprove, gateDeny, gateEdit, gateReconcile, gateWatch, gateStanding, gatePassphrase])
+  Command.withSubcommands([gateList, gateShow, gateApprove, gateDeny, gateEdit, gateReconcile, gateCompensate, gateWatch, gateStanding, gatePassphrase])
 )
 
 export const why = Command.make("why", { what: word("what", "A path, or the id of an event or a request") }, Effect.fnUntraced(function*({ what }) {

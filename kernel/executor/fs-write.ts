@@ -7,9 +7,10 @@ import { constants, type Stats } from "node:fs"
 import { lstat, mkdir, open, rename, rmdir, unlink, type FileHandle } from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Call, CallPowers, Executor, ExecutorFailure } from "../../protocol/executor.ts"
+import { reported, type Call, type CallPowers, type EffectResult, type Executor, type ExecutorFailure } from "../../protocol/executor.ts"
 import { writeBytesMax } from "../limits.ts"
 import { codeOf, hasHandlePaths, makeSteps, openRoot, type Folder, type Steps } from "./confined.ts"
+import { keepBefore, restore } from "./fs-undo.ts"
 import { asked, NotDone, payloadRefusal, stoppable } from "./executor.ts"
 import { makePathLock } from "./path-lock.ts"
 import { makePlaces, reasonOf, type Place, type PlaceOptions } from "./place.ts"
@@ -79,7 +80,10 @@ export const executor = (options: WriteOptions): Executor => {
     payload: schema,
     check,
     perform: (call, powers) => alone(call, (place, bytes, signal) => write(steps, place, call, bytes, signal, powers)),
-    status: (call) => alone(call, (place, bytes, signal) => find(steps, place, call, bytes, signal))
+    status: (call) => alone(call, (place, bytes, signal) => find(steps, place, call, bytes, signal)),
+    compensate: (call, { original, undo }, powers) =>
+      alone(original, (place, bytes, signal) => restore(steps, place, { ...call, target: original.target }, bytes, undo, signal, powers, temporary(call))),
+    compensateRecovery: "idempotent"
   }
 }
 
@@ -97,13 +101,14 @@ const ignore = (): undefined => undefined
 /** Everything up to the rename can be taken back and is; the rename is the effect. */
 const write = async (
   steps: Steps, place: Place, call: Call, bytes: Buffer, signal: AbortSignal, powers: CallPowers | undefined
-): Promise<Written> => {
+): Promise<EffectResult> => {
   const opened: Array<Folder> = []
   const undo: Array<() => Promise<unknown>> = []
   let renamed = false
   try {
     const folder = await prepare(steps, place, call, bytes, signal, opened, undo)
     const [from, to] = [await steps.at(folder, temporary(call)), await steps.at(folder, place.name)]
+    const before = powers === undefined ? undefined : await keepBefore(to, powers)
     // The lock of this path is ours: who holds the fence now holds it when the file changes.
     if (powers !== undefined) await asked(powers.stillHolds)
     proceed(signal)
@@ -115,7 +120,8 @@ const write = async (
     renamed = true
     // The new name has to outlive a power loss too. If this fails, nobody knows whether it does: a defect as well.
     await folder.handle.sync()
-    return written(call, bytes)
+    const result = written(call, bytes)
+    return before === undefined ? result : reported({ result, undo: before })
   } catch (error) {
     if (renamed) throw error
     for (const step of undo.reverse()) await step().catch(ignore)

@@ -117,8 +117,11 @@ const isOver = (account: Account): boolean => isClosed(account) && isNothing(acc
 export const reserve = (state: AuthorityState, charged: ReadonlyArray<string>, cost: Cost, now: number): AuthorityState =>
   charged.reduce((next, id) => change(next, id, now, (account) => ({ ...account, reserved: sum(account.reserved, cost) })), state)
 
-/** A call has ended, but nobody knows how: only its place is free again. Answers what is still held. */
-const withoutPlace = ({ concurrency: _, ...rest }: Cost): Cost => rest
+/** Everything but its place among the calls under way. */
+const withoutPlace = (cost: Cost): Cost => {
+  const { concurrency: _, ...rest } = cost
+  return rest
+}
 
 /** Settles a warrant: what was held is free, what it cost is spent. `spent` absent: its outcome is not known. */
 export const settle = (
