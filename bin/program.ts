@@ -189,6 +189,28 @@ const modulesLoad = Command.make("load", { file: word("file", "A module file"), 
     const systems = yield* Effect.promise(() => import("./systems.ts"))
     yield* systems.load(yield* called, file, Option.getOrUndefined(id))
   })).pipe(Command.withDescription("Load a module into the running kernel."), examples(["aaax modules load ./my-module.ts", "dock it now"]))
+const moduleFile = word("file", "A module file")
+const moduleSign = Command.make("sign", {
+  file: moduleFile,
+  key: text("key", "File of the publisher's key, made when it is not there; default: ~/.config/aaax/publisher-key.jwk"),
+  tier: Flag.Literals("tier", ["worker", "process", "jail"] as const).pipe(Flag.withDescription("The weakest tier that it is to run in"), Flag.withDefault("jail" as const))
+}, Effect.fnUntraced(function*({ file, ...flags }) {
+  const signing = yield* Effect.promise(() => import("./module-signature.ts"))
+  yield* signing.sign(yield* called, file, given(flags))
+})).pipe(
+  Command.withDescription("Sign a module: every file of it and what it asks for, into a file beside it. Runs it in a process of its own to hear what it asks for."),
+  examples(["aaax module sign ./crawler.ts", "writes crawler.ts.signed.json, and prints the key that others trust"])
+)
+const moduleVerify = Command.make("verify", { file: moduleFile, publisher: text("publisher", "The key that must have signed it") },
+  Effect.fnUntraced(function*({ file, publisher }) {
+    const signing = yield* Effect.promise(() => import("./module-signature.ts"))
+    yield* signing.verify(yield* called, file, Option.getOrUndefined(publisher))
+  })).pipe(
+  Command.withDescription("Check a module's signature and every file of it. Runs none of its code."),
+  examples(["aaax module verify ./crawler.ts", "exit 0 when it holds, 4 when not"])
+)
+const module = Command.make("module").pipe(Command.withDescription("Sign and verify module files."), Command.withSubcommands([moduleSign, moduleVerify]))
+
 const modulesApprove = Command.make("approve", { id: word("id", "Id of a module that waits") }, Effect.fnUntraced(function*({ id }) {
   const systems = yield* Effect.promise(() => import("./systems.ts"))
   yield* systems.approve(yield* called, id)
@@ -371,7 +393,7 @@ const exportCommand = Command.make("export", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, modules, cap, budget, enroll, token, clock, importCommand, exportCommand,
+  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, module, modules, cap, budget, enroll, token, clock, importCommand, exportCommand,
   ...policyCommands, ...portableCommands
 ] as const
 

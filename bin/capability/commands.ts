@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import { capToken } from "../enroll/commands.ts"
 import { called, count, examples, given, list, text, word } from "../flag.ts"
 
 const verbs = Effect.promise(() => import("./verbs.ts"))
@@ -73,5 +74,5 @@ export const cap = Command.make("cap", filter, Effect.fnUntraced(function*(flags
   yield* (yield* verbs).list(yield* called, given(flags))
 })).pipe(
   Command.withDescription("Who may use what, within which limits."), examples(["aaax cap", "grants that are in force"]),
-  Command.withSubcommands([ls, show, issue, delegate, revoke])
+  Command.withSubcommands([ls, show, issue, delegate, revoke, capToken])
 )

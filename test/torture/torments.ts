@@ -3,8 +3,10 @@ import { cedarTorment } from "./cedar.ts"
 import { exchange } from "./exchange.ts"
 import { fuzz } from "./fuzz.ts"
 import { matrix } from "./matrix/matrix.ts"
+import { mutationsTorment } from "./mutations.ts"
 import { points } from "./terms.ts"
 import { racesTorment } from "./races.ts"
+import { tamperTorment } from "./tamper.ts"
 import { numbers, seconds, type Torment } from "./torment.ts"
 import { torture } from "./torture.ts"
 
@@ -80,4 +82,4 @@ const everyPoint: Torment = {
   }
 }
 
-export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint, cedarTorment, racesTorment]
+export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint, cedarTorment, racesTorment, tamperTorment, mutationsTorment]
