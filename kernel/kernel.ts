@@ -497,7 +497,7 @@ export const make = Effect.fnUntraced(function*(
       store: { ...store.statistics(), stopped: store.stopped() ?? null },
       systems: constellation.all().length,
       grants: Gate_.grantCount(kept),
-      ...Gate_.counts(kept),
+      ...Gate_.counts(kept, rules),
       proof: { from: proofFrom, terminal: proof.hasTerminal, passphrase: proof.hasPassphrase },
       journalHead: kept.state().cursor,
       clockJump: clock.jump() ?? null

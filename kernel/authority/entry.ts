@@ -210,6 +210,8 @@ export interface WarrantEdited extends Traced {
   readonly quorum: number
   readonly rule: string
   readonly verdict: string
+  /** What the executor declares that these arguments cost at most; absent: it declares nothing. */
+  readonly cost?: Cost
 }
 export interface StandingGranted { readonly kind: "standing.granted"; readonly at: number; readonly warrant: string; readonly standing: Standing }
 export interface StandingRevoked { readonly kind: "standing.revoked"; readonly at: number; readonly standing: string; readonly by: SystemId }

@@ -20,7 +20,7 @@ import { decideCompensate } from "./decide/compensate.ts"
 import type { Decision, Rules } from "./decide/decision.ts"
 import { decideEdit } from "./decide/edit.ts"
 import { decideStandingRevoke, standingOf, standingRefusal } from "./decide/standing.ts"
-import { decideReconcile } from "./decide/warrant.ts"
+import { decideReconcile, isLost } from "./decide/warrant.ts"
 import { entryOf, type Entry } from "./entry.ts"
 import { preview } from "./gate/preview.ts"
 import { visible, type Outside, type Proof } from "./gate/proof.ts"
@@ -119,6 +119,8 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     // Both come from JSON that the kernel keeps.
     return {
       ...warrant,
+      // Until its executor is back, nobody knows; what its recovery allows is done then.
+      ...(isLost(journal.state(), warrant, isServed) ? { state: "unknown" as const, reason: `the kernel ended while it was under way, and nobody serves ${warrant.executor} since` } : {}),
       verdict,
       answer: answered,
       reconciled,
@@ -127,6 +129,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     }
   })
 
+  const isServed = (executor: string): boolean => rules.executor(executor) !== undefined
   const told = (entries: ReadonlyArray<Entry>): Told | undefined => entries.reduce<Told | undefined>(tell, undefined)
   const story = (id: string): Effect.Effect<Told | undefined> =>
     Effect.map(Effect.orDie(journal.about(id)), (placed) => told(placed.map(({ entry }) => entry)))
@@ -249,8 +252,9 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     list: Effect.fnUntraced(function*({ limit = pageEventsDefault, state, system } = {}) {
       const isOf = (warrant: Warrant): boolean => system === undefined || warrant.system === system
       if (state === undefined || order[state] !== undefined) {
+        const stateOf = (warrant: Warrant): WarrantState => (isLost(journal.state(), warrant, isServed) ? "unknown" : warrant.state)
         const wanted = [...HashMap.values(journal.state().warrants)]
-          .filter((warrant) => isOf(warrant) && (state === undefined || warrant.state === state)).sort(byUrgency).slice(0, limit)
+          .filter((warrant) => isOf(warrant) && (state === undefined || stateOf(warrant) === state)).sort(byUrgency).slice(0, limit)
         // Of one that waits and was not edited, the fold knows all; of the others it does not keep what was said before.
         return yield* Effect.forEach(wanted, (warrant) =>
           warrant.state === "escalated" ? view(asked(warrant)) : Effect.flatMap(story(warrant.id), (one) => view(one ?? asked(warrant))))
@@ -302,7 +306,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
       Effect.flatMap(journal.submit(decideStandingRevoke(id, by)), ({ answer }) =>
         answer === undefined ? Effect.fail(new StandingNotFound({ standing: id })) : Effect.succeed(answer)),
     reconcile: (id, by, outcome, reason) =>
-      Effect.suspend(() => submitted(whole(id), by, "reconcile", decideReconcile(whole(id), by, outcome, reason))),
+      Effect.suspend(() => submitted(whole(id), by, "reconcile", decideReconcile(whole(id), by, outcome, reason, isServed))),
     compensate: (id, by, reason, { outside } = {}) =>
       compensation.on(id, Effect.fnUntraced(function*(done): Effect.fn.Return<GateView, AnswerError> {
         if (done !== undefined) {
@@ -324,12 +328,13 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
 }
 
 /** Warrants that wait for a human, and those whose outcome nobody knows. */
-export const counts = (journal: Journal): { readonly waiting: number; readonly unknown: number } => {
+export const counts = (journal: Journal, rules: Pick<Rules, "executor">): { readonly waiting: number; readonly unknown: number } => {
   let waiting = 0
   let unknown = 0
-  for (const warrant of HashMap.values(journal.state().warrants)) {
+  const state = journal.state()
+  for (const warrant of HashMap.values(state.warrants)) {
     if (warrant.state === "escalated") waiting++
-    if (warrant.state === "unknown") unknown++
+    if (warrant.state === "unknown" || isLost(state, warrant, (name) => rules.executor(name) !== undefined)) unknown++
   }
   return { waiting, unknown }
 }

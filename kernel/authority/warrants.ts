@@ -15,7 +15,7 @@ import type { Warrant } from "../../protocol/warrant.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { executorCallsMax, executorMillisDefault, labelLengthMax, labelsMax, resultTextMax, statusMillisMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
-import { contained, inWords } from "../executor/executor.ts"
+import { contained, inWords, recoveryFor } from "../executor/executor.ts"
 import { makeCircuits } from "../guard/circuit.ts"
 import type { Redaction } from "../guard/redaction.ts"
 import { compensationPayload, doneOf } from "./decide/compensate.ts"
@@ -319,8 +319,11 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     }
     const executor = executorOf(warrant.executor)
     if (executor === undefined) return
-    if (warrant.recovery === "idempotent") return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id, "perhaps")))
     const payload = yield* payloadOf(warrant)
+    // Declared when it was decided and declared now: the more careful word counts, whatever the risk.
+    const declared = warrant.compensates === undefined ? recoveryFor(executor, { target: warrant.target, payload }) : (executor.compensateRecovery ?? "none")
+    if (declared === "none") return yield* Effect.asVoid(journal.submit(decideFinish(warrant.id, warrant.attempt, unknown(broken))))
+    if (warrant.recovery === "idempotent" && declared === "idempotent") return yield* Effect.asVoid(journal.submit(decideRestart(warrant.id, "perhaps")))
     const status = executor.status === undefined
       ? undefined
       : yield* Effect.exit(statusOf(executor, warrant, callOf(warrant, payload)))

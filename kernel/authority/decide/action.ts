@@ -169,7 +169,7 @@ export const decideAction = (
   const held = replaced ? reservation(state, { system, grant: request.capability, ...final }, executor, now) : affordable
   if ("refusal" in held) return deny("budget", held.refusal)
   if (verdict.outcome === "escalate") {
-    const shape = { system, executor: request.executor, action: request.action, target: request.target, risk: riskOf(payload) }
+    const shape = { system, executor: request.executor, action: request.action, target: request.target, risk: riskOf(payload), labels: reference.labels ?? [] }
     const standing = executor.gated === true || compensates !== undefined ? undefined : standingAnswer(rules, state, shape, now)
     if (standing !== undefined) return decided("started", standing.id, standing.reason, payload, artifact, null, { standing: standing.id, ...final, ...held })
     if (heldBy(state, system).waiting >= warrantsWaitingMax) {

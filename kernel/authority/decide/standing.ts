@@ -31,6 +31,7 @@ export const shapeOf = (warrant: Warrant): Shape => {
 /** Why no more standing approvals may be given, or nothing. */
 export const standingRefusal = (rules: Rules, state: AuthorityState, warrant: Warrant, now: number): string | undefined => {
   if ((rules.quorum?.[warrant.risk] ?? 1) > 1) return `${warrant.risk} actions need ${rules.quorum?.[warrant.risk]} approvers each time`
+  if (rules.executor(warrant.executor)?.gated === true || warrant.compensates !== undefined) return `${warrant.executor} waits for a human each time`
   let live = 0
   for (const standing of HashMap.values(state.standing)) if (isLive(standing, now)) live++
   return live >= standingMax ? `${standingMax} standing approvals are in force, the most there can be` : undefined

@@ -1,9 +1,11 @@
 // The life of a warrant that was started: its outcome, a second attempt after a crash, and what somebody found out.
 import type { SystemId } from "../../../protocol/names.ts"
+import type { Warrant } from "../../../protocol/warrant.ts"
 import { sameTrace, type WarrantFinished } from "../entry.ts"
-import { lookup } from "../state/state.ts"
+import { lookup, type AuthorityState } from "../state/state.ts"
 import { allows } from "../verify.ts"
 import { no, type Answered } from "./answer.ts"
+import { approverRefusal } from "./approver.ts"
 import { settlementOf } from "./budget.ts"
 import { compensated } from "./compensate.ts"
 import type { Decision } from "./decision.ts"
@@ -51,10 +53,10 @@ export const decideRestart = (id: string, happened: "no" | "perhaps"): Decision<
   }
   // It stays as it is until the kernel is thawed, and is looked at again then.
   if (state.frozen !== null) return { entries: [], answer: false }
-  const { attempt, executor, grant, risk, system, target } = warrant
+  const { action, attempt, executor, grant, risk, system, target } = warrant
   // What the operator takes back needs no grant.
   const isOperators = warrant.compensates !== undefined && grant === null
-  const asked = { token: grant ?? "", holder: system, resource: executor, access: "execute", target, risk, isCharged: true } as const
+  const asked = { token: grant ?? "", holder: system, resource: executor, access: "execute", action, target, risk, isBound: true, isCharged: true } as const
   if (!isOperators && !allows(state, asked, now)) {
     const reason = "the kernel ended while it was under way, and its capability has ended since"
     return happened === "no"
@@ -67,12 +69,21 @@ export const decideRestart = (id: string, happened: "no" | "perhaps"): Decision<
   }
 }
 
-export const decideReconcile = (id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string): Decision<Answered> => (state, now) => {
+/** It was started by an earlier boot, and waits for its executor to come back: nobody knows more of it than of an unknown one. */
+export const isLost = (state: AuthorityState, warrant: Warrant, isServed: (executor: string) => boolean): boolean =>
+  warrant.state === "started" && warrant.kernelEpoch !== state.boot && !isServed(warrant.executor)
+
+/** `isServed`: whether there is an executor of this name; absent: there is. */
+export const decideReconcile = (
+  id: string, by: SystemId, outcome: "succeeded" | "failed", reason: string, isServed: (executor: string) => boolean = () => true
+): Decision<Answered> => (state, now) => {
   const warrant = lookup(state.warrants, id)
-  if (warrant === undefined || warrant.state !== "unknown") return no("its outcome is not unknown")
+  if (warrant === undefined || (warrant.state !== "unknown" && !isLost(state, warrant, isServed))) return no("its outcome is not unknown")
   // The operator took it back, and says what became of that.
   const isOperators = warrant.compensates !== undefined && warrant.grant === null
-  if (warrant.system === by && !isOperators) return no("the requester must not say what became of its own action", true)
+  if (!isOperators && approverRefusal(state, warrant, by) !== undefined) {
+    return no("neither the requester nor whoever it got its authority from may say what became of its action", true)
+  }
   return {
     entries: [{
       kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt: warrant.attempt, outcome, reason,

@@ -137,7 +137,7 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
       // Whoever approved before approved something else.
       return changeWarrant(state, entry.warrant, {
         digest: entry.digest, payloadArtifact: entry.payloadArtifact, rule: entry.rule, reason: entry.verdict, editedBy: entry.by, approvals: [],
-        risk: entry.risk, recovery: entry.recovery, ...(entry.quorum > 1 ? { quorum: entry.quorum } : {})
+        risk: entry.risk, recovery: entry.recovery, ...(entry.cost === undefined ? {} : { cost: entry.cost }), ...(entry.quorum > 1 ? { quorum: entry.quorum } : {})
       })
     case "standing.granted":
       return giveStanding(state, entry.standing)
