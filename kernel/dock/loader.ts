@@ -80,9 +80,6 @@ interface HeldModule {
   readonly release: () => void
 }
 
-/** Named by the ancestor or by us, and not part of this version: refused by name, never docked as a placeholder. */
-const unavailable: ReadonlySet<string> = new Set(["llm", "lllm"])
-
 export const make = ({ constellation, journal, program, rules, source }: LoaderOptions): Loader => {
   const held = new Map<string, HeldModule>()
 
@@ -99,11 +96,8 @@ export const make = ({ constellation, journal, program, rules, source }: LoaderO
   ): Effect.fn.Return<Loaded, ModuleRejected> {
     const { manifest } = module
     const reject = (reason: string) => new ModuleRejected({ module: manifest.id, reason })
-    if (manifest.framework === "lllm" && module.lllmToml === undefined) {
-      return yield* reject("framework 'lllm' needs lllm_toml, and is not offered by this version; use framework 'esm' with a file")
-    }
-    if (unavailable.has(manifest.framework)) {
-      return yield* reject(`framework '${manifest.framework}' is not offered by this version; use framework 'esm' with a file`)
+    if ((manifest.framework === "lllm" || manifest.framework === "llm") && module.system === undefined) {
+      return yield* reject(`framework '${manifest.framework}' needs lllm_toml, the path of a package, or settings with agents; and is loaded by config`)
     }
     if (manifest.framework === "esm" && module.system === undefined) {
       return yield* reject("framework 'esm' needs a file that exports a system (defineModule)")

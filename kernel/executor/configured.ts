@@ -8,6 +8,7 @@ import * as FsRead from "./fs-read.ts"
 import * as FsWrite from "./fs-write.ts"
 import * as Git from "./git.ts"
 import * as HttpFetch from "./http-fetch.ts"
+import * as LlmChat from "./llm/llm-chat.ts"
 import * as ProcessRun from "./process-run.ts"
 import { makeSecrets, type Secrets, type SecretSpec } from "./secrets.ts"
 import type { ExecutorTable, OwnTable, SecretTable } from "./table.ts"
@@ -63,7 +64,7 @@ export const configured = (table: ExecutorTable, given: SecretTable, directory: 
         Object.fromEntries(Object.entries(given).map(([name, secret]) => [name, typeof secret === "string" ? { from: secret } : secret]))
       const secrets = makeSecrets(specs, directory)
       const made: Array<Executor> = []
-      const { git, "fs.read": read, "fs.write": write, "http.fetch": fetch, "process.run": run } = table
+      const { git, "fs.read": read, "fs.write": write, "http.fetch": fetch, "llm.chat": llm, "process.run": run } = table
       if (read !== undefined) made.push(readingOf(read, directory, secrets))
       if (write !== undefined) made.push(FsWrite.executor({ roots: write.roots.map((root) => resolve(directory, root)) }))
       if (run !== undefined) {
@@ -72,6 +73,7 @@ export const configured = (table: ExecutorTable, given: SecretTable, directory: 
       }
       if (fetch !== undefined) made.push(fetchingOf(fetch, directory, secrets))
       if (git !== undefined) made.push(gitOf(git, directory, secrets))
+      if (llm !== undefined) made.push(LlmChat.executor({ ...llm, directory, secrets }))
       return Effect.succeed({ executors: [...made, ...table.own], secrets })
     } catch (error) {
       return error instanceof ConfigInvalid ? Effect.fail(error) : Effect.die(error)

@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import { Risk } from "../../protocol/authority.ts"
 import type { Executor } from "../../protocol/executor.ts"
+import { LlmConfig } from "./llm/config.ts"
 
 const Texts = Schema.Array(Schema.NonEmptyString)
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
@@ -65,6 +66,8 @@ export const ownTable = {
     /** A file of certificates of authorities beside the well-known ones. */
     ca: Schema.optionalKey(Schema.NonEmptyString)
   })),
+  /** Backends by name: a local server, a provider, rules, recorded answers. */
+  "llm.chat": Schema.optionalKey(LlmConfig),
   git: Schema.optionalKey(Schema.Struct({
     /** Name -> folder, or more of it. */
     repositories: Schema.Record(Schema.NonEmptyString, Repository),
@@ -96,6 +99,7 @@ export const knownKeys: Readonly<Record<string, ReadonlyArray<string>>> = {
   "executors.process.run": ["programs", "timeoutMillis", "outputBytesMax"],
   "executors.http.fetch": ["allow", "allowPrivate", "timeoutMillis", "answerBytesMax", "redirectsMax", "ca"],
   "executors.http.fetch.allow[]": ["hosts", "methods", "ports", "schemes", "risk", "idempotencyKey"],
+  "executors.llm.chat": ["default", "aliases", "backends"],
   "executors.git": ["repositories", "committer"],
   "executors.git.committer": ["name", "email"]
 }

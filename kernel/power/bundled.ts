@@ -1,7 +1,7 @@
 // The modules that come with AAAX, by the names that a config may use for them.
 
 export const bundledModules = [
-  "aaax/modules/approvals", "aaax/modules/echo", "aaax/modules/report", "aaax/modules/survey", "aaax/modules/watch"
+  "aaax/modules/approvals", "aaax/modules/echo", "aaax/modules/llm", "aaax/modules/report", "aaax/modules/survey", "aaax/modules/watch"
 ] as const
 export type BundledModule = (typeof bundledModules)[number]
 

@@ -19,7 +19,9 @@ import { readSigned, type SignedManifest } from "../tier/signature.ts"
 import type { Tiers } from "../tier/tiers.ts"
 import { findProgram } from "../tier/tools.ts"
 import { version } from "../version.ts"
+import { agentsOf, isTactic } from "./agents.ts"
 import { bundledModules, isBundled, type BundledModule, type LoadBundled } from "./bundled.ts"
+import { PackageInvalid } from "./lllm-package.ts"
 import { type RunScript, sentence } from "./script.ts"
 
 export interface ModulePower {
@@ -222,9 +224,28 @@ export const moduleFiles = (base: string, power: ModulePower): ModuleFiles => {
     return { system: opened.system, release: opened.close, file: files[0] ?? file, digest, isolation: where }
   })
 
+  /** A tactic: the bundled module with what a package or the config's settings say. */
+  const tactic = Effect.fnUntraced(function*(entry: ModuleConfig, config: KernelConfig, tier: Tier | undefined): Effect.fn.Return<ConfiguredModule, ModuleRejected> {
+    const rejected = (reason: string): ModuleRejected => new ModuleRejected({ module: entry.id, reason })
+    const toml = entry.lllmToml ?? entry.manifest?.lllm_toml ?? undefined
+    const { strictBoot: strict, discoverSharedPackages: shared } = config.libos
+    const found = yield* Effect.try({
+      try: () => agentsOf(entry, toml, { directory: base, strict, shared }),
+      catch: (error) => rejected(error instanceof PackageInvalid ? error.message : sentence(error))
+    })
+    if (found.ignored.length > 0) yield* Effect.logWarning(`module ${entry.id}: its package says what is not followed here: ${found.ignored.join(", ")}`)
+    const loaded = yield* read("aaax/modules/llm", {
+      module: entry.id, id: entry.id, settings: found.settings, tier, limits: entry.limits, pinned: undefined, by: "config", check: () => Effect.void
+    })
+    const digest = sha256(JSON.stringify([loaded.digest, ...found.files.map(({ bytes, path }) => [path, sha256(bytes)])]))
+    if (entry.digest !== undefined && entry.digest !== digest) return yield* rejected(`it is pinned to ${entry.digest} and is ${digest}`)
+    return moduleOf({ ...entry, framework: entry.framework ?? entry.manifest?.framework ?? "lllm" }, { ...loaded, digest })
+  })
+
   const ofEntry = (entry: ModuleConfig, config: KernelConfig): Effect.Effect<ConfiguredModule, ModuleRejected> => {
     if (commandOf(entry) !== undefined) return Effect.map(program(entry, "config"), (loaded) => moduleOf({ ...entry, framework: "process" }, loaded))
     const tier = entry.manifest?.tier ?? entry.tier
+    if (isTactic(entry)) return tactic(entry, config, tier)
     if (entry.file === undefined) {
       if (tier !== undefined && tier !== "in-process" && entry.system !== undefined) {
         return Effect.fail(new ModuleRejected({ module: entry.id, reason: `an object of this process cannot run in tier '${tier}': put it into a file, and name the file` }))
