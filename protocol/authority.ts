@@ -211,6 +211,8 @@ export type Question = Judged & (
       readonly external?: boolean
       /** The request names a fence. */
       readonly fenced?: boolean
+      /** How often its grant was passed on before it came to this system; absent: it was not. */
+      readonly delegations?: number
       /** What the executor says that it costs at most. */
       readonly cost?: Cost
       /** Left of each limited unit before this action, at the account that has the least. Absent: nothing limits it. */

@@ -110,7 +110,7 @@ export const makePolicy = (rules: ReadonlyArray<Rule>): Policy => {
     explain: (question) =>
       kept
         .map((rule) => ({ rule: rule.name, description: rule.description, decision: ask(rule, question) ?? null }))
-        .sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1)),
+        .sort((a, b) => (canonical([a.rule, a]) < canonical([b.rule, b]) ? -1 : 1)),
     ...(engines.length === 0 ? {} : { engines })
   }
 }

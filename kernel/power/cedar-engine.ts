@@ -150,16 +150,34 @@ const startRun = (place: string, ended: () => void): Run => {
   const process = spawn(globalThis.process.execPath, [`--max-old-space-size=${cedarHeapMegabytes}`, "-e", source, "--", place, String(cedarPoliciesMax)], {
     stdio: ["pipe", "pipe", "ignore"], env: {}, cwd: "/", detached: true
   })
-  const waiting = new Map<number, (answer: Answer) => void>()
+  /** In the order in which they are answered. */
+  const waiting = new Map<number, { readonly millis: number; readonly answer: (answer: Answer) => void }>()
+  let timer: NodeJS.Timeout | undefined
   let lastId = 0
   let parts: Array<string> = []
   let isLost = false
   const lost = (): void => {
     if (isLost) return
     isLost = true
-    for (const answer of waiting.values()) answer(gone)
-    waiting.clear()
+    answerAll(gone)
     ended()
+  }
+  const answerAll = (answer: Answer): void => {
+    clearTimeout(timer)
+    const left = [...waiting.values()]
+    waiting.clear()
+    for (const one of left) one.answer(answer)
+  }
+  /** The time of each begins when those before it are answered: a long line is not a slow engine. */
+  const arm = (): void => {
+    clearTimeout(timer)
+    const [first] = waiting.values()
+    if (first === undefined) return
+    timer = setTimeout(() => {
+      // What hangs once hangs for all: it is ended, and started anew.
+      process.kill("SIGKILL")
+      answerAll(slow(first.millis))
+    }, first.millis)
   }
   process.on("error", lost)
   process.on("close", lost)
@@ -170,9 +188,10 @@ const startRun = (place: string, ended: () => void): Run => {
     for (let at = 0; at < lines.length - 1; at++) {
       const { id, ...answer } = JSON.parse(parts.join("") + lines[at]!) as Answer & { readonly id: number } // what the child above says
       parts = []
-      waiting.get(id)?.(answer)
+      waiting.get(id)?.answer(answer)
       waiting.delete(id)
     }
+    if (lines.length > 1) arm()
     parts.push(lines.at(-1)!)
   })
   // It must not keep the kernel's process alive.
@@ -183,16 +202,8 @@ const startRun = (place: string, ended: () => void): Run => {
     ask: (message, millis) =>
       new Promise((resolve) => {
         const id = ++lastId
-        const timer = setTimeout(() => {
-          waiting.delete(id)
-          // What hangs once hangs for all: it is ended, and started anew.
-          process.kill("SIGKILL")
-          resolve(slow(millis))
-        }, millis)
-        waiting.set(id, (answer) => {
-          clearTimeout(timer)
-          resolve(answer)
-        })
+        waiting.set(id, { millis, answer: resolve })
+        if (waiting.size === 1) arm()
         process.stdin.write(JSON.stringify({ id, ...message }) + "\n")
       })
   }

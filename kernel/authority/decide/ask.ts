@@ -19,8 +19,10 @@ export class Unjudged extends Error {
   }
 }
 
+const nowhere = "lost"
+
 export const lostPolicy: Policy = {
-  version: "lost",
+  version: nowhere,
   description: "the policy in force is not here: everything is denied",
   ask: () => ({ outcome: "deny", rule: "policy", reason: "the policy in force is not here; see aaax policy show", unavailable: true })
 }
@@ -69,12 +71,29 @@ export const judgedOf = (policy: Policy, question: Question): Question | undefin
   return { ...question, judged }
 }
 
+/** Set while a decision is made for the last time, which is synchronous: what is not known then is unavailable. */
+let isLastTime = false
+
+const forTheLastTime = <A>(decision: Decision<A>): Decision<A> => (state, now) => {
+  isLastTime = true
+  try {
+    return decision(state, now)
+  } finally {
+    isLastTime = false
+  }
+}
+
+const restless: Verdict = { outcome: "deny", rule: "policy", reason: "what its engine was asked changed each time before it had answered; ask again", unavailable: true }
+
 /* hot */
 /** What the policy in force says. Throws `Unjudged` when an engine has to be asked first. */
 export const askPolicy = (rules: Rules, state: AuthorityState, question: Question): Asked => {
   const policy = policyIn(rules, state)
   const judged = judgedOf(policy, question)
-  if (judged === undefined) throw new Unjudged(policy, question)
+  if (judged === undefined) {
+    if (isLastTime) return { verdict: restless, question, policy: policy.version }
+    throw new Unjudged(policy, question)
+  }
   return { verdict: policy.ask(judged), question: judged, policy: policy.version }
 }
 
@@ -93,8 +112,8 @@ export const askNow = (rules: Rules, state: AuthorityState, question: Question):
 /** Submits a decision that asks policy; asks engines as often as what it depends on has moved, and not for ever. */
 export const submitAsking = <A>(journal: Pick<Journal, "submit">, decision: Decision<A>): Effect.Effect<Submitted<A>> => {
   const attempt = (round: number): Effect.Effect<Submitted<A>> =>
-    Effect.catchDefect(journal.submit(decision), (defect) =>
-      defect instanceof Unjudged && round < judgementRoundsMax
+    Effect.catchDefect(journal.submit(round === judgementRoundsMax ? forTheLastTime(decision) : decision), (defect) =>
+      defect instanceof Unjudged
         ? Effect.andThen(judge(defect.policy, defect.question), attempt(round + 1))
         : Effect.die(defect))
   return attempt(0)
