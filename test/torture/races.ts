@@ -95,12 +95,59 @@ const answerTogether = async (arena: Arena): Promise<number> => {
   return starts
 }
 
+/** Two of these have to agree, and one of them says yes twice: answers how often it was started. */
+const agreeTogether = async (arena: Arena): Promise<number> => {
+  const { pause, random, reference, started, state, submit } = arena
+  const asked = reference("one")
+  const root = await issue(arena, "one", "final", {})
+  const inTwos: Rules = { ...rules, quorum: { irreversible: 2 } }
+  await submit(decideAction(inTwos, asked, { action: "race", executor: "final", target: "", capability: root, risk_level: "low" }))
+  await submit(decideAnswer(inTwos, asked.request, "ada", "approved", ""))
+  if (started([asked.request]) > 0) throw new Error("one approver was enough")
+  await Promise.all(random.shuffle(["ada", "ada", "ben", "eve"]).map(async (human) => {
+    await pause()
+    await submit(decideAnswer(inTwos, asked.request, human, "approved", ""))
+  }))
+  const starts = started([asked.request])
+  const by = new Set(lookup(state().warrants, asked.request)?.approvals?.map((approval) => approval.by))
+  if (by.size !== 2 || !by.has("ada")) throw new Error(`it was approved by ${[...by].join(", ")}`)
+  await submit(decideFinish(asked.request, 1, { outcome: "succeeded", reason: "", result: null, resultArtifact: null }))
+  await submit(decideRevoke(root))
+  return starts
+}
+
+/** One more of the same is allowed, and several ask: answers how many were started. */
+const allowedTogether = async (arena: Arena): Promise<number> => {
+  const { pause, random, reference, started, state, submit } = arena
+  const root = await issue(arena, "one", "final", {})
+  const ask = async (target: string): Promise<string> => {
+    const asked = reference("one")
+    await submit(decideAction(rules, asked, { action: "race", executor: "final", target, capability: root, risk_level: "low" }))
+    return asked.request
+  }
+  const first = await ask("a/0")
+  await submit(decideAnswer(rules, first, "ada", "approved", "", undefined, { millis: 60_000, target: "a/*", uses: 1 }))
+  const warrants = await Promise.all(random.shuffle(["a/1", "a/2", "a/3"]).map(async (target) => {
+    await pause()
+    return ask(target)
+  }))
+  const winners = started(warrants)
+  for (const id of [first, ...warrants]) {
+    if (lookup(state().warrants, id)?.state === "escalated") await submit(decideAnswer(rules, id, "ada", "refused", ""))
+    else await submit(decideFinish(id, 1, { outcome: "succeeded", reason: "", result: null, resultArtifact: null }))
+  }
+  await submit(decideRevoke(root))
+  return winners
+}
+
 /** What is raced for, and how many got it: always one. */
 export const races = {
   "last use": (arena: Arena) => useTogether(arena, { usesMax: 1 }),
   "last start of a rate": (arena: Arena) => useTogether(arena, { rate: { count: 1, perMillis: 60_000 } }),
   "last unit of a budget": (arena: Arena) => useTogether(arena, { budget: { actions: 1 } }),
-  "one approval": answerTogether
+  "one approval": answerTogether,
+  "the last of two approvers": agreeTogether,
+  "last use of a standing approval": allowedTogether
 } as const
 export type RaceName = keyof typeof races
 
@@ -196,7 +243,7 @@ export const race = async (
 export const racesTorment: Torment = {
   option: "races",
   argument: "COUNT",
-  says: "lets requesters race COUNT times each for the last use, the last start of a rate, the last unit of a budget, and one approval",
+  says: "lets requesters race COUNT times each for the last use, the last start of a rate, the last unit of a budget, one approval, the last of two approvers, and the last use of a standing approval",
   run: async ({ count, progress, seed }) => {
     const reports: Array<RaceReport> = []
     // The keys of the table.
