@@ -47,10 +47,10 @@ export const boundedPattern = (source: string): BoundedPattern => {
     group.atoms.push(atom)
     last = { group: undefined, atom }
   }
+  /** There is something that it is about: the constructor took the pattern. */
   const repeat = (least: number, most: number): void => {
     const group = current()
     const inner = last?.group
-    if (last === undefined) throw refuse("repeats nothing")
     if (most > 1 && inner !== undefined && inner.varies) {
       // (?:\.[a-z]+)* is clear about where each round begins: at a character that nothing else in it can be.
       const opening = inner.opensWith

@@ -1,7 +1,5 @@
 // Rows of channels and events.
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { InvalidPayload, TooLarge } from "../../../../protocol/errors.ts"
 import type { Channel } from "../../../../protocol/channel.ts"
@@ -59,10 +57,9 @@ export const channelRows = ({ channel, events }: Resources): ReadonlyArray<Row> 
     let page = first
     let left = limit - first.events.length
     while (left > 0 && page.next < page.head) {
-      const exit = await Effect.runPromiseExit(events.query(visitor, channel, { after: page.next, limit: Math.min(left, pageEventsMax), filter }))
-      if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
-      if (exit.value.next <= page.next) return
-      page = exit.value
+      const next = await Effect.runPromise(events.query(visitor, channel, { after: page.next, limit: Math.min(left, pageEventsMax), filter }))
+      if (next.next <= page.next) return
+      page = next
       left -= page.events.length
       yield page.events
     }
