@@ -9,26 +9,20 @@
 import { createHash, createPublicKey, verify as isSignature } from "node:crypto"
 import { readFileSync, realpathSync } from "node:fs"
 import { pathToFileURL } from "node:url"
+import { parseArgs } from "node:util"
 
 type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 type Fields = { readonly [key: string]: Json }
 
-export interface Verdict {
+/** `problems` in words, the first one first; `firstBad` is the position of the first entry that is wrong. */
+export interface Verdict extends Partial<Record<"entries" | "firstBad" | "size", number>>, Partial<Record<"key" | "root", string>> {
   readonly ok: boolean
   readonly what: "bundle" | "receipt"
-  /** What is wrong, in words, the first one first. */
   readonly problems: ReadonlyArray<string>
-  /** Position of the first entry that is wrong. */
-  readonly firstBad?: number
-  readonly key?: string
-  readonly entries?: number
-  readonly size?: number
-  readonly root?: string
   readonly claims?: Json
 }
 
-// --- Bytes -----------------------------------------------------------------------------------------------------------
-
+// --- Bytes
 const sha256 = (...parts: ReadonlyArray<string | Uint8Array>): Buffer => {
   const hash = createHash("sha256")
   for (const part of parts) hash.update(part)
@@ -53,8 +47,7 @@ const keyOf = (text: string): ReturnType<typeof createPublicKey> | undefined => 
   return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: text }, format: "jwk" })
 }
 
-// --- The Merkle tree of RFC 6962 --------------------------------------------------------------------------------------
-
+// --- The Merkle tree of RFC 6962
 const leafOf = (cursor: number, hash: string): Buffer => sha256(Buffer.of(0), `${cursor}\n${hash}`)
 const nodeOf = (left: Uint8Array, right: Uint8Array): Buffer => sha256(Buffer.of(1), left, right)
 
@@ -107,21 +100,14 @@ const isBeginning = (from: number, oldRoot: string, to: number, newRoot: string,
   return sn === 0 && fr.toString("hex") === oldRoot && sr.toString("hex") === newRoot
 }
 
-// --- Checkpoints: a C2SP signed note ----------------------------------------------------------------------------------
+// --- Checkpoints: a C2SP signed note
+type Checkpoint = { readonly origin: string; readonly size: number; readonly root: string }
 
-interface Checkpoint {
-  readonly origin: string
-  readonly size: number
-  readonly root: string
-  readonly chain: string
-  readonly cursor: number
-}
-
-const noteForm = /^((\S+)\n(0|[1-9]\d*)\n([A-Za-z0-9+/]{43}=)\nchain (-|[0-9a-f]{64})\ncursor (0|[1-9]\d*)\n(?:snapshot [1-9]\d* [0-9a-f]{64}\n)?)\n— (\S+) ([A-Za-z0-9+/]+=*)\n$/u
+const noteForm = /^((\S+)\n(0|[1-9]\d*)\n([A-Za-z0-9+/]{43}=)\nchain (?:-|[0-9a-f]{64})\ncursor (?:0|[1-9]\d*)\n(?:snapshot [1-9]\d* [0-9a-f]{64}\n)?)\n— (\S+) ([A-Za-z0-9+/]+=*)\n$/u
 
 /** A checkpoint whose signature holds, or why it does not count. */
 const openNote = (note: string, key: string): Checkpoint | string => {
-  const [, text = "", origin = "", size = "", root = "", chain = "", cursor = "", name = "", line = ""] = noteForm.exec(note) ?? []
+  const [, text = "", origin = "", size = "", root = "", name = "", line = ""] = noteForm.exec(note) ?? []
   const publicKey = keyOf(key)
   const bytes = Buffer.from(line, "base64")
   if (text === "" || name !== origin || bytes.length !== 68 || bytes.toString("base64") !== line || publicKey === undefined) return "it is no checkpoint"
@@ -129,21 +115,17 @@ const openNote = (note: string, key: string): Checkpoint | string => {
   if (!id.equals(bytes.subarray(0, 4))) return "another key signed it"
   if (!isSignature(null, Buffer.from(text), publicKey, bytes.subarray(4))) return "its signature is wrong"
   const digest = Buffer.from(root, "base64")
-  return digest.toString("base64") === root ? { origin, size: Number(size), root: digest.toString("hex"), chain, cursor: Number(cursor) } : "it is no checkpoint"
+  return digest.toString("base64") === root ? { origin, size: Number(size), root: digest.toString("hex") } : "it is no checkpoint"
 }
 
 const notesOf = (file: string): ReadonlyArray<string> => file.split(/(?<=\n— [^\n]*\n)\n*/u).filter((note) => note.trim() !== "")
 
-// --- Bundles ----------------------------------------------------------------------------------------------------------
-
-export interface BundleExpectations {
-  /** The key that is known from elsewhere; absent: the bundle's own, which says only that it agrees with itself. */
-  readonly key?: string
-  /** Checkpoints that were kept elsewhere. */
-  readonly checkpoints?: string
-}
-
-export const verifyBundle = (text: string, expected: BundleExpectations = {}): Verdict => {
+// --- Bundles
+/**
+ * `key` is known from elsewhere; without it the bundle's own says only that it agrees with itself. `checkpoints` were kept
+ * elsewhere.
+ */
+export const verifyBundle = (text: string, expected: { readonly key?: string; readonly checkpoints?: string } = {}): Verdict => {
   const problems: Array<string> = []
   let firstBad: number | undefined
   const bad = (problem: string, cursor?: number): void => {
@@ -193,6 +175,8 @@ export const verifyBundle = (text: string, expected: BundleExpectations = {}): V
     else opened.push(checkpoint)
   }
   const newest = opened.at(-1)
+  const own = notesOf(expected.checkpoints ?? "").map((note) => openNote(note, key))
+  const sizes = new Set([...opened, ...own].map((checkpoint) => (typeof checkpoint === "string" ? 0 : checkpoint.size)))
 
   const tree = makeTree()
   const roots = new Map<number, string>()
@@ -223,7 +207,7 @@ export const verifyBundle = (text: string, expected: BundleExpectations = {}): V
     const leaf = leafOf(cursor, hash)
     if (whole) {
       const size = tree.add(leaf)
-      if (opened.some((checkpoint) => checkpoint.size === size)) roots.set(size, tree.root())
+      if (sizes.has(size)) roots.set(size, tree.root())
     } else {
       const path = hexList(entry["path"])
       if (newest === undefined || path === undefined || rootOfInclusion(leaf, index, newest.size, path) !== newest.root) bad(`${where} is not in the journal that was signed`, place)
@@ -260,12 +244,13 @@ export const verifyBundle = (text: string, expected: BundleExpectations = {}): V
     }
     lastBody = order.indexOf(String(body["warrant"]))
   }
-  for (const [n, note] of notesOf(expected.checkpoints ?? "").entries()) {
-    const own = openNote(note, key)
-    if (typeof own === "string") bad(`your checkpoint ${n + 1}: ${own}`)
-    else if (newest !== undefined && own.size > newest.size) bad(`your checkpoint ${n + 1} is of ${own.size} entries, and the bundle ends with ${newest.size}: later ones are missing`)
-    else if (opened.some(({ root, size }) => size === own.size && root !== own.root)) bad(`your checkpoint ${n + 1} is of another journal`)
-    else if (whole && own.size > 0 && rootAt(parsed, own.size) !== own.root) bad(`your checkpoint ${n + 1} is of another journal`)
+  for (const [n, checkpoint] of own.entries()) {
+    if (typeof checkpoint === "string") bad(`your checkpoint ${n + 1}: ${checkpoint}`)
+    else if (newest !== undefined && checkpoint.size > newest.size) bad(`your checkpoint ${n + 1} is of ${checkpoint.size} entries, and the bundle ends with ${newest.size}: later ones are missing`)
+    else if (checkpoint.size > 0) {
+      const root = roots.get(checkpoint.size) ?? opened.find(({ size }) => size === checkpoint.size)?.root
+      if (root !== checkpoint.root) bad(`your checkpoint ${n + 1} ${root === undefined ? "needs the whole journal to be held against" : "is of another journal"}`)
+    }
   }
   return {
     ok: problems.length === 0, what: "bundle", problems, ...(firstBad === undefined ? {} : { firstBad }), key, entries,
@@ -273,15 +258,7 @@ export const verifyBundle = (text: string, expected: BundleExpectations = {}): V
   }
 }
 
-/** The root over the first entries of a whole bundle. */
-const rootAt = (parsed: ReadonlyArray<Fields | undefined>, size: number): string => {
-  const tree = makeTree()
-  for (let n = 1; n <= size; n++) tree.add(leafOf(Number(fieldsOf(parsed[n]?.["entry"])["cursor"]), String(fieldsOf(parsed[n]?.["entry"])["hash"])))
-  return tree.root()
-}
-
-// --- Receipts: a compact JWS ------------------------------------------------------------------------------------------
-
+// --- Receipts: a compact JWS
 export const verifyReceipt = (text: string, key: string, bundle?: string): Verdict => {
   const wrong = (problem: string): Verdict => ({ ok: false, what: "receipt", problems: [problem] })
   const parts = text.trim().split(".")
@@ -303,8 +280,7 @@ export const verifyReceipt = (text: string, key: string, bundle?: string): Verdi
   return { ok: true, what: "receipt", problems: [], key, claims }
 }
 
-// --- The command ------------------------------------------------------------------------------------------------------
-
+// --- The command
 const usage = `Usage: aaax-verify BUNDLE [--key KEY] [--checkpoint FILE] [--json]
        aaax-verify RECEIPT --key KEY [--bundle BUNDLE] [--json]
 
@@ -313,43 +289,33 @@ know from somewhere else: without it a bundle is only held against itself.
 `
 
 const main = (args: ReadonlyArray<string>): number => {
-  const flags = new Map<string, string>()
-  const files: Array<string> = []
-  let json = false
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at]!
-    if (arg === "--json") json = true
-    else if (["--key", "--checkpoint", "--bundle"].includes(arg) && args[at + 1] !== undefined) flags.set(arg, args[++at]!)
-    else if (arg.startsWith("-")) return void process.stderr.write(usage), arg === "--help" || arg === "-h" ? 0 : 2
-    else files.push(arg)
-  }
-  const [file] = files
-  if (file === undefined || files.length > 1) return void process.stderr.write(usage), 2
-  const read = (path: string): string => readFileSync(path, "utf8")
-  const key = flags.get("--key")
-  let verdict: Verdict
   try {
-    const text = read(file)
-    const isReceipt = /^[\w-]+\.[\w-]+\.[\w-]+\s*$/.test(text)
-    if (isReceipt && key === undefined) return void process.stderr.write("aaax-verify: a receipt needs --key\n"), 2
-    const checkpoint = flags.get("--checkpoint")
-    const bundle = flags.get("--bundle")
-    verdict = isReceipt
-      ? verifyReceipt(text, key!, bundle === undefined ? undefined : read(bundle))
-      : verifyBundle(text, { ...(key === undefined ? {} : { key }), ...(checkpoint === undefined ? {} : { checkpoints: read(checkpoint) }) })
+    const text = { type: "string" } as const
+    const { positionals: [file, ...more], values } = parseArgs({
+      args: [...args], allowPositionals: true, options: { key: text, checkpoint: text, bundle: text, json: { type: "boolean" }, help: { type: "boolean" } }
+    })
+    const { bundle, checkpoint, json, key } = values
+    if (file === undefined || more.length > 0 || values.help === true) return void process.stderr.write(usage), values.help === true ? 0 : 2
+    const read = (path: string): string => readFileSync(path, "utf8")
+    const given = read(file)
+    const isReceipt = /^[\w-]+\.[\w-]+\.[\w-]+\s*$/.test(given)
+    if (isReceipt && key === undefined) throw new Error("a receipt needs --key")
+    const verdict = isReceipt
+      ? verifyReceipt(given, key ?? "", bundle === undefined ? undefined : read(bundle))
+      : verifyBundle(given, { ...(key === undefined ? {} : { key }), ...(checkpoint === undefined ? {} : { checkpoints: read(checkpoint) }) })
+    const own = key === undefined ? "The key is the bundle's own: compare it with what the kernel's owner told you, or give --key.\n" : ""
+    process.stdout.write(
+      json === true ? `${JSON.stringify(verdict, null, 2)}\n`
+      : !verdict.ok ? `NOT OK  ${verdict.what}\n${verdict.problems.map((problem) => `  ${problem}\n`).join("")}`
+      : isReceipt ? `ok  receipt, signed by ${key}\n${JSON.stringify(verdict.claims, null, 2)}\n`
+      : `ok  ${verdict.entries} entries, held against ${verdict.size} that were signed\nroot  ${verdict.root}\nkey   ${verdict.key}\n${own}`
+    )
+    return verdict.ok ? 0 : 1
   } catch (error) {
     process.stderr.write(`aaax-verify: ${error instanceof Error ? error.message : String(error)}\n`)
     return 2
   }
-  const { ok, problems } = verdict
-  if (json) process.stdout.write(`${JSON.stringify(verdict, null, 2)}\n`)
-  else if (!ok) process.stdout.write(`NOT OK  ${verdict.what}\n${problems.map((problem) => `  ${problem}\n`).join("")}`)
-  else if (verdict.what === "receipt") process.stdout.write(`ok  receipt, signed by ${key}\n${JSON.stringify(verdict.claims, null, 2)}\n`)
-  else {
-    process.stdout.write(`ok  ${verdict.entries} entries, held against ${verdict.size} that were signed\nroot  ${verdict.root}\nkey   ${verdict.key}\n` +
-      (key === undefined ? "The key is the bundle's own: compare it with what the kernel's owner told you, or give --key.\n" : ""))
-  }
-  return ok ? 0 : 1
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) process.exitCode = main(process.argv.slice(2))
+// Not where it is a part of another program.
+if (process.argv[1] !== undefined && /aaax-verify\.[jt]s$/.test(import.meta.url) && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) process.exitCode = main(process.argv.slice(2))

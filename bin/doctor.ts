@@ -27,6 +27,13 @@ const illness = ({ id, lastError, status }: SystemView): ReadonlyArray<string> =
   return status === "failed" ? [`${id} failed and is about to start again${why}`] : []
 }
 
+/** What lies outside the store: a journal that only it vouches for can be rolled back unseen. */
+const evidenceCheck = ({ checkpoints, evidence }: DoctorView["audit"]): Check =>
+  evidence === undefined
+    ? check("evidence", "no checkpoints: the store dies with its kernel")
+    : check("evidence", `${checkpoints ?? 0} checkpoints in ${evidence.where}, ${evidence.covered} of ${evidence.size} entries covered, key ${evidence.key}`,
+        evidence.problem === null ? [] : [`${evidence.problem}; nothing of high risk goes on until it can`])
+
 export const checks = (view: DoctorView): ReadonlyArray<Check> => {
   const { audit, status, store, storeProblems, systems } = view
   const jump = status.clockJump
@@ -38,6 +45,7 @@ export const checks = (view: DoctorView): ReadonlyArray<Check> => {
     check("durability", store.durability),
     check("writes", "taken", store.stopped === null ? [] : [`writes are stopped: ${store.stopped}`]),
     check("journal", `${audit.entries} entries, chain head ${audit.chainHead}`, audit.ok ? [] : audit.problems.length === 0 ? ["its chain does not hold"] : audit.problems),
+    evidenceCheck(audit),
     check("clock", "steady", jump === null ? [] : [`it jumped by ${ago(Math.abs(jump))} and is not believed, so nothing expires; when it is right: aaax clock confirm`]),
     check("systems", `${systems.length} docked`, systems.flatMap(illness)),
     check("gate", `${status.policy}; ${status.waiting} waiting`, status.unknown === 0 ? [] : [

@@ -125,7 +125,7 @@ export class StoreFormat extends Schema.TaggedError<StoreFormat>()("StoreFormat"
 /** The journal is not the one that was signed: entries are lost, changed, or another journal lies in its place. */
 export class EvidenceMismatch extends Schema.TaggedError<EvidenceMismatch>()("EvidenceMismatch", { found: Text, how: Text }) {
   override get message(): string {
-    return `The journal does not agree with its checkpoints: ${this.found}. ${this.how}`
+    return this.how === "" ? this.found : `The journal does not agree with its checkpoints: ${this.found}. ${this.how}`
   }
 }
 

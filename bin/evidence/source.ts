@@ -93,8 +93,10 @@ const stopped = Effect.fnUntraced(function*({ directory }: Called) {
 
 /** Uses the evidence of this folder. Rejects with the failure itself. */
 export const withEvidence = async <A>(called: Called, use: (source: EvidenceSource) => Promise<A>): Promise<A> => {
-  const client = await Effect.runPromise(Effect.result(connect(called.directory)))
+  // One that was killed has left its run file. Whether it is gone, the lock of the store says.
+  const client = await Effect.runPromise(Effect.result(Effect.tap(connect(called.directory), (found) => found.call("status"))))
   if (client._tag === "Success") return use(running(client.success))
+  if (client.failure._tag !== "KernelUnreachable") throw client.failure
   const scope = Scope.makeUnsafe()
   try {
     return await use(await promised(Scope.provide(stopped(called), scope)))

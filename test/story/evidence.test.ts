@@ -10,6 +10,8 @@ import { launch, promised, type HostKernel, type HostOptions } from "../../kerne
 import { acceptRollback } from "../../kernel/launch.ts"
 import { notesOf } from "../../kernel/authority/evidence/checkpoint.ts"
 import type { Executor } from "../../protocol/executor.ts"
+import { makeRandom } from "../kit/random.ts"
+import { crash, mutateLog } from "../kit/wal.ts"
 import { awaitReply, probe, requestAction, tokenFor } from "../kit/probe.ts"
 import { forge, steal, type Stolen } from "../kit/forgery.ts"
 
@@ -110,6 +112,15 @@ describe("a store that was tampered with", () => {
     expect(await crashed(true)).toContain("are lost")
   })
 
+  it("is refused when a mutation of its write-ahead log cost it an entry that was signed, and starts when none did", { timeout: 30_000 }, async () => {
+    const crashed = await crash()
+    const counts = await mutateLog(crashed, 40, makeRandom(1_000))
+    crashed.remove()
+    expect(counts).toMatchObject({ mutations: 40, unnoticed: 0 })
+    expect(counts.refused, "a mutation that costs nothing tests nothing").toBeGreaterThan(10)
+    expect(counts.whole).toBeGreaterThan(0)
+  })
+
   it("starts again when the operator accepts it with a reason, which is in the journal, and the next rollback is refused again", async () => {
     const world = makeWorld()
     await world.run(mint("ada"))
@@ -124,7 +135,7 @@ describe("a store that was tampered with", () => {
       const accepted = entries.find(({ kind }) => kind === "rollback.accepted")
       expect(accepted?.payload).toMatchObject({ reason: "restored from the backup of Monday", found: expect.stringContaining("are lost") })
     })
-    await expect(promised(acceptRollback({ config, directory: world.directory }, "again"))).rejects.toThrow("nothing is wrong with it")
+    await expect(promised(acceptRollback({ config, directory: world.directory }, "again"))).rejects.toThrow("nothing to accept")
     cpSync(`${world.db}.old`, world.db)
     expect(await refusal(world)).toContain("does not agree with its checkpoints")
   })

@@ -97,7 +97,7 @@ export const judge = Effect.fnUntraced(function*(
   const key = keyText(found.signer.publicKey)
   const wrong = found.wrong ?? different ?? missing(found, ledger, auditKey, place.where)
   if (wrong === undefined) {
-    if (accept !== undefined) return yield* mismatch("nothing is wrong with it, so that nothing was accepted")
+    if (accept !== undefined) return yield* new EvidenceMismatch({ found: "The journal agrees with its checkpoints, so that there is nothing to accept.", how: "" })
     return auditKey === "" ? [(at) => ({ kind: "checkpoints.started", at, key })] : []
   }
   if (accept === undefined) return yield* mismatch(wrong)
