@@ -118,7 +118,7 @@ export default (at) => defineModule({
       try { outcome = await tries[attack](at, port) } catch (error) { why = String(error.code ?? error.message).slice(0, 100) }
       await writes.out.append({ attack, outcome, why })
     }
-    await new Promise((resolve) => signal.addEventListener("abort", resolve))
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve))
   }
 })
 `
