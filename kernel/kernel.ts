@@ -58,6 +58,7 @@ import { makeRegistry } from "./executor/registry.ts"
 import { makePendingRequests } from "./guard/admission.ts"
 import { makeTokens, tokenKeyInMemory, type SigningKey, type Tokens } from "./guard/tokens.ts"
 import { canonical } from "./guard/canonical.ts"
+import { makeCircuits } from "./guard/circuit.ts"
 import type { ActCrypto } from "./guard/act/chain.ts"
 import { makeEdge, type Edge } from "./guard/act/edge.ts"
 import { makeChainReader } from "./guard/act/reader.ts"
@@ -296,17 +297,19 @@ export const make = Effect.fnUntraced(function*(
   const act = powers.act ?? noCrypto
   const configured: MadePolicy = { policy: options.policy, document: options.policyDocument ?? null }
   const shelf = makeShelf(configured)
+  const circuits = makeCircuits()
   const rules: Rules = {
     policy: options.policy,
     policyOf: shelf.policyOf,
     digestOf,
     executor: registry.get,
+    leftAlone: circuits.leftAlone,
     readToken: makeChainReader(act),
     ...(options.approvalMillis === undefined ? {} : { approvalMillis: options.approvalMillis }),
     ...(options.quorum === undefined ? {} : { quorum: options.quorum })
   }
   const entered = options.entered ?? (() => {})
-  const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered, now: clock.now, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
+  const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered, circuits, now: clock.now, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
   const projections = yield* Projections.make({ journal, channels, payloadOf: warrants.payloadOf })
   const pending = makePendingRequests()
   const clash = registry.register(kernelSystem, [Declassify.executor(kept, store)]) ?? registry.register(kernelSystem, options.executors)

@@ -15,8 +15,8 @@ import type { Warrant } from "../../protocol/warrant.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { executorCallsMax, executorMillisDefault, labelLengthMax, labelsMax, resultTextMax, statusMillisMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
-import { contained, inWords, recoveryFor } from "../executor/executor.ts"
-import { makeCircuits } from "../guard/circuit.ts"
+import { circuitFor, contained, inWords, recoveryFor } from "../executor/executor.ts"
+import { makeCircuits, type Circuits } from "../guard/circuit.ts"
 import type { Redaction } from "../guard/redaction.ts"
 import { compensationPayload, doneOf } from "./decide/compensate.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide/warrant.ts"
@@ -35,6 +35,8 @@ export interface WarrantsOptions {
   readonly entered: (system: string) => void
   /** Kernel time in Unix milliseconds. */
   readonly now?: () => number
+  /** What could not be reached several times in a row; default: its own. */
+  readonly circuits?: Circuits
   /** Values that config names; without it there are none. */
   readonly secrets?: ExecutorSecrets
 }
@@ -78,16 +80,8 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   /** Calls that wait for a place or are under way, so that a revocation finds them all. */
   const dispatched = new Map<string, { readonly grants: ReadonlyArray<string>; readonly stop: Deferred.Deferred<never, string> }>()
 
-  const circuits = makeCircuits()
+  const circuits = options.circuits ?? makeCircuits()
   const now = options.now ?? Date.now
-  const circuitOf = (executor: Executor, call: Call): string => {
-    try {
-      const part = executor.circuitOf?.(call)
-      return part === undefined ? executor.name : `${executor.name} ${part}`
-    } catch {
-      return executor.name
-    }
-  }
 
   const payloadOf = (warrant: Warrant): Effect.Effect<unknown> =>
     (warrant.compensates !== undefined
@@ -244,7 +238,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     if (fence !== undefined && !(yield* holds(fence))) return failed(movedOn(fence))
     const call = callOf(warrant, payload)
     if (Deferred.isDoneUnsafe(stop)) return failed("its capability was revoked before it began")
-    const circuit = circuitOf(executor, call)
+    const circuit = circuitFor(executor, call)
     const isOpen = circuits.refusal(circuit, now())
     if (isOpen !== undefined) return failed(struck(isOpen))
     const millis = executor.timeoutMillis ?? executorMillisDefault

@@ -31,6 +31,16 @@ const declaredRisk = (executor: Pick<Executor, "risk" | "riskOf"> | undefined, c
 export const effectiveRisk = (executor: Pick<Executor, "risk" | "riskOf"> | undefined, requested: string, call?: Asked): Risk =>
   isRisk(requested) ? riskMax(declaredRisk(executor, call), requested) : "irreversible"
 
+/** What this call depends on, as circuits know it. */
+export const circuitFor = (executor: Pick<Executor, "name" | "circuitOf">, call: Asked): string => {
+  try {
+    const part = executor.circuitOf?.(call)
+    return part === undefined ? executor.name : `${executor.name} ${part}`
+  } catch {
+    return executor.name
+  }
+}
+
 /** Whether this call sends data out of this machine. */
 export const isExternal = (executor: Pick<Executor, "external" | "externalOf">, call: Asked): boolean => {
   if (executor.externalOf === undefined) return executor.external === true

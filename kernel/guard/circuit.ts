@@ -11,6 +11,8 @@ interface Circuit {
 }
 
 export interface Circuits {
+  /** Why calls that depend on `key` are not even started now, or nothing; claims nothing. */
+  readonly leftAlone: (key: string, now: number) => string | undefined
   /** Why a call that depends on `key` is not made now, or nothing: then `ended` has to follow. */
   readonly refusal: (key: string, now: number) => string | undefined
   /** `isReached` is undefined for a call that was stopped: it says nothing. */
@@ -19,7 +21,15 @@ export interface Circuits {
 
 export const makeCircuits = (): Circuits => {
   const circuits = new Map<string, Circuit>()
+  const inWords = (key: string, { failures }: Circuit, when: string): string =>
+    `${key} could not be reached ${failures} times in a row; ${when}`
   return {
+    leftAlone: (key, now) => {
+      const circuit = circuits.get(key)
+      if (circuit === undefined || circuit.failures < circuitFailuresMax) return undefined
+      const left = circuit.since + circuitOpenMillis - now
+      return left > 0 ? inWords(key, circuit, `it is tried again in ${Math.ceil(left / 1_000)} s`) : undefined
+    },
     refusal: (key, now) => {
       const circuit = circuits.get(key)
       if (circuit === undefined || circuit.failures < circuitFailuresMax) return undefined
@@ -29,7 +39,7 @@ export const makeCircuits = (): Circuits => {
         return undefined
       }
       const when = left > 0 ? `it is tried again in ${Math.ceil(left / 1_000)} s` : "it is being tried"
-      return `unavailable: ${key} could not be reached ${circuit.failures} times in a row; ${when}`
+      return inWords(key, circuit, when)
     },
     ended: (key, isReached, now) => {
       if (isReached) {

@@ -15,6 +15,8 @@ import { main as workQueue } from "../../examples/kinds/work-queue.ts"
 import { main as dataPipeline } from "../../examples/programs/data-pipeline.ts"
 import { main as discoveryProgram } from "../../examples/programs/discovery.ts"
 import { main as requestResponse } from "../../examples/programs/request-response.ts"
+import { main as modelAgent } from "../../examples/model-agent.ts"
+import { main as ownExecutor } from "../../examples/own-executor.ts"
 import { main as quickStart } from "../../examples/quick-start.ts"
 import { main as firstSystem } from "../../examples/tutorials/1-first-system.ts"
 import { main as sharedWork } from "../../examples/tutorials/2-shared-work.ts"
@@ -35,8 +37,20 @@ describe("the examples", () => {
     await kernel.close()
   })
 
+  it("an agent of a model keeps notes through the gate", async () => {
+    const said = await modelAgent()
+    expect(new Set(said)).toEqual(new Set(["Noted.", "Tell me to note something.", "Please note: water the plants"]))
+  })
+
   it("docking from code reviews a diff and posts a comment that a human approved", async () => {
     expect(await dockFromCode()).toEqual({ verdict: { verdict: "fix" }, posted: ["PR-7: Finish the TODO"] })
+  })
+
+  it("an executor of one's own is twenty lines, runs by its declared risk, and never tells its secret", async () => {
+    const source = readFileSync(new URL("../../examples/own-executor.ts", import.meta.url), "utf8")
+    const [definition = ""] = /export const mail[\s\S]*?\n\}\)\n/u.exec(source) ?? []
+    expect(definition.trim().split("\n").length).toBeLessThanOrEqual(20)
+    expect(await ownExecutor()).toEqual({ sent: ["to you@our.example: Hello"], receipt: { letters: 1, said: "logged in with [secret:MAIL]" } })
   })
 
   it("the ancestor's names boot its config, dock, step and launch", async () => {

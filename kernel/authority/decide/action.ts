@@ -1,7 +1,7 @@
 // A request for an action: a warrant, whatever becomes of it.
 import { isRisk, riskMax, type ActionRequest, type GrantRefusal, type Risk } from "../../../protocol/authority.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
-import { callRefusal, effectiveRisk, isExternal, recoveryFor } from "../../executor/executor.ts"
+import { callRefusal, circuitFor, effectiveRisk, isExternal, recoveryFor } from "../../executor/executor.ts"
 import { approvalMillisDefault, warrantsOpenMax, warrantsWaitingMax } from "../../limits.ts"
 import { sameTrace, type RequestReference } from "../entry.ts"
 import { heldBy, lookup } from "../state/state.ts"
@@ -107,6 +107,8 @@ export const decideAction = (
   const uncovered = refusalOf(state, needed, now)
   if (uncovered !== undefined) return notCovered(uncovered)
   if (executor === undefined) return unavailable(`Unknown executor: ${request.executor}`)
+  const broken = rules.leftAlone?.(circuitFor(executor, { target: request.target, payload: original }), now)
+  if (broken !== undefined) return unavailable(broken)
   if (heldBy(state, system).warrants >= warrantsOpenMax) {
     return unavailable(`${system} has ${warrantsOpenMax} open actions, the most that one system may have; let some end`)
   }

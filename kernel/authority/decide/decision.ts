@@ -18,6 +18,8 @@ export interface Rules {
   /** sha-256 of the canonical JSON of a value, in hexadecimal. */
   readonly digestOf: (value: unknown) => string
   readonly executor: (name: string) => Executor | undefined
+  /** Why an executor does not reach what a call depends on, as was found out a moment ago; absent: it does. */
+  readonly leftAlone?: (circuit: string, now: number) => string | undefined
   /** Reads a capability token with these keys of the kernel; a pure function of both. Absent: there are none. */
   readonly readToken?: (token: string, keys: ReadonlyArray<KernelKey>) => Chain | Unread
   readonly approvalMillis?: number
