@@ -1,6 +1,7 @@
 // One module file in every tier: the same code, the same wiring, the same refusals; and what happens when it dies or hangs.
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Effect from "effect/Effect"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { ourselves } from "../../bin/ourselves.ts"
@@ -120,5 +121,99 @@ describe("a program in another language", () => {
     await expect(modules({ command: [process.execPath, "-e", "console.log('hello')", "package.json"], tier: "process" }))
       .rejects.toMatchObject({ reason: expect.stringMatching(/it said what is no frame: it is not JSON/u) })
     await expect(modules({ command: [process.execPath, "-e", "1", "package.json"], tier: "process" })).rejects.toMatchObject({ reason: expect.stringMatching(/it ended with 0/u) })
+  })
+})
+
+const hanging = `
+import { defineModule } from "aaax"
+export default defineModule({
+  id: "hanging", takes: { jobs: "jobs.open" }, writes: { done: "jobs.done" }, provides: [{ name: "jobs.open", form: "queue" }, { name: "jobs.done" }],
+  run: ({ takes, writes }) => takes.jobs.work(async (event, on) => {
+    if (event.payload === "hang" && on.attempt === 1) for (;;) {}
+    if (event.payload === "die" && on.attempt === 1) process.exit(3)
+    await on.append(writes.done, { job: event.payload, attempt: on.attempt })
+  })
+})
+`
+const whole = `
+import { defineModule } from "aaax"
+const part = defineModule({ id: "whole/part", reads: { words: "whole.words" }, writes: { heard: "part.heard" }, provides: [{ name: "part.heard" }],
+  run: ({ reads, writes, id }) => reads.words.each(async (event, on) => void await on.append(writes.heard, id + " heard " + event.payload)) })
+export default { ...defineModule({ id: "whole", provides: [{ name: "whole.words" }], run: ({ signal }) => signal.aborted || new Promise((done) => signal.addEventListener("abort", done)) }), subsystems: [part] }
+`
+
+describe("a system in a tier of its own", () => {
+  let missing: ReadonlyMap<Tier, string>
+  let folder: Project
+  beforeAll(async () => {
+    missing = (await tiersHere()).missing
+    folder = project()
+    folder.write("hanging.js", hanging)
+    folder.write("whole.js", whole)
+  })
+  afterAll(() => folder.remove())
+
+  it.each(["worker", "process", "jail"] as const)("that hangs or dies in tier %s is ended and started again, and its item comes again", async (tier) => {
+    const why = missing.get(tier)
+    if (why !== undefined) return console.warn(`tier ${tier} is not tested here: ${why}`)
+    const kernel = await launch({ store: ":memory:", directory: folder.path, modules: [{ id: "hanging", file: "hanging.js", tier, limits: { silenceMillis: 1_000 } }] })
+    try {
+      for (const payload of ["hang", "die"]) await kernel.channels.append("jobs.open", [{ payload }])
+      const done: Array<unknown> = []
+      for await (const { payload } of kernel.channels.subscribe("jobs.done", { limit: 2 })) done.push(payload)
+      expect(done).toEqual(expect.arrayContaining([{ job: "hang", attempt: 2 }, { job: "die", attempt: expect.any(Number) }]))
+      expect(kernel.systems()).toMatchObject([{ id: "hanging", restarts: 2, lastError: expect.stringMatching(/^it (did not answer for 1 s|ended with 3)$/u) }])
+    } finally {
+      await kernel.close()
+    }
+  })
+
+  it("brings what it owns along, each with a port of its own", async () => {
+    const tier = missing.has("process") ? "worker" : "process"
+    const kernel = await launch({ store: ":memory:", directory: folder.path, modules: [{ id: "whole", file: "whole.js", tier }] })
+    try {
+      expect(kernel.systems().map(({ id, status }) => [id, status])).toEqual([["whole", "running"], ["whole/part", "running"]])
+      await kernel.channels.append("whole.words", [{ payload: "hello" }])
+      for await (const event of kernel.channels.subscribe("part.heard", { limit: 1 })) expect(event).toMatchObject({ sender: "whole/part", payload: "whole/part heard hello" })
+      await kernel.undock("whole")
+      expect(kernel.systems()).toEqual([])
+    } finally {
+      await kernel.close()
+    }
+  })
+
+  it("that is a program finds nothing of the host in a jail: no file, no process, no network, no environment", async () => {
+    const why = missing.get("jail")
+    if (why !== undefined) return console.warn(`the jail is not tested here: ${why}`)
+    const server = createServer((socket) => socket.destroy())
+    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
+    const { port } = server.address() as { readonly port: number }
+    folder.write("secret.txt", "canary")
+    folder.write("program.js", `
+      const fs = require("node:fs"), tried = {}
+      const attempt = (name, run) => { try { tried[name] = run() } catch (error) { tried[name] = error.code } }
+      attempt("secret", () => fs.readFileSync(${JSON.stringify(join(folder.path, "secret.txt"))}, "utf8"))
+      attempt("passwd", () => fs.readFileSync("/etc/passwd", "utf8").length)
+      attempt("home", () => fs.readdirSync("/root").length)
+      attempt("signal", () => process.kill(${process.pid}, 0))
+      attempt("write", () => fs.writeFileSync("/usr/written", "x"))
+      attempt("root", () => fs.writeFileSync("/written", "x"))
+      attempt("disk", () => fs.writeFileSync("/tmp/large", Buffer.alloc(16 * 1048576)))
+      tried.env = Object.keys(process.env).filter((name) => name !== "PWD")
+      tried.processes = fs.readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).length < 10
+      const socket = require("node:net").connect(${port}, "127.0.0.1")
+      const say = (tcp) => process.stdout.write(JSON.stringify({ frame: "dock", id: 1, port: 1, lives: false, manifest: { description: JSON.stringify({ ...tried, tcp }) } }) + "\\n")
+      socket.on("connect", () => say("connected")).on("error", (error) => say(error.code))
+      process.stdin.resume()
+    `)
+    const kernel = await launch({ store: ":memory:", directory: folder.path, modules: [{ id: "program", framework: "process", command: [process.execPath, "program.js"], tier: "jail" }] })
+    try {
+      expect(JSON.parse(kernel.systems()[0]!.description)).toEqual({
+        secret: "ENOENT", passwd: "ENOENT", home: "ENOENT", signal: "ESRCH", write: "EROFS", root: "EROFS", disk: "ENOSPC", env: [], processes: true, tcp: "ECONNREFUSED"
+      })
+    } finally {
+      await kernel.close()
+      server.close()
+    }
   })
 })
