@@ -2,8 +2,10 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { relaxed, strict } from "./append.ts"
+import { capability } from "./capability.ts"
 import { command } from "./command.ts"
 import { decision } from "./decision.ts"
+import { evidence } from "./evidence.ts"
 import { fanOut } from "./fan-out.ts"
 import { flatCosts } from "./flat.ts"
 import { neighbour } from "./flood.ts"
@@ -16,9 +18,10 @@ import type { Row } from "./row.ts"
 import type { Sized } from "./size.ts"
 import { socket } from "./socket.ts"
 import { steady } from "./steady.ts"
+import { token } from "./token.ts"
 
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, "fan-out": fanOut, queue, flat: flatCosts, request, decision, restart, command, neighbour, http, portable, socket
+  relaxed, strict, steady, "fan-out": fanOut, queue, flat: flatCosts, request, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket
 }
