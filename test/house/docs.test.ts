@@ -154,7 +154,7 @@ describe("the page of the config", () => {
   const keys = <T>(of: Record<keyof Required<T>, true>): ReadonlyArray<string> => Object.keys(of)
   const top = keys<ConfigInput>({
     id: true, name: true, store: true, policy: true, libos: true, network: true, security: true, modules: true, executors: true, doors: true, channels: true,
-    schemas: true, survey: true, approvals: true, budgets: true, audit: true, retention: true, isolation: true
+    schemas: true, survey: true, approvals: true, budgets: true, audit: true, retention: true, isolation: true, secrets: true
   })
   type Executors = KernelConfig["executors"]
   const nested: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -173,7 +173,12 @@ describe("the page of the config", () => {
       id: true, framework: true, file: true, system: true, lllmToml: true, channels: true, executors: true, remoteChannels: true, manifest: true,
       settings: true, privileged: true, tier: true, digest: true, command: true, limits: true
     }),
-    ...keys<Executors>({ "fs.write": true, "process.run": true, own: true }),
+    ...keys<Executors>({ "fs.read": true, "fs.write": true, "process.run": true, "http.fetch": true, git: true, own: true }),
+    ...keys<NonNullable<Executors["fs.read"]>>({ roots: true, bytesMax: true }),
+    ...keys<NonNullable<Executors["http.fetch"]>>({
+      allow: true, allowPrivate: true, timeoutMillis: true, answerBytesMax: true, redirectsMax: true, ca: true
+    }),
+    ...keys<NonNullable<Executors["git"]>>({ repositories: true, committer: true }),
     ...keys<NonNullable<Executors["fs.write"]>>({ roots: true }),
     ...keys<NonNullable<Executors["process.run"]>>({ programs: true, timeoutMillis: true, outputBytesMax: true }),
     ...Object.keys(ChannelSpec.fields),
@@ -256,7 +261,7 @@ describe("the threats", () => {
 
 describe("the documentation", () => {
   it("names no machine's paths and no hosts", () => {
-    const forbidden = [new RegExp(`/(?:${["wor" + "k", "tm" + "p", "roo" + "t"].join("|")})/`, "u"), /https?:\/\/(?!127\.0\.0\.1)/u, /scratch/iu, /\bregistry\.\w/u]
+    const forbidden = [new RegExp(`/(?:${["wor" + "k", "tm" + "p", "roo" + "t"].join("|")})/`, "u"), /https?:\/\/(?!127\.0\.0\.1|(?:[\w-]+\.)*example\.com\b)/u, /scratch/iu, /\bregistry\.\w/u]
     const found = pages.flatMap(({ file, text }) => forbidden.flatMap((words) => (words.test(text) ? [`${file}: ${words.source}`] : [])))
     expect(found).toEqual([])
   })
