@@ -14,6 +14,7 @@ import { answersAtOnceMax, pageEventsDefault, pageEventsMax } from "../limits.ts
 import { toText } from "../store/codec.ts"
 import type { StoreService } from "../store/store.ts"
 import { decideAnswer, waitingFor, type Answered } from "./decide/answer.ts"
+import { isOfAnother } from "./decide/again.ts"
 import { submitAsking } from "./decide/ask.ts"
 import type { Compensation } from "./compensation.ts"
 import { decideCompensate } from "./decide/compensate.ts"
@@ -173,7 +174,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
   const submitted = Effect.fnUntraced(function*(
     id: string, by: SystemId, operation: string, decision: Decision<Answered>
   ): Effect.fn.Return<GateView, Denied | WarrantConflict | WarrantNotFound> {
-    const { answer } = yield* journal.submit(decision)
+    const { answer } = yield* submitAsking(journal, decision)
     return answer.ok ? yield* viewOf(id) : yield* yield* refusalOf(id, by, operation, answer)
   })
 
@@ -182,6 +183,12 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     const waiting = waitingFor(journal.state(), id, by, digest, now())
     return "entries" in waiting ? undefined : waiting
   }
+
+  /** What policy is asked about again when another one is in force than the one that asked a human. */
+  const argumentsOf = (waiting: Warrant | undefined): Effect.Effect<{ readonly payload: unknown } | undefined> =>
+    waiting === undefined || !isOfAnother(rules, journal.state(), waiting)
+      ? Effect.succeed(undefined)
+      : Effect.map(warrants.payloadOf(waiting), (payload) => ({ payload }))
 
   const shortOf = ({ digest, executor, risk, system, target }: Warrant): string =>
     `lets ${visible(system, 80)} do ${visible(executor, 80)} on ${visible(target)} (${risk}, digest ${digest.slice(0, 12)})`
@@ -204,7 +211,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
       }
     }
     // Bound to what was proved, also when nobody said what was shown.
-    return yield* submitted(id, by, "approve", decideAnswer(rules, id, by, "approved", reason, digest ?? waiting?.digest, standing))
+    return yield* submitted(id, by, "approve", decideAnswer(rules, id, by, "approved", reason, digest ?? waiting?.digest, standing, yield* argumentsOf(waiting)))
   })
 
   const edit: Gate["edit"] = Effect.fnUntraced(function*(given, by, payload, { digest, reason = "" } = {}) {
@@ -242,7 +249,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     }))
     return yield* Effect.forEach(answers, Effect.fnUntraced(function*({ digest, id }): Effect.fn.Return<BatchAnswer> {
       if (failed.has(id)) return { id, ok: false, state: lookup(journal.state().warrants, id)?.state ?? null, reason: "there were too many wrong codes or passphrases" }
-      const { answer } = yield* journal.submit(decideAnswer(rules, id, by, outcome, reason, digest))
+      const { answer } = yield* submitAsking(journal, decideAnswer(rules, id, by, outcome, reason, digest, undefined, yield* argumentsOf(open(id, by, digest))))
       const state = lookup(journal.state().warrants, id)?.state ?? (yield* story(id))?.warrant.state ?? null
       return { id, ok: answer.ok, state, reason: answer.ok ? "" : answer.reason }
     }))

@@ -5,6 +5,7 @@ import type { Warrant } from "../../../protocol/warrant.ts"
 import { sameTrace, type Entry } from "../entry.ts"
 import { lookup, type AuthorityState } from "../state/state.ts"
 import { allows } from "../verify.ts"
+import { deniedNow, isOfAnother } from "./again.ts"
 import { approverRefusal } from "./approver.ts"
 import { reservation } from "./budget.ts"
 import type { Decision, Rules } from "./decision.ts"
@@ -32,9 +33,12 @@ export const waitingFor = (
   return warrant
 }
 
-/** `digest`: what was shown; an answer to anything else is none. `terms`: allow more of the same for a while. */
+/**
+ * `digest`: what was shown; an answer to anything else is none. `terms`: allow more of the same for a while. `toAsk`:
+ * what policy is asked about again, when another one is in force than the one that asked a human.
+ */
 export const decideAnswer = (
-  rules: Rules, id: string, by: SystemId, outcome: "approved" | "refused", reason: string, digest?: string, terms?: StandingTerms
+  rules: Rules, id: string, by: SystemId, outcome: "approved" | "refused", reason: string, digest?: string, terms?: StandingTerms, toAsk?: { readonly payload: unknown }
 ): Decision<Answered> => (state, now) => {
   const warrant = waitingFor(state, id, by, digest, now)
   if ("entries" in warrant) return warrant
@@ -56,6 +60,16 @@ export const decideAnswer = (
   }
   const served = rules.executor(executor)
   if (served === undefined) return no(`nobody serves ${executor} now`)
+  if (isOfAnother(rules, state, warrant)) {
+    if (toAsk === undefined) return no("the policy has changed meanwhile; answer again")
+    const denied = deniedNow(rules, state, warrant, served, toAsk.payload, now)
+    if (denied !== undefined) {
+      return {
+        entries: [{ ...entry, outcome: "refused", reason: `The policy in force now denies it: ${denied}` }],
+        answer: { ok: false, reason: `the policy in force now denies it: ${denied}`, denied: true }
+      }
+    }
+  }
   const held = reservation(state, warrant, served, now)
   if ("refusal" in held) return no(held.refusal)
   const before = warrant.approvals ?? []

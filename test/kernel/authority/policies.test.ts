@@ -117,6 +117,22 @@ describe("a policy that is put in force while the kernel runs", () => {
       yield* end
     }))
 
+  effect("is asked again about what waits for a human: what it denies is not done, whoever approves it", () =>
+    Effect.gen(function*() {
+      const { calls, executor } = counted("count")
+      const kernel = yield* makeKernel({ executors: [executor], policy: "default" })
+      const { act } = yield* acting(kernel)
+      const [first, second] = [yield* act({ risk_level: "irreversible" }, "action_escalated"), yield* act({ risk_level: "irreversible" }, "action_escalated")]
+      yield* kernel.policies.activate({ defaultAction: { irreversible: "deny" } }, "operator", "")
+      const refusal = yield* Effect.flip(kernel.gate.approve(first.correlationId!, "human"))
+      expect(refusal.message).toContain("the policy in force now denies it: risk: Denied for risk 'irreversible'")
+      expect((yield* kernel.gate.show(first.correlationId!)).state).toBe("refused")
+      yield* kernel.policies.activate({ defaultAction: { irreversible: "allow" } }, "operator", "")
+      yield* kernel.gate.approve(second.correlationId!, "human")
+      yield* kernel.step
+      expect(calls).toHaveLength(1)
+    }))
+
   effect("is refused with every mistake, and leaves the one in force as it is", () =>
     Effect.gen(function*() {
       const kernel = yield* makeKernel({ policy: "default" })
