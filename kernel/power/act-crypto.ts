@@ -29,7 +29,7 @@ export const actCrypto: ActCrypto = {
   sha256Of: (bytes) => hash("sha256", bytes, "base64url"),
   verify: (x, signed, signature) => {
     try {
-      return verify(null, Buffer.from(signed), keyOf(x), signature)
+      return verify(null, Buffer.from(signed, "latin1"), keyOf(x), signature)
     } catch {
       return false
     }

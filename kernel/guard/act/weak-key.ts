@@ -1,5 +1,5 @@
 // Ed25519 keys that are no keys: points of small order, for which one signature is right for many texts whoever makes it.
-import { fromBase64Url, isBase64Url } from "../../../protocol/jws.ts"
+import { fromBase64Url } from "../../../protocol/jws.ts"
 
 /** The y of each, little-endian, without the bit of the sign; also those that write a point in another way than the usual one. */
 const weak: ReadonlySet<string> = new Set([
@@ -16,9 +16,8 @@ const keyBytes = 32
 
 /** Whether nobody should believe signatures of this key. What is not 32 bytes in their one spelling is none either. */
 export const isWeakKey = (x: string): boolean => {
-  if (!isBase64Url(x)) return true
   const bytes = fromBase64Url(x)
-  if (bytes.length !== keyBytes) return true
+  if (bytes === undefined || bytes.length !== keyBytes) return true
   bytes[31] = bytes[31]! & 0x7f
   return weak.has(Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(""))
 }
