@@ -9,10 +9,8 @@ import type { StoreService } from "../store/store.ts"
 import * as HashMap from "effect/HashMap"
 import type { Decision } from "./decide/decision.ts"
 import type { Journal } from "./journal.ts"
-import { artifactPrefix, eventPrefix, labelsOfArtifact } from "./state/labels.ts"
+import { artifactPrefix, declassify, eventPrefix, labelsOfArtifact } from "./state/labels.ts"
 import { lookup } from "./state/state.ts"
-
-export const declassify = "declassify"
 
 const Payload = Schema.Struct({
   labels: Schema.Array(Schema.NonEmptyString.check(Schema.isMaxLength(labelLengthMax))).check(Schema.isMinLength(1), Schema.isMaxLength(labelsMax))

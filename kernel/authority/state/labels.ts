@@ -22,6 +22,8 @@ export const labelArtifacts = (state: AuthorityState, artifacts: ReadonlyArray<s
   return { ...state, artifactLabels, laterLabels }
 }
 
+/** The executor that takes labels away. */
+export const declassify = "declassify"
 export const artifactPrefix = "artifact:"
 export const eventPrefix = "event:"
 

@@ -7,9 +7,9 @@ import type { Warrant } from "../../../protocol/warrant.ts"
 import type { Entry, PolicyActivated, RequestReference, WarrantAnswered, WarrantEndorsed, WarrantFinished } from "../entry.ts"
 import { enrolled, forgetLinks, keyed, metLink, unenrolled } from "./edge.ts"
 import { reserve, setBudget, settle } from "./budgets.ts"
-import { labelArtifacts, removeLabels } from "./labels.ts"
+import { declassify, labelArtifacts, removeLabels } from "./labels.ts"
 import { addGrant, dropFacets, dropSubtrees } from "./grants.ts"
-import { initial, lookup, type AuthorityState, type Placed } from "./state.ts"
+import { draftOf, initial, lookup, type AuthorityState, type Draft, type Placed } from "./state.ts"
 import { dropStanding, dropStandingOf, giveStanding, useStanding } from "./standing.ts"
 import { changeSystem } from "./systems.ts"
 import { changeWarrant, closeWarrant, isOpen, openWarrant, started } from "./warrants.ts"
@@ -33,7 +33,10 @@ const known = (state: AuthorityState, reference: RequestReference, verdict: Curs
     channel: reference.channel,
     verdict
   })
-  return { ...state, floors, requests }
+  const next = draftOf(state)
+  next.floors = floors
+  next.requests = requests
+  return next
 }
 
 /** What outlives a restart: the config says the rest itself. */
@@ -55,8 +58,9 @@ const withoutLinks = (state: AuthorityState): AuthorityState => {
 }
 
 /** Artifacts that a result is, or names. */
-const artifactsOf = ({ labels, result, resultArtifact }: WarrantFinished): ReadonlyArray<string> =>
-  labels === undefined ? [] : [...(resultArtifact === null ? [] : [resultArtifact]), ...digestsIn(JSON.stringify(result ?? null))]
+const artifactsOf = ({ executor, labels, result, resultArtifact }: WarrantFinished): ReadonlyArray<string> =>
+  // What took labels away says from what.
+  labels === undefined || executor === declassify ? [] : [...(resultArtifact === null ? [] : [resultArtifact]), ...digestsIn(JSON.stringify(result ?? null))]
 
 /** What is held for a call, as members of its warrant. */
 const heldFor = ({ charged, reserved }: Pick<Warrant, "charged" | "reserved">): Pick<Warrant, "charged" | "reserved"> =>
@@ -86,6 +90,7 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
           manifest: entry.manifest,
           framework: entry.framework,
           privileged: entry.privileged,
+          ...(entry.bearer === undefined ? {} : { bearer: entry.bearer }),
           configured: entry.configured,
           status: keeps ? before.status : "docked",
           reason: keeps ? before.reason : "",
@@ -191,10 +196,10 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
 }
 
 export const step = (state: AuthorityState, { cursor, hash, entry }: Placed): AuthorityState => {
-  const next: { -readonly [K in keyof AuthorityState]: AuthorityState[K] } = apply(state, entry, cursor)
+  const applied: Draft = apply(state, entry, cursor)
   const time = Math.max(state.time, entry.at)
-  if (next === state) return { ...state, cursor, chain: hash, time }
-  // It was made just now, and nobody else has it.
+  // Unless nothing changed, it was made just now, and nobody else has it.
+  const next = applied === state ? draftOf(state) : applied
   next.cursor = cursor
   next.chain = hash
   next.time = time
