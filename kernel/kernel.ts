@@ -78,6 +78,8 @@ export interface DockOptions {
   /** Channels of others that it is wired to, for reading and appending, beside those of its manifest. */
   readonly channels?: ReadonlyArray<ChannelId>
   readonly privileged?: boolean
+  /** It runs elsewhere, and came with a bearer token: what it may do has its bound there. */
+  readonly bearer?: boolean
   /** The operator's config vouches for the manifest: what it declares is granted without asking a rule. */
   readonly configured?: boolean
   /** For code that runs elsewhere: why it cannot be reached now, or nothing. Views show it as failed meanwhile. */
@@ -425,6 +427,7 @@ export const make = Effect.fnUntraced(function*(
         constellation.dock(system, {
           channels: dockOptions.channels ?? [],
           privileged: dockOptions.privileged ?? false,
+          ...(dockOptions.bearer === true ? { bearer: true } : {}),
           configured: dockOptions.configured ?? true,
           ...(dockOptions.unreachable === undefined ? {} : { unreachable: dockOptions.unreachable })
         }),

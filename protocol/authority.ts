@@ -18,6 +18,8 @@ export type Risk = typeof Risk.Type
 const riskRank: Readonly<Record<Risk, number>> = { low: 0, medium: 1, high: 2, irreversible: 3 }
 export const riskMax = (a: Risk, b: Risk): Risk => (riskRank[a] >= riskRank[b] ? a : b)
 export const riskAtMost = (risk: Risk, max: Risk): boolean => riskRank[risk] <= riskRank[max]
+/** Highest risk of what a system asks for that runs elsewhere and came with a bearer token. */
+export const bearerRiskMax: Risk = "medium"
 export const isRisk = (word: string): word is Risk => Object.hasOwn(riskRank, word)
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))

@@ -49,6 +49,7 @@ export interface SystemDocked {
   readonly manifest: string
   readonly framework: string
   readonly privileged: boolean
+  readonly bearer?: true
   readonly configured: boolean
   readonly reads: ReadonlyArray<ChannelId>
   readonly writes: ReadonlyArray<ChannelId>

@@ -35,6 +35,8 @@ import { supervise } from "./supervise.ts"
 export interface DockRequest {
   readonly channels: ReadonlyArray<ChannelId>
   readonly privileged: boolean
+  /** It runs elsewhere, and came with a bearer token. */
+  readonly bearer?: boolean
   readonly configured: boolean
   /** Somebody outside: wired to every PUBLIC channel, as far as its credential goes. */
   readonly guest?: boolean
@@ -268,6 +270,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       manifest: manifestDigest(manifest),
       framework: manifest.framework,
       privileged,
+      ...(request.bearer === true ? { bearer: true as const } : {}),
       configured: request.configured,
       reads: manifest.reads,
       writes: manifest.writes,

@@ -1,5 +1,5 @@
 // A request for an action: a warrant, whatever becomes of it.
-import { isRisk, riskMax, type ActionRequest, type GrantRefusal, type Risk } from "../../../protocol/authority.ts"
+import { bearerRiskMax, isRisk, riskAtMost, riskMax, type ActionRequest, type GrantRefusal, type Risk } from "../../../protocol/authority.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { callRefusal, circuitFor, effectiveRisk, isExternal, recoveryFor } from "../../executor/executor.ts"
 import { approvalMillisDefault, warrantsOpenMax, warrantsWaitingMax } from "../../limits.ts"
@@ -106,7 +106,11 @@ export const decideAction = (
   } as const
   const uncovered = refusalOf(state, needed, now)
   if (uncovered !== undefined) return notCovered(uncovered)
+  /** Whoever has a stolen token has all that it is good for: so it is not good for what matters most. */
+  const isTooMuch = (asked: Risk): boolean => record?.bearer === true && !riskAtMost(asked, bearerRiskMax)
+  const tooMuch = `${system} came with a bearer token, which is good up to risk ${bearerRiskMax}. Let it come with a key of its own: aaax enroll ${system}`
   if (executor === undefined) return unavailable(`Unknown executor: ${request.executor}`)
+  if (isTooMuch(risk)) return deny("kernel", tooMuch)
   const broken = rules.leftAlone?.(circuitFor(executor, { target: request.target, payload: original }), now)
   if (broken !== undefined) return unavailable(broken)
   if (heldBy(state, system).warrants >= warrantsOpenMax) {
@@ -160,6 +164,7 @@ export const decideAction = (
   // A rule may change what is done, and not what its grant is for.
   const outside = replaced ? refusalOf(state, { ...needed, payload, risk: riskOf(payload) }, now) : undefined
   if (outside !== undefined) return notCovered(outside)
+  if (isTooMuch(riskOf(payload))) return deny("kernel", tooMuch)
   if (replaced && compensates !== undefined) return deny(verdict.rule, "What takes back another action has no payload that a rule could replace")
   const refusal = compensates === undefined ? callRefusal(executor, { target: request.target, payload }) : undefined
   if (refusal !== undefined) return deny("executor", refusal)

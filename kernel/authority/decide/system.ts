@@ -23,6 +23,8 @@ export interface Docking {
   readonly manifest: string
   readonly framework: string
   readonly privileged: boolean
+  /** It runs elsewhere, and came with a bearer token. */
+  readonly bearer?: true
   readonly configured: boolean
   readonly reads: ReadonlyArray<string>
   readonly writes: ReadonlyArray<string>

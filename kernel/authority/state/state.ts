@@ -19,6 +19,8 @@ export interface SystemRecord {
   readonly manifest: string
   readonly framework: string
   readonly privileged: boolean
+  /** It runs elsewhere, and came with a bearer token. */
+  readonly bearer?: true
   readonly configured: boolean
   readonly status: SystemStatus
   readonly reason: string
@@ -119,7 +121,7 @@ export interface Held {
   readonly waiting: number
 }
 
-const nothingHeld: Held = { grants: 0, warrants: 0, waiting: 0 }
+export const nothingHeld: Held = { grants: 0, warrants: 0, waiting: 0 }
 export const heldBy = (state: AuthorityState, system: SystemId): Held => lookup(state.held, system) ?? nothingHeld
 
 export const initial: AuthorityState = {
@@ -150,6 +152,18 @@ export const initial: AuthorityState = {
   held: HashMap.empty(),
   recent: HashMap.empty()
 }
+
+/** A state that is being made, and that nobody else has yet. */
+export type Draft = { -readonly [K in keyof AuthorityState]: AuthorityState[K] }
+
+/** A copy to change. Field by field: spreading so many of them costs a microsecond, which is more than most steps take. */
+export const draftOf = (state: AuthorityState): Draft => ({
+  cursor: state.cursor, chain: state.chain, time: state.time, boot: state.boot, policy: state.policy, auditKey: state.auditKey,
+  activated: state.activated, frozen: state.frozen, systems: state.systems, grants: state.grants, children: state.children,
+  facets: state.facets, artifactLabels: state.artifactLabels, laterLabels: state.laterLabels, declassified: state.declassified,
+  accounts: state.accounts, budgets: state.budgets, requests: state.requests, floors: state.floors, warrants: state.warrants,
+  standing: state.standing, modules: state.modules, tokens: state.tokens, edge: state.edge, held: state.held, recent: state.recent
+})
 
 export const lookup = <K, V>(map: HashMap.HashMap<K, V>, key: K): V | undefined => {
   const found = HashMap.get(map, key)

@@ -153,6 +153,7 @@ export const makeSession = ({ fork, guest, kernel, names, secret }: SessionOptio
     const made = remoteSystem({ frame, asks, send })
     const { port } = yield* kernel.dock(made.system, {
       configured: false, privileged: manifest.privileged && guest.isOperator,
+      bearer: !guest.isOperator && guest.principal.epoch === undefined,
       unreachable: () => (connection === undefined ? "its connection was lost" : undefined)
     })
     const remote: Remote = { id, port, life: made.life, dockedAt: kernel.systems().find((view) => view.id === id)?.dockedAt ?? 0 }

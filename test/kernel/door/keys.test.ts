@@ -3,7 +3,7 @@
 import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { WebSocket } from "ws"
-import { attenuate, cardOf, connect, createClient, prove, type Client } from "../../../libos/client.ts"
+import { attenuate, cardOf, connect, createClient, prove, type Client, type RemoteKernel } from "../../../libos/client.ts"
 import { launch, type HostKernel } from "../../../kernel/host.ts"
 import { nonceHeader, type EnrolledKey } from "../../../protocol/act.ts"
 import type { Caveats } from "../../../protocol/authority.ts"
@@ -11,6 +11,8 @@ import { socketMethod, socketPath } from "../../../protocol/frame.ts"
 import * as Open from "../../../kernel/policy/open.ts"
 import { keyOf, pair, signature, type Pair } from "../../kit/act.ts"
 import { counted } from "../../kit/executors.ts"
+import { emptyManifest } from "../../../protocol/manifest.ts"
+import { awaitReply, requestAction, tokenFor } from "../../kit/probe.ts"
 import { askAt, type Told } from "../../kit/published.ts"
 
 const note = counted("note")
@@ -235,6 +237,27 @@ describe("a connection with a key", () => {
     expect(await meet((given) => proofOf(other, given))).toBe(4401)
     expect(await meet((given) => proofOf({ ...other, system: "kim" }, given))).toBe(4401)
     expect(await meet(() => Promise.resolve("x"))).toBe(4401)
+  })
+})
+
+describe("a system that is docked from elsewhere", () => {
+  it("asks for what is of high risk with a key, and not with a bearer token", async () => {
+    const risky = async (id: string, remote: RemoteKernel) => {
+      const { port: own } = await remote.dock({ manifest: emptyManifest(id), run: () => Effect.never })
+      const token = await Effect.runPromise(tokenFor(own, "note"))
+      const kinds: Array<string> = []
+      for (const risk_level of ["medium", "high"]) {
+        const request = await Effect.runPromise(requestAction(own, { action: "x", executor: "note", target: "x", capability: token, risk_level }))
+        kinds.push((await Effect.runPromise(awaitReply(own, request))).kind)
+      }
+      await remote.close()
+      return kinds
+    }
+    const { token } = await operator.tokens.mint({ name: "pia", role: "admin", docks: true })
+    expect(await risky("pia/one", await connect({ url, token }))).toEqual(["action_completed", "action_denied"])
+    const own = pair()
+    const { audience, epoch } = await operator.keys.enroll({ name: "quin", key: { crv: "Ed25519", kty: "OKP", x: own.x }, role: "admin", docks: true })
+    expect(await risky("quin/one", await connect({ url, key: keyOf(own, "quin", epoch, audience) }))).toEqual(["action_completed", "action_completed"])
   })
 })
 
