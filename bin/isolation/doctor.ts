@@ -22,8 +22,23 @@ const lines = ({ node, platform, tiers, tools }: IsolationReport): ReadonlyArray
   ]
 }
 
+/** What the kernels of the measurement log is what is measured: nobody has to read it twice. */
+const quietly = async <A>(work: () => Promise<A>): Promise<A> => {
+  const { write } = process.stderr
+  process.stderr.write = (...given: ReadonlyArray<unknown>): boolean => {
+    const done = given.at(-1)
+    if (typeof done === "function") done()
+    return true
+  }
+  try {
+    return await work()
+  } finally {
+    process.stderr.write = write
+  }
+}
+
 export const isolation = Effect.fnUntraced(function*(called: Called): Effect.fn.Return<void> {
   err(onErr.dim("The hostile module is tried in every tier, against what is laid out for it alone. This takes some seconds …"))
-  const report = yield* Effect.promise(() => measureIsolation())
+  const report = yield* Effect.promise(() => quietly(() => measureIsolation()))
   yield* show(called, report, () => lines(report))
 })
