@@ -77,6 +77,8 @@ const known = ["policies", "schema", "entities"]
 
 const inlined = (cedar: Readonly<Record<string, unknown>>, directory: string, file: string): Readonly<Record<string, unknown>> => {
   const nameOf = (path: string): string => {
+    const bundled = join(packageFolder(), "policy")
+    if (dirname(path) === bundled) return `aaax/policy/${basename(path)}`
     const from = relative(directory, path)
     return from.startsWith("..") || isAbsolute(from) ? basename(path) : from
   }
