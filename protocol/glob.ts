@@ -91,7 +91,16 @@ const run = ({ kinds: tokens, points }: Compiled, text: Uint32Array): boolean =>
 export const compileGlob = (pattern: string): ((text: string) => boolean) => {
   const compiled = compile(pattern)
   if (compiled.kinds.length > globLengthMax) return () => false
-  if (compiled.kinds.every((kind) => kind === kinds.literal)) return (text) => text === pattern && !climbs(text)
+  const starts = compiled.kinds.findIndex((kind) => kind !== kinds.literal)
+  if (starts === -1) return (text) => text === pattern && !climbs(text)
+  // Most patterns are a beginning and one star: what begins so is looked at once. Halves of characters are left to the rest.
+  const last = compiled.kinds[starts]
+  if (starts === compiled.kinds.length - 1 && (last === kinds.any || last === kinds.segment) && !/\p{Cs}/u.test(pattern)) {
+    const beginning = pattern.slice(0, pattern.indexOf("*"))
+    return last === kinds.any
+      ? (text) => text.startsWith(beginning) && !climbs(text)
+      : (text) => text.startsWith(beginning) && !text.includes("/", beginning.length) && !climbs(text)
+  }
   return (text) => !climbs(text) && run(compiled, pointsOf(text))
 }
 

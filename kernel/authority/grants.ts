@@ -66,7 +66,7 @@ export const make = (journal: Journal): Grants => {
         if (held === undefined) return Effect.fail(new GrantNotFound({ grant: id }))
         const chain = chainOf(state, id)
         return Effect.succeed({
-          ...viewOf(held), chain: chain.slice(1).map(viewOf), usesLeft: usesLeft(chain), endsAt: endOf(chain) ?? null, below: subtree(state, [id]).length - 1
+          ...viewOf(held), chain: chain.slice(1).map(viewOf), usesLeft: usesLeft(chain), endsAt: endOf(chain) ?? null, below: subtree(state, [id]).size - 1
         })
       }),
     issue: (by, issue) => given(by, "issue", issue.resource, decideIssue(by, issue)),

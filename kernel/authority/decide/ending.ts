@@ -20,7 +20,7 @@ export const endingOf = (
 ): Ending | undefined => {
   const grants = rootsAmong(state, ids.filter((id) => HashMap.has(state.grants, id)))
   if (grants.length === 0) return undefined
-  const fallen = new Set(subtree(state, grants))
+  const fallen = subtree(state, grants)
   const under: Array<Warrant> = []
   // What is over by time goes on to its end.
   if (reason !== "expired") {

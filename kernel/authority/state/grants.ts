@@ -4,7 +4,7 @@ import * as HashSet from "effect/HashSet"
 import type { Grant } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { closeAccount, openAccount } from "./budgets.ts"
-import { lookup, type AuthorityState, type HeldGrant } from "./state.ts"
+import { draftOf, lookup, type AuthorityState, type HeldGrant } from "./state.ts"
 import { count } from "./systems.ts"
 
 /** Whose number of grants one counts to: nobody fills up another's by giving. */
@@ -35,25 +35,33 @@ export const indexesOf = (grants: ReadonlyArray<HeldGrant>): Pick<AuthorityState
 /** One that is issued again under its id keeps what hangs below it, and begins to count anew. */
 export const addGrant = (state: AuthorityState, grant: Grant): AuthorityState => {
   const before = lookup(state.grants, grant.id)?.grant
-  const held = before === undefined ? state.held : count(state, bearerOf(before), -1, 0)
+  const held = before === undefined ? state.held : count(state.held, bearerOf(before), -1, 0)
   const { facet, id, parent } = grant
-  return {
-    ...openAccount(state, grant),
-    grants: HashMap.set(state.grants, id, { grant, uses: 0 }),
-    held: count({ ...state, held }, bearerOf(grant), 1, 0),
-    children: parent === null ? state.children : addChild(state.children, parent, id),
-    facets: facet === true ? HashSet.add(state.facets, id) : state.facets
-  }
+  const next = draftOf(openAccount(state, grant))
+  next.grants = HashMap.set(state.grants, id, { grant, uses: 0 })
+  next.held = count(held, bearerOf(grant), 1, 0)
+  if (parent !== null) next.children = addChild(state.children, parent, id)
+  if (facet === true) next.facets = HashSet.add(state.facets, id)
+  return next
 }
 
-/** All grants below these, themselves included: what falls when they fall. */
-export const subtree = (state: AuthorityState, roots: Iterable<string>): ReadonlyArray<string> => {
+/** All grants below these, themselves included, and those of them that have something below. */
+const walk = (state: AuthorityState, roots: Iterable<string>): { readonly fallen: ReadonlySet<string>; readonly parents: ReadonlyArray<string> } => {
   const fallen = new Set<string>()
+  const parents: Array<string> = []
   for (const root of roots) if (HashMap.has(state.grants, root)) fallen.add(root)
   // What is added while it is walked is walked too.
-  for (const id of fallen) for (const child of lookup(state.children, id) ?? nobody) fallen.add(child)
-  return Array.from(fallen)
+  for (const id of fallen) {
+    const below = lookup(state.children, id)
+    if (below === undefined) continue
+    parents.push(id)
+    for (const child of below) fallen.add(child)
+  }
+  return { fallen, parents }
 }
+
+/** What falls when these fall, themselves included. */
+export const subtree = (state: AuthorityState, roots: Iterable<string>): ReadonlySet<string> => walk(state, roots).fallen
 
 /** Of these, those that hang below no other one of them: ending them ends all. */
 export const rootsAmong = (state: AuthorityState, ids: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -66,10 +74,19 @@ export const rootsAmong = (state: AuthorityState, ids: ReadonlyArray<string>): R
   })
 }
 
+/** A map without these keys: what is taken away, or what is left, is gone through, whichever is less. */
+const without = <V>(map: HashMap.HashMap<string, V>, keys: ReadonlySet<string>): HashMap.HashMap<string, V> => {
+  if (keys.size === 0) return map
+  if (keys.size * 2 > HashMap.size(map)) return HashMap.filter(map, (_, key) => !keys.has(key))
+  return HashMap.mutate(map, (left) => {
+    for (const key of keys) HashMap.remove(left, key)
+  })
+}
+
 /** Ends these grants and everything below them. */
 export const dropSubtrees = (state: AuthorityState, roots: ReadonlyArray<string>): AuthorityState => {
-  const fallen = subtree(state, roots)
-  if (fallen.length === 0) return state
+  const { fallen, parents } = walk(state, roots)
+  if (fallen.size === 0) return state
   const lost = new Map<SystemId, number>()
   let { children, facets } = state
   for (const root of roots) {
@@ -84,19 +101,12 @@ export const dropSubtrees = (state: AuthorityState, roots: ReadonlyArray<string>
     lost.set(bearerOf(grant), (lost.get(bearerOf(grant)) ?? 0) + 1)
     if (grant.facet === true) facets = HashSet.remove(facets, id)
   }
-  let { held } = state
-  for (const [bearer, ended] of lost) held = count({ ...state, held }, bearer, -ended, 0)
-  return {
-    ...(HashMap.isEmpty(state.accounts) ? state : fallen.reduce(closeAccount, state)),
-    grants: HashMap.mutate(state.grants, (grants) => {
-      for (const id of fallen) HashMap.remove(grants, id)
-    }),
-    children: HashMap.mutate(children, (left) => {
-      for (const id of fallen) HashMap.remove(left, id)
-    }),
-    facets,
-    held
-  }
+  const next = draftOf(HashMap.isEmpty(state.accounts) ? state : Array.from(fallen).reduce(closeAccount, state))
+  for (const [bearer, ended] of lost) next.held = count(next.held, bearer, -ended, 0)
+  next.grants = without(state.grants, fallen)
+  next.children = without(children, new Set(parents))
+  next.facets = facets
+  return next
 }
 
 /** A facet is not held on to: it ends with the run of the kernel. */

@@ -1,15 +1,17 @@
 // What the state says of systems: their records, and how much each holds.
 import * as HashMap from "effect/HashMap"
 import type { SystemId } from "../../../protocol/names.ts"
-import { heldBy, lookup, type AuthorityState, type SystemRecord } from "./state.ts"
+import { lookup, nothingHeld, type AuthorityState, type SystemRecord } from "./state.ts"
 
 export const changeSystem = (state: AuthorityState, id: SystemId, change: Partial<SystemRecord>): AuthorityState => {
   const record = lookup(state.systems, id)
   return record === undefined ? state : { ...state, systems: HashMap.set(state.systems, id, { ...record, ...change }) }
 }
 
-export const count = (state: AuthorityState, system: SystemId, grants: number, warrants: number, waiting = 0): AuthorityState["held"] => {
-  const before = heldBy(state, system)
+type Helds = AuthorityState["held"]
+
+export const count = (held: Helds, system: SystemId, grants: number, warrants: number, waiting = 0): Helds => {
+  const before = lookup(held, system) ?? nothingHeld
   const after = { grants: before.grants + grants, warrants: before.warrants + warrants, waiting: before.waiting + waiting }
-  return after.grants === 0 && after.warrants === 0 ? HashMap.remove(state.held, system) : HashMap.set(state.held, system, after)
+  return after.grants === 0 && after.warrants === 0 ? HashMap.remove(held, system) : HashMap.set(held, system, after)
 }

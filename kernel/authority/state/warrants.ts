@@ -3,7 +3,7 @@ import * as HashMap from "effect/HashMap"
 import type { Cursor } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { charge } from "./grants.ts"
-import { lookup, type AuthorityState } from "./state.ts"
+import { draftOf, lookup, type AuthorityState } from "./state.ts"
 import { count } from "./systems.ts"
 
 /** Starts of one system that are remembered. */
@@ -14,10 +14,10 @@ export const changeWarrant = (state: AuthorityState, id: string, change: Partial
   if (warrant === undefined) return state
   const changed = { ...warrant, ...change }
   const waiting = waits(changed) - waits(warrant)
-  return {
-    ...state, warrants: HashMap.set(state.warrants, id, changed),
-    ...(waiting === 0 ? {} : { held: count(state, warrant.system, 0, 0, waiting) })
-  }
+  const next = draftOf(state)
+  next.warrants = HashMap.set(state.warrants, id, changed)
+  if (waiting !== 0) next.held = count(state.held, warrant.system, 0, 0, waiting)
+  return next
 }
 
 /** 1 for one that waits for a human. */
@@ -26,26 +26,38 @@ export const waits = ({ state }: Warrant): 0 | 1 => (state === "escalated" ? 1 :
 export const isOpen = (warrant: Warrant): boolean =>
   warrant.state === "escalated" || warrant.state === "started" || warrant.state === "unknown"
 
-export const openWarrant = (state: AuthorityState, warrant: Warrant): AuthorityState => ({
-  ...state,
-  warrants: HashMap.set(state.warrants, warrant.id, warrant),
-  held: HashMap.has(state.warrants, warrant.id) ? state.held : count(state, warrant.system, 0, 1, waits(warrant))
-})
+export const openWarrant = (state: AuthorityState, warrant: Warrant): AuthorityState => {
+  const next = draftOf(state)
+  next.warrants = HashMap.set(state.warrants, warrant.id, warrant)
+  if (!HashMap.has(state.warrants, warrant.id)) next.held = count(state.held, warrant.system, 0, 1, waits(warrant))
+  return next
+}
 
 export const closeWarrant = (state: AuthorityState, id: string): AuthorityState => {
   const warrant = lookup(state.warrants, id)
-  return warrant === undefined
-    ? state
-    : { ...state, warrants: HashMap.remove(state.warrants, id), held: count(state, warrant.system, 0, -1, -waits(warrant)) }
+  if (warrant === undefined) return state
+  const next = draftOf(state)
+  next.warrants = HashMap.remove(state.warrants, id)
+  next.held = count(state.held, warrant.system, 0, -1, -waits(warrant))
+  return next
 }
 
+/** The starts of the last minute with one more. Kernel time never goes back, so that the oldest ones lie first. */
+const withStart = (times: ReadonlyArray<number>, at: number): ReadonlyArray<number> => {
+  let from = Math.max(0, times.length + 1 - recentMax)
+  while (from < times.length && times[from]! <= at - 60_000) from++
+  const left = times.slice(from)
+  left.push(at)
+  return left
+}
+
+const never: ReadonlyArray<number> = []
+
 export const started = (state: AuthorityState, warrant: Warrant, at: number): AuthorityState => {
-  const times = (lookup(state.recent, warrant.system) ?? []).filter((time) => time > at - 60_000)
-  return {
-    ...state,
-    grants: charge(state.grants, warrant.grant, at),
-    recent: HashMap.set(state.recent, warrant.system, [...times.slice(1 - recentMax), at])
-  }
+  const next = draftOf(state)
+  next.grants = charge(state.grants, warrant.grant, at)
+  next.recent = HashMap.set(state.recent, warrant.system, withStart(lookup(state.recent, warrant.system) ?? never, at))
+  return next
 }
 
 /** Where the oldest open warrant was asked for; infinite when none is open. */
