@@ -7,6 +7,7 @@ import type { Caveats, Grant } from "../../protocol/authority.ts"
 import type { Executor } from "../../protocol/executor.ts"
 import { decideAction } from "../../kernel/authority/decide/action.ts"
 import { decideAnswer } from "../../kernel/authority/decide/answer.ts"
+import { decideBudget } from "../../kernel/authority/decide/budget.ts"
 import { decideDelegateFor, decideIssue, decideRevoke } from "../../kernel/authority/decide/delegate.ts"
 import type { Decision, Rules } from "../../kernel/authority/decide/decision.ts"
 import { decideDock } from "../../kernel/authority/decide/system.ts"
@@ -27,7 +28,8 @@ import { numbers, seconds, type Torment } from "./torment.ts"
 
 const executors: ReadonlyArray<Executor> = [
   { name: "x", description: "", risk: "low", recovery: "none", perform: () => Effect.void },
-  { name: "final", description: "", risk: "irreversible", recovery: "none", perform: () => Effect.void }
+  { name: "final", description: "", risk: "irreversible", recovery: "none", perform: () => Effect.void },
+  { name: "costly", description: "", risk: "low", recovery: "none", cost: () => ({ tokens: 7 }), perform: () => Effect.void }
 ]
 const rules: Rules = {
   policy: makePolicy([Granted.rule]), digestOf: (value) => sha256Hex(canonical(value)), executor: (name) => executors.find((executor) => executor.name === name)
@@ -75,6 +77,26 @@ const useTogether = async (arena: Arena, caveats: Caveats): Promise<number> => {
   if (lookup(state().grants, root)?.uses !== winners) throw new Error(`${root} says that it was used ${lookup(state().grants, root)?.uses} times, and it was used ${winners} times`)
   for (const id of warrants) await submit(decideFinish(id, 1, { outcome: "succeeded", reason: "", result: null, resultArtifact: null }))
   await submit(decideRevoke(root))
+  return winners
+}
+
+/** Everybody has a grant of its own, and all draw from one account that covers one call: answers how many were started. */
+const spendTogether = async (arena: Arena): Promise<number> => {
+  const { pause, random, reference, started, state, submit } = arena
+  await submit(decideBudget("*", { limits: { tokens: 7 + random.int(7) } }, "operator"))
+  const grants = await Promise.all(requesters.map((system) => issue(arena, system, "costly", {})))
+  const warrants = await Promise.all(random.shuffle(requesters.map((system, at) => [system, grants[at]!] as const)).map(async ([system, token]) => {
+    await pause()
+    const asked = reference(system)
+    await submit(decideAction(rules, asked, { action: "race", executor: "costly", target: "", capability: token, risk_level: "low" }))
+    return asked.request
+  }))
+  const winners = started(warrants)
+  const held = lookup(state().budgets, "*")?.reserved.tokens ?? 0
+  if (held !== 7 * winners) throw new Error(`${held} tokens are held for ${winners} calls of 7`)
+  for (const id of warrants) await submit(decideFinish(id, 1, { outcome: "succeeded", reason: "", result: null, resultArtifact: null }))
+  await submit(decideBudget("*", null, "operator"))
+  for (const token of grants) await submit(decideRevoke(token))
   return winners
 }
 
@@ -145,6 +167,7 @@ export const races = {
   "last use": (arena: Arena) => useTogether(arena, { usesMax: 1 }),
   "last start of a rate": (arena: Arena) => useTogether(arena, { rate: { count: 1, perMillis: 60_000 } }),
   "last unit of a budget": (arena: Arena) => useTogether(arena, { budget: { actions: 1 } }),
+  "last tokens of all systems": spendTogether,
   "one approval": answerTogether,
   "the last of two approvers": agreeTogether,
   "last use of a standing approval": allowedTogether
@@ -243,7 +266,7 @@ export const race = async (
 export const racesTorment: Torment = {
   option: "races",
   argument: "COUNT",
-  says: "lets requesters race COUNT times each for the last use, the last start of a rate, the last unit of a budget, one approval, the last of two approvers, and the last use of a standing approval",
+  says: "lets requesters race COUNT times each for the last use, the last start of a rate, the last unit of a budget, the last tokens of all systems, one approval, the last of two approvers, and the last use of a standing approval",
   run: async ({ count, progress, seed }) => {
     const reports: Array<RaceReport> = []
     // The keys of the table.
