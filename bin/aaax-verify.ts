@@ -259,6 +259,12 @@ export const verifyBundle = (text: string, expected: { readonly key?: string; re
 }
 
 // --- Receipts: a compact JWS
+/** One receipt on each line. */
+export const verifyReceipts = (text: string, key: string, bundle?: string): Verdict => {
+  const verdicts = text.trim().split("\n").map((line) => verifyReceipt(line, key, bundle))
+  return verdicts.find(({ ok }) => !ok) ?? { ...verdicts[0]!, claims: verdicts.map(({ claims }) => claims ?? null) }
+}
+
 export const verifyReceipt = (text: string, key: string, bundle?: string): Verdict => {
   const wrong = (problem: string): Verdict => ({ ok: false, what: "receipt", problems: [problem] })
   const parts = text.trim().split(".")
@@ -298,16 +304,16 @@ const main = (args: ReadonlyArray<string>): number => {
     if (file === undefined || more.length > 0 || values.help === true) return void process.stderr.write(usage), values.help === true ? 0 : 2
     const read = (path: string): string => readFileSync(path, "utf8")
     const given = read(file)
-    const isReceipt = /^[\w-]+\.[\w-]+\.[\w-]+\s*$/.test(given)
+    const isReceipt = /^(?:[\w-]+\.[\w-]+\.[\w-]+\s*)+$/.test(given)
     if (isReceipt && key === undefined) throw new Error("a receipt needs --key")
     const verdict = isReceipt
-      ? verifyReceipt(given, key ?? "", bundle === undefined ? undefined : read(bundle))
+      ? verifyReceipts(given, key ?? "", bundle === undefined ? undefined : read(bundle))
       : verifyBundle(given, { ...(key === undefined ? {} : { key }), ...(checkpoint === undefined ? {} : { checkpoints: read(checkpoint) }) })
     const own = key === undefined ? "The key is the bundle's own: compare it with what the kernel's owner told you, or give --key.\n" : ""
     process.stdout.write(
       json === true ? `${JSON.stringify(verdict, null, 2)}\n`
       : !verdict.ok ? `NOT OK  ${verdict.what}\n${verdict.problems.map((problem) => `  ${problem}\n`).join("")}`
-      : isReceipt ? `ok  receipt, signed by ${key}\n${JSON.stringify(verdict.claims, null, 2)}\n`
+      : isReceipt ? `ok  receipts, signed by ${key}\n${JSON.stringify(verdict.claims, null, 2)}\n`
       : `ok  ${verdict.entries} entries, held against ${verdict.size} that were signed\nroot  ${verdict.root}\nkey   ${verdict.key}\n${own}`
     )
     return verdict.ok ? 0 : 1

@@ -34,12 +34,15 @@ const gateList = Command.make("ls", listFlags, Effect.fnUntraced(function*(flags
   examples(["aaax gate ls", "what is open"], ["aaax gate ls --group", "many at once, by kind"], ["aaax gate ls --state unknown", "what nobody knows the outcome of"])
 )
 
-const gateShow = Command.make("show", { request }, Effect.fnUntraced(function*({ request: id }) {
+const gateShow = Command.make("show", {
+  request, receipt: yes("receipt", "The signed receipts instead, for aaax-verify: of the verdict and, when it has one, of the outcome")
+}, Effect.fnUntraced(function*({ receipt, request: id }) {
+  if (receipt) return yield* (yield* Effect.promise(() => import("../evidence/commands.ts"))).receipt(yield* called, id)
   const { showOne } = yield* Effect.promise(() => import("./story.ts"))
   yield* showOne(yield* called, id)
 })).pipe(
   Command.withDescription("The whole story of one request: final arguments, authority, answers, attempts, receipt."),
-  examples(["aaax gate show 01993b", "by the beginning of its id"])
+  examples(["aaax gate show 01993b", "by the beginning of its id"], ["aaax gate show 01993b --receipt > receipts.jws", "what the kernel signs for it"])
 )
 
 const gateApprove = Command.make("approve", {

@@ -134,7 +134,8 @@ describe("a command", () => {
   })
 
   it("has the flags that it is shown with", () => {
-    const source = ["bin/program.ts", "bin/flag.ts", "bin/sssn/commands.ts"].map(textOf).join("\n")
+    const isTree = (name: string): boolean => name === "program.ts" || name === "flag.ts" || name.endsWith("commands.ts")
+    const source = (readdirSync(join(root, "bin"), { recursive: true, encoding: "utf8" })).filter(isTree).map((name) => textOf(join("bin", name))).join("\n")
     const flags = new Set([
       ...[...source.matchAll(/(?:text|count|yes|list|Flag\.[A-Z]\w+)\("([a-z-]+)"/gu)].map(([, flag = ""]) => flag), "help", "version", "completions", "log-level"
     ])
@@ -166,6 +167,7 @@ describe("the page of the config", () => {
     isolation: keys<KernelConfig["isolation"]>({ allowWeakIsolation: true, publishers: true }),
     survey: keys<KernelConfig["survey"]>({ workers: true }),
     approvals: keys<KernelConfig["approvals"]>({ expiryMillis: true, ttl: true, quorum: true, code: true, passphrase: true }),
+    audit: keys<KernelConfig["audit"]>({ checkpoints: true, every: true, seconds: true, witness: true }),
     retention: keys<KernelConfig["retention"]>({ requests: true })
   }
   const inTables = [
