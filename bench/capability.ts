@@ -113,10 +113,10 @@ const revocation = Effect.fnUntraced(function*({ count, rounds }: Sized) {
   })
   return [
     row({
-      id: "capability/revoke", what: `a root revoked with ${descendants.toLocaleString("en")} below it: decided and folded`, unit: "ms", lowerIsBetter: true,
-      figure: medianOf(ours, "p50Micros") / 1_000, cpuMicros: medianOf(ours, "cpuMicros"), floor: { of: null, bar: 50 },
-      baselines: { walk: medianOf(walk, "p50Micros") / 1_000 }, ratios: { walk: ratioOf(ours, walk, "p50Micros") },
-      others: { slowestMillis: medianOf(ours, "maxMicros") / 1_000 }
+      id: "capability/revoke", what: `a root revoked with ${descendants.toLocaleString("en")} below it: decided and folded, processor time`, unit: "ms",
+      lowerIsBetter: true, figure: medianOf(ours, "cpuMicros") / 1_000, cpuMicros: medianOf(ours, "cpuMicros"), floor: { of: null, bar: 50 },
+      baselines: { walk: medianOf(walk, "cpuMicros") / 1_000 }, ratios: { walk: ratioOf(ours, walk, "cpuMicros") },
+      others: { passedMillis: medianOf(ours, "p50Micros") / 1_000, slowestMillis: medianOf(ours, "maxMicros") / 1_000 }
     })
   ]
 })
@@ -155,8 +155,10 @@ const folding = Effect.fnUntraced(function*({ count, rounds }: Sized) {
   })
   return [
     row({
-      id: "capability/fold", what: `the journal folded, ${entries.length.toLocaleString("en")} entries`, unit: "per second", figure: medianOf(ours, "rate"),
-      cpuMicros: medianOf(ours, "cpuMicros"), floor: { of: null, bar: 300_000 }, baselines: { parse: medianOf(parse, "rate") }, ratios: { parse: ratioOf(ours, parse, "rate") }
+      id: "capability/fold", what: `the journal folded, ${entries.length.toLocaleString("en")} entries, of a second of processor time`, unit: "per second",
+      figure: 1e6 / medianOf(ours, "cpuMicros"),
+      cpuMicros: medianOf(ours, "cpuMicros"), floor: { of: null, bar: 300_000 }, baselines: { parse: 1e6 / medianOf(parse, "cpuMicros") }, ratios: { parse: 1 / ratioOf(ours, parse, "cpuMicros") },
+      others: { passedPerSecond: medianOf(ours, "rate") }
     })
   ]
 })
