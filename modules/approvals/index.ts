@@ -19,7 +19,10 @@ const Answered = Schema.Struct({
   by: Schema.optionalKey(Schema.String),
   reason: Schema.optionalKey(Schema.String)
 })
+/** One approval of several, or other arguments in place of those that were asked for: it waits on. */
+const Changed = Schema.Struct({ id: Schema.String, by: Schema.String, digest: Schema.String })
 const asWaiting = Schema.decodeUnknownExit(Waiting)
+const asChanged = Schema.decodeUnknownExit(Changed)
 const asAnswered = Schema.decodeUnknownExit(Answered)
 
 export const approvals = (options: { readonly id?: string } = {}): System =>
@@ -42,6 +45,14 @@ export const approvals = (options: { readonly id?: string } = {}): System =>
           const { action, executor, id, risk, system, target } = waiting.value
           log.warn(`${visible(system)} waits to ${visible(action)}: ${visible(executor)} on ${visible(target)} (${risk}). aaax gate show ${id}`)
           await on.append(writes.waiting, { state: "waiting", ...waiting.value }, { kind: "waiting", subject: id, surely: true })
+          return
+        }
+        if (event.kind === "approval.endorsed" || event.kind === "approval.edited") {
+          const changed = asChanged(event.payload)
+          if (changed._tag === "Failure") return log.warn(`${event.channel}#${event.cursor} is not understood`, { kind: event.kind })
+          const word = event.kind === "approval.endorsed" ? "endorsed" : "edited"
+          log.info(`${changed.value.id} ${word} by ${visible(changed.value.by)}; it waits on`)
+          await on.append(writes.waiting, { state: "waiting", [word]: changed.value.by, ...changed.value }, { kind: "waiting", subject: changed.value.id, surely: true })
           return
         }
         const answered = asAnswered(event.payload)

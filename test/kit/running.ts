@@ -5,7 +5,7 @@ import * as Scope from "effect/Scope"
 import { makeHome } from "../../bin/home.ts"
 import { announce, makeToken } from "../../bin/run-file.ts"
 import { door } from "../../kernel/door/http.ts"
-import { makeKernel, type TestKernel } from "../../kernel/testing.ts"
+import { makeKernel, type TestKernel, type TestOptions } from "../../kernel/testing.ts"
 import { version } from "../../kernel/version.ts"
 
 export interface Running {
@@ -14,10 +14,10 @@ export interface Running {
 }
 
 /** Until it is stopped. Keeps everything in memory. */
-export const runIn = async (directory: string): Promise<Running> => {
+export const runIn = async (directory: string, options: TestOptions = {}): Promise<Running> => {
   const scope = Scope.makeUnsafe()
   const kernel = await Effect.runPromise(Scope.provide(Effect.gen(function*() {
-    const made = yield* makeKernel({ directory })
+    const made = yield* makeKernel({ directory, ...options })
     const token = makeToken()
     const { url } = yield* door({ token, executors: made.executors }).open(made)
     yield* makeHome(directory)

@@ -42,17 +42,19 @@ describe("approvals", () => {
     }
     await Effect.runPromise(kernel.append(wellKnown.approvals, [
       { kind: "approval.waiting", subject: "r1", payload: waiting },
+      { kind: "approval.edited", subject: "r1", payload: { id: "r1", by: "ann", digest: "e", from: "d", reason: "", payload: {} } },
+      { kind: "approval.endorsed", subject: "r1", payload: { id: "r1", by: "ann", digest: "e", quorum: 2, reason: "" } },
       { kind: "approval.answered", subject: "r1", payload: { id: "r1", outcome: "approved", by: "ann", reason: "" } },
       { kind: "approval.expired", subject: "r2", payload: { id: "r2" } },
       { kind: "approval.waiting", subject: "r3", payload: "no object" }
     ]))
-    await until(() => said.length === 4)
+    await until(() => said.length === 6)
     done.interruptUnsafe()
     expect(world.events("approvals.waiting").map(({ kind, payload, subject }) => [kind, subject, (payload as { readonly state: string }).state])).toEqual([
-      ["waiting", "r1", "waiting"], ["closed", "r1", "approved"], ["closed", "r2", "expired"]
+      ["waiting", "r1", "waiting"], ["waiting", "r1", "waiting"], ["waiting", "r1", "waiting"], ["closed", "r1", "approved"], ["closed", "r2", "expired"]
     ])
     expect(said[0]).toBe("agent waits to run: process.run on rm?[2J (irreversible). aaax gate show r1")
-    expect(said[1]).toBe("r1 approved by ann")
+    expect(said.slice(1, 4)).toEqual(["r1 edited by ann; it waits on", "r1 endorsed by ann; it waits on", "r1 approved by ann"])
   })
 
   it("is told by the kernel of an action that waits, and of its answer", async () => {

@@ -1,18 +1,24 @@
 // Approvals that humans can live with: proved in front of the kernel, by several, with other arguments, for more of the same.
 import * as Effect from "effect/Effect"
-import type { Scope } from "effect/Scope"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { describe, expect } from "vitest"
+import { makeClock } from "../../kernel/clock.ts"
 import { door } from "../../kernel/door/http.ts"
+import { launch } from "../../kernel/host.ts"
 import { warrantsWaitingMax } from "../../kernel/limits.ts"
-import { makeKernel, type TestKernel, type TestOptions } from "../../kernel/testing.ts"
+import * as Memory from "../../kernel/store/memory.ts"
+import { makeKernel, testTime, type TestKernel, type TestOptions } from "../../kernel/testing.ts"
 import { makeClient, type Client } from "../../libos/http.ts"
 import type { Rule } from "../../protocol/authority.ts"
 import type { Executor } from "../../protocol/executor.ts"
+import { emptyManifest } from "../../protocol/manifest.ts"
 import type { Port } from "../../protocol/port.ts"
 import type { StandardSchemaV1 } from "../../protocol/standard-schema.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
-import { counted } from "../kit/executors.ts"
+import { counted, held } from "../kit/executors.ts"
 import { effect } from "../kit/it.ts"
+import { withNetwork } from "../kit/network.ts"
 import { awaitReply, probe, replies, requestAction, tokenFor } from "../kit/probe.ts"
 
 const token = "t".repeat(43)
@@ -45,7 +51,7 @@ const parking = Effect.fnUntraced(function*(options: TestOptions & { readonly ex
 })
 
 /** The same kernel from outside: as the operator, over HTTP. */
-const over = (kernel: TestKernel): Effect.Effect<Client, unknown, Scope> =>
+const over = (kernel: TestKernel): Effect.Effect<Client, unknown, Scope.Scope> =>
   Effect.map(door({ token, executors: kernel.executors }).open(kernel), ({ url }) => makeClient({ url, token }))
 
 const codeIn = (line: string | undefined): string => /code (\w{4}-\w{4}) /u.exec(line ?? "")?.[1] ?? "none"
@@ -158,7 +164,7 @@ describe("an approval from outside the kernel's process", () => {
 describe("an approver", () => {
   effect("is neither the requester, nor above or below it, nor a holder in its grant's chain", () =>
     Effect.gen(function*() {
-      const { kernel, park } = yield* parking()
+      const { kernel, park, port } = yield* parking()
       const id = yield* park()
       for (const [by, reason] of [["a", "must not be the requester"], ["a/child", "above or below"]] as const) {
         const refused = yield* Effect.flip(kernel.gate.approve(id, by))
@@ -166,6 +172,14 @@ describe("an approver", () => {
         expect(refused.message).toContain(reason)
       }
       expect(yield* kernel.gate.show(id)).toMatchObject({ state: "escalated" })
+      const { port: boss } = yield* kernel.dock({ manifest: { ...emptyManifest("boss"), executors: ["launch"] }, run: () => Effect.never })
+      const root = yield* tokenFor(boss, "launch")
+      const child = yield* kernel.grants.delegate("boss", { token: root, to: "a" })
+      const delegated = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: {}, capability: child.id })
+      yield* awaitReply(port, delegated, "action_escalated")
+      expect((yield* Effect.flip(kernel.gate.approve(delegated, "boss"))).message).toContain("must not hold a grant")
+      expect((yield* kernel.gate.show(delegated)).grants.map(({ holder }) => holder)).toEqual(["a", "boss"])
+      yield* kernel.gate.approve(delegated, "ann")
     }))
 
   effect("of a quorum counts once, several start it, and one no is enough", () =>
@@ -348,6 +362,101 @@ describe("the inbox", () => {
       }
       expect((yield* kernel.gate.list()).map(({ id }) => id)).toEqual([order[2], order[1], order[3], order[0]])
       expect(yield* kernel.gate.list({ system: "nobody" })).toEqual([])
+    }))
+})
+
+describe("an approver's token", () => {
+  effect("answers under its own name, for as long as it is good; no other token of a guest does", () =>
+    Effect.promise(() => withNetwork({ v1: true, executors: [counted("launch", { risk: "irreversible" }).executor], passphrase: "correct horse", quorum: { irreversible: 2 } }, async ({ kernel, mint, operatorToken, run, url }) => {
+      const port = await run(probe(kernel, "a", { executors: ["launch"] }))
+      const id = await run(Effect.gen(function*() {
+        const asked = yield* requestAction(port, { action: "go", executor: "launch", target: "moon", payload: {}, capability: yield* tokenFor(port, "launch") })
+        yield* awaitReply(port, asked, "action_escalated")
+        return asked
+      }))
+      const as = (credential: string): Client => makeClient({ url, token: credential })
+      const passphrase = "correct horse"
+      const ben = as(await mint({ name: "ben", role: "read", approves: true }))
+      const cid = as(await mint({ name: "cid", role: "admin" }))
+      const requester = as(await mint({ name: "a/b", role: "read", approves: true }))
+      const attempts: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> = [
+        cid.call("approve", { id, payload: { passphrase } }), cid.call("gate"), requester.call("approve", { id, payload: { passphrase } }), ben.call("audit")
+      ]
+      for (const attempt of attempts) {
+        expect((await run(Effect.flip(attempt)))._tag).toBe("Denied")
+      }
+      expect((await run(Effect.flip(ben.call("approve", { id, payload: {} }))))._tag).toBe("ProofNeeded")
+      expect(await run(ben.call("approve", { id, payload: { passphrase } }))).toMatchObject({ state: "escalated", approvals: [{ by: "ben" }] })
+      await run(kernel.tokens.revoke("ben"))
+      expect((await run(Effect.flip(ben.call("gate"))))._tag).toBe("Unauthenticated")
+      expect(await run(as(operatorToken).call("approve", { id, payload: { passphrase } }))).toMatchObject({ approvals: [{ by: "ben" }, { by: "operator" }] })
+      // Whoever can read the operator's token makes no approvers with it.
+      expect((await run(Effect.flip(as(operatorToken).call("mintToken", { payload: { name: "eve", role: "read", approves: true } }))))._tag).toBe("ProofNeeded")
+      expect(kernel.tokens.list().map(({ name }) => name)).not.toContain("eve")
+    })))
+})
+
+describe("an answer of the host's own code", () => {
+  effect("is a function: yes, no, something else, or nothing yet", () =>
+    Effect.promise(async () => {
+      const calls: Array<unknown> = []
+      const executor: Executor = { name: "launch", description: "", risk: "irreversible", recovery: "none", perform: ({ payload }) => Effect.sync(() => calls.push(payload)) }
+      const kernel = await launch({ store: ":memory:", executors: [executor] })
+      try {
+        const { port } = await Effect.runPromise(kernel.effect.dock({ manifest: { ...emptyManifest("a"), executors: ["launch"] }, run: () => Effect.never }))
+        const capability = await Effect.runPromise(tokenFor(port, "launch"))
+        const stop = kernel.gate.answer("guard", ({ target, payload }) => {
+          if (target === "yes") return { outcome: "approved", reason: "fine" }
+          if (target === "edit") return { outcome: "edited", payload: { was: payload } }
+          if (target === "broken") throw new Error("on purpose")
+          return target === "no" ? { outcome: "refused", reason: "not here" } : undefined
+        })
+        const ask = (target: string) => Effect.runPromise(requestAction(port, { action: "go", executor: "launch", target, payload: 1, capability }))
+        const open = [await ask("later"), await ask("broken")]
+        const reply = async (target: string) => Effect.runPromise(awaitReply(port, await ask(target)))
+        expect((await reply("yes")).kind).toBe("action_completed")
+        expect(await reply("no")).toMatchObject({ kind: "action_denied", payload: { reason: "not here" } })
+        expect((await reply("edit")).kind).toBe("action_completed")
+        expect(calls).toEqual([1, { was: 1 }])
+        expect((await kernel.gate.list({ state: "escalated" })).map(({ id }) => id).sort()).toEqual(open.sort())
+        stop()
+      } finally {
+        await kernel.close()
+      }
+    }))
+})
+
+describe("a call that an earlier boot started", () => {
+  effect("whose executor is not there is shown as unknown and may be reconciled; the more careful word on recovery counts", () =>
+    Effect.gen(function*() {
+      const time = testTime()
+      const store = yield* Memory.make({ clock: makeClock(time) })
+      const slow = held("launch", { risk: "irreversible", recovery: "idempotent" })
+      const other = held("other", { risk: "irreversible", recovery: "idempotent" })
+      const first = yield* Scope.make()
+      yield* Scope.provide(Effect.gen(function*() {
+        const kernel = yield* makeKernel({ store, time, executors: [slow.executor, other.executor] })
+        const port = yield* probe(kernel, "a", { executors: ["launch", "other"] })
+        for (const [name, begun] of [["launch", slow.begun], ["other", other.begun]] as const) {
+          const id = yield* requestAction(port, { action: "go", executor: name, target: "moon", payload: {}, capability: yield* tokenFor(port, name) })
+          yield* awaitReply(port, id, "action_escalated")
+          yield* kernel.gate.approve(id, "ann")
+          yield* begun
+        }
+      }), first)
+      yield* Scope.close(first, Exit.void)
+      // What was harmless to repeat is not any more.
+      const now = counted("other", { risk: "irreversible", recovery: "none" })
+      const kernel = yield* makeKernel({ store, time, executors: [now.executor] })
+      expect(kernel.status()).toMatchObject({ unknown: 2, waiting: 0 })
+      const unknown = yield* kernel.gate.list({ state: "unknown" })
+      expect(unknown.map(({ executor }) => executor).sort()).toEqual(["launch", "other"])
+      expect(now.calls).toHaveLength(0)
+      const lost = unknown.find(({ executor }) => executor === "launch")!
+      expect(lost.reason).toContain("nobody serves launch")
+      expect((yield* Effect.flip(kernel.gate.reconcile(lost.id, "a/b", "failed", "mine")))._tag).toBe("Denied")
+      expect(yield* kernel.gate.reconcile(lost.id, "ann", "failed", "looked")).toMatchObject({ state: "failed" })
+      expect(kernel.status()).toMatchObject({ unknown: 1 })
     }))
 })
 
