@@ -167,7 +167,7 @@ export const moduleFiles = (base: string, power: ModulePower): ModuleFiles => {
     // Read once, so that what is digested is what is run.
     const bytes = yield* Effect.try({ try: () => readFileSync(file), catch: (error) => rejected(`${file} cannot be read: ${sentence(error)}`) })
     const own = trustOf(file, wish.by, undefined) === "first" && (wish.tier ?? "in-process") === "in-process" && !isFile(`${file}.signed.json`)
-    const files = own ? [] : yield* Effect.try({ try: () => moduleFilesOf(file), catch: (error) => rejected(`${file} cannot be read: ${sentence(error)}`) })
+    const files = own ? [] : yield* Effect.try({ try: () => moduleFilesOf(file, trustOf(file, wish.by, undefined) === "first" ? base : undefined), catch: (error) => rejected(`${file} cannot be read: ${sentence(error)}`) })
     const signed = readSigned(files)
     if (typeof signed === "string") return yield* rejected(signed)
     const where = yield* tierFor(trustOf(file, wish.by, signed), wish.tier, "in-process")

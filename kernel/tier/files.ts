@@ -49,8 +49,30 @@ const fileOf = (name: string, from: string): string | undefined => {
   return candidates.find(isFile)
 }
 
-/** Reads them, or says why they cannot be. The first is the one that was named. */
-export const moduleFilesOf = (file: string): ReadonlyArray<ModuleFile> => {
+const isBelow = (folder: string, path: string): boolean => {
+  const way = relative(folder, path)
+  return way !== "" && !way.startsWith("..") && !way.startsWith(sep)
+}
+/** The folder of the installed package that a file belongs to. */
+const packageOf = (path: string): string | undefined => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/])/u.exec(path)?.[0]
+
+/**
+ * Reads them, or says why they cannot be. The first is the one that was named. Files are read for whoever imports them, so an
+ * import leads nowhere but into the module's own folder, its package, or another installed package; `project` is the folder of
+ * those that are the project's own.
+ */
+export const moduleFilesOf = (file: string, project?: string): ReadonlyArray<ModuleFile> => {
+  const home = realpathSync(dirname(file))
+  const own = project === undefined ? undefined : realpathSync(project)
+  const mayLead = (from: string, to: string): boolean => {
+    const [a, b] = [realpathSync(from), realpathSync(to)]
+    if (!scripts.includes(extname(b))) return false
+    const inPackage = packageOf(a)
+    if (inPackage !== undefined && isBelow(inPackage, b)) return true
+    if (packageOf(b) !== undefined) return true
+    if (inPackage !== undefined) return false
+    return isBelow(home, b) || (own !== undefined && isBelow(own, a) && isBelow(own, b))
+  }
   const found = new Map<string, ModuleFile>()
   let bytesTogether = 0
   const queue = [file]
@@ -65,7 +87,7 @@ export const moduleFilesOf = (file: string): ReadonlyArray<ModuleFile> => {
     if (extname(path) !== ".json") {
       for (const name of namesIn(bytes.toString("utf8"))) {
         const next = fileOf(name, path)
-        if (next === undefined) continue
+        if (next === undefined || !mayLead(path, next)) continue
         imports[name] = next
         queue.push(next)
       }

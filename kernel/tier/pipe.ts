@@ -135,7 +135,6 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
           if (isDescribed) return child.end("it docked twice")
           isDescribed = true
           session.dockId = frame.id
-          session.progress.answered()
           return onDock(frame)
         case "call":
           session.progress.called(frame)
@@ -199,9 +198,11 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
       })
     }
     const beat = setInterval(() => {
+      // Until it has said what it is, it has another time to keep to.
+      if (!isDescribed) return
       const stalled = progress.look(performance.now(), isFull)
       if (stalled !== undefined) return child.end(stalled)
-      if (isDescribed) tell({ frame: "ping", at: Math.round(performance.now()) })
+      tell({ frame: "ping", at: Math.round(performance.now()) })
     }, pingMillis)
     beat.unref()
     const welcome: Welcome = {

@@ -11,7 +11,7 @@ export interface ProgressOptions {
 }
 
 export interface Progress {
-  /** It answered a ping, or has said what it is. */
+  /** It answered a ping. */
   readonly answered: () => void
   readonly called: (frame: Call) => void
   readonly done: (frame: Call, value: unknown) => void

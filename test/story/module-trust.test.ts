@@ -91,6 +91,20 @@ describe("a module", () => {
     await within(launchProject(folder.path, { modules: [{ id: "own", file: "own.js", digest }] }), ({ kernel }) => expect(kernel.modules()[0]).toMatchObject({ digest }))
   })
 
+  it("has no file read for it that is not its own, by whatever name it imports it", async () => {
+    folder.write("secret.json", `"canary"`)
+    folder.write("node_modules/guest/.token", "canary")
+    symlinkSync(join(folder.path, "secret.json"), join(folder.path, "node_modules/guest/own.json"))
+    for (const name of ["../../secret.json", join(folder.path, "secret.json"), "./own.json", "./.token"]) {
+      const file = folder.write("node_modules/guest/reads.js", `import secret from ${JSON.stringify(name)}\n${source("guest")}`)
+      expect(moduleFilesOf(file).map(({ path }) => path)).toEqual([file])
+      await expect(launchProject(folder.path, { ...entry(file, { tier: "process" }), isolation: { allowWeakIsolation: true } })).rejects.toMatchObject(rejection(/which is not among its files/u))
+    }
+    const mine = folder.write("reads.js", `import secret from "./secret.json"\nimport "guest"\n${source("own")}`)
+    expect(moduleFilesOf(mine, folder.path).map(({ path }) => path.slice(folder.path.length + 1))).toEqual(
+      ["reads.js", "secret.json", "node_modules/guest/main.js", "node_modules/guest/lib.js"])
+  })
+
   it("that was signed runs in a weaker tier for who trusts its publisher; not one byte of it may be another", async () => {
     const key = await newSigningKey()
     const file = folder.write("node_modules/signed/main.js", `import "./lib.js"\n${source("guest", ["news"])}`)
