@@ -11,6 +11,8 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
   ]],
   ["Look", [
     ["ps", "docked systems and their state"],
+    ["executors", "what is served, and how risky it is"],
+    ["secrets", "secrets of the config, never their values"],
     ["channels", "channels, their heads and what waits in them"],
     ["tail PATTERN", "events of all channels that match, in order of time"],
     ["read CHANNEL", "a page of one channel"],

@@ -67,6 +67,16 @@ const ps = Command.make("ps", {}, Effect.fnUntraced(function*() {
   yield* look.ps(yield* called)
 })).pipe(Command.withDescription("Docked systems and their state."), examples(["aaax ps", "all of them"], ["aaax ps --json", "with wiring, grants and powers"]))
 
+const executors = Command.make("executors", {}, Effect.fnUntraced(function*() {
+  const served = yield* Effect.promise(() => import("./executors.ts"))
+  yield* served.executors(yield* called)
+})).pipe(Command.withDescription("Executors that are served, and what they declare."), examples(["aaax executors", "with their highest risk"], ["aaax executors --json", "as data"]))
+
+const secrets = Command.make("secrets", {}, Effect.fnUntraced(function*() {
+  const served = yield* Effect.promise(() => import("./executors.ts"))
+  yield* served.secrets(yield* called)
+})).pipe(Command.withDescription("Secrets of the config: where from, what for, and whether they can be read. Never their values."), examples(["aaax secrets", "all of them"]))
+
 const channels = Command.make("channels", { store: portableStore }, Effect.fnUntraced(function*(flags) {
   if (Option.isSome(flags.store)) {
     const { channels: list } = yield* Effect.promise(() => import("./sssn/verbs.ts"))
@@ -393,7 +403,7 @@ const exportCommand = Command.make("export", {
 
 /** Every command, in the order of the help. */
 export const commands = [
-  launch, init, status, doctor, down, ps, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, module, modules, cap, budget, enroll, token, clock, importCommand, exportCommand,
+  launch, init, status, doctor, down, ps, executors, secrets, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, module, modules, cap, budget, enroll, token, clock, importCommand, exportCommand,
   ...policyCommands, ...portableCommands
 ] as const
 

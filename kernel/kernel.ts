@@ -54,6 +54,7 @@ import * as Constellation_ from "./dock/constellation.ts"
 import * as Loader_ from "./dock/loader.ts"
 import type { Loader, ModuleSource, ProgramSource } from "./dock/loader.ts"
 import * as Replace from "./dock/replace.ts"
+import { makeCatalog, type Catalog } from "./executor/catalog.ts"
 import { makeRegistry } from "./executor/registry.ts"
 import { makePendingRequests } from "./guard/admission.ts"
 import { makeTokens, tokenKeyInMemory, type SigningKey, type Tokens } from "./guard/tokens.ts"
@@ -131,6 +132,8 @@ export interface Kernel {
   readonly policies: Policies
   readonly grants: Grants
   readonly budgets: Budgets
+  /** What is served, and the secrets that go with it. */
+  readonly catalog: Catalog
   readonly modules: () => ReadonlyArray<ModuleView>
   /** Loads an `esm` module file at run time, as `aaax.module-loader` would. */
   readonly loadModule: (manifest: Partial<Manifest> & { readonly file?: string; readonly id?: string }) => Effect.Effect<ModuleView, DockError>
@@ -470,6 +473,7 @@ export const make = Effect.fnUntraced(function*(
     gate,
     policies,
     budgets: Budgets_.make(kept, clock.now),
+    catalog: makeCatalog(registry, circuits, clock.now, powers.secrets?.list ?? (() => [])),
     grants: Grants_.make(kept),
     modules: loader.views,
     loadModule: Effect.fnUntraced(function*({ file, ...given }) {

@@ -5,6 +5,7 @@ import { auditRoutes } from "./route/audit.ts"
 import { budgetRoutes } from "./route/budgets.ts"
 import { capabilityRoutes } from "./route/capabilities.ts"
 import { channelRoutes } from "./route/channels.ts"
+import { executorRoutes } from "./route/executors.ts"
 import { gateRoutes } from "./route/gate.ts"
 import { kernelRoutes } from "./route/kernel.ts"
 import { keyRoutes } from "./route/keys.ts"
@@ -16,7 +17,7 @@ import { tokenRoutes } from "./route/tokens.ts"
 export { waitMillisMax } from "./route/row.ts"
 export { ActionProgress, DoctorView } from "./route/kernel.ts"
 
-export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...capabilityRoutes, ...gateRoutes, ...tokenRoutes, ...keyRoutes, ...budgetRoutes, ...policyRoutes, ...auditRoutes } as const
+export const routes = { ...channelRoutes, ...resourceRoutes, ...stateRoutes, ...kernelRoutes, ...executorRoutes, ...capabilityRoutes, ...gateRoutes, ...tokenRoutes, ...keyRoutes, ...budgetRoutes, ...policyRoutes, ...auditRoutes } as const
 
 export type Routes = typeof routes
 export type RouteName = keyof Routes

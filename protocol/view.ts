@@ -1,11 +1,11 @@
 // Views: what a kernel says of itself to operators. Doors serve them, the command line prints them.
 import * as Schema from "effect/Schema"
-import { Grant } from "./authority.ts"
+import { Grant, Risk } from "./authority.ts"
 import { FreezeView } from "./policy.ts"
 import { Channel } from "./channel.ts"
 import { SystemStatus } from "./lifecycle.ts"
 import { tiers, trusts } from "./tier.ts"
-import { Warrant } from "./warrant.ts"
+import { Recovery, Warrant } from "./warrant.ts"
 
 export const SystemView = Schema.Struct({
   id: Schema.String,
@@ -209,3 +209,33 @@ export const AuditReport = Schema.Struct({
   bodies: Schema.optionalKey(Schema.Struct({ kept: Schema.Int, erased: Schema.Int }))
 })
 export interface AuditReport extends Schema.Schema.Type<typeof AuditReport> {}
+
+/** An executor that is served now. */
+export const ExecutorView = Schema.Struct({
+  name: Schema.String,
+  description: Schema.String,
+  /** Who serves it: the kernel for those of its config, or a docked system. */
+  owner: Schema.String,
+  /** The highest of all its calls. */
+  risk: Risk,
+  recovery: Recovery,
+  /** Risk, or what may be done after a crash, depends on the call. */
+  varies: Schema.Boolean,
+  external: Schema.Boolean,
+  labels: Schema.Array(Schema.String),
+  /** What it could not reach several times in a row, and is not asked of it now. */
+  leftAlone: Schema.Array(Schema.String)
+})
+export interface ExecutorView extends Schema.Schema.Type<typeof ExecutorView> {}
+
+/** A secret of the config: all but its value. */
+export const SecretView = Schema.Struct({
+  name: Schema.String,
+  from: Schema.String,
+  hosts: Schema.Array(Schema.String),
+  programs: Schema.Array(Schema.String),
+  executors: Schema.Array(Schema.String),
+  /** Why it cannot be read now; null: it can. */
+  problem: Schema.NullOr(Schema.String)
+})
+export interface SecretView extends Schema.Schema.Type<typeof SecretView> {}

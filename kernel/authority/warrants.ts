@@ -11,6 +11,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { ActionRequest, Fence } from "../../protocol/authority.ts"
 import { reportOf, type Call, type CallPowers, type Compensated, type Executor, type ExecutorFailure } from "../../protocol/executor.ts"
 import { kernelSystem } from "../../protocol/names.ts"
+import type { SecretView } from "../../protocol/view.ts"
 import type { Warrant } from "../../protocol/warrant.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { executorCallsMax, executorMillisDefault, labelLengthMax, labelsMax, resultTextMax, statusMillisMax } from "../limits.ts"
@@ -45,6 +46,8 @@ export interface WarrantsOptions {
 export interface ExecutorSecrets {
   readonly secret: (executor: string, name: string) => Effect.Effect<string, ExecutorFailure>
   readonly redaction: Redaction
+  /** All but their values. */
+  readonly list: () => ReadonlyArray<SecretView>
 }
 
 export interface Warrants {

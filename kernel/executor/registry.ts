@@ -5,6 +5,8 @@ import type { SystemId } from "../../protocol/names.ts"
 export interface Registry {
   readonly get: (name: string) => Executor | undefined
   readonly names: () => ReadonlyArray<string>
+  /** All of them by name, each with who serves it. */
+  readonly all: () => ReadonlyArray<{ readonly owner: SystemId; readonly executor: Executor }>
   /** Registers all or none; answers a name that is served already. */
   readonly register: (owner: SystemId, executors: ReadonlyArray<Executor>) => string | undefined
   readonly unregister: (owner: SystemId) => void
@@ -15,6 +17,7 @@ export const makeRegistry = (): Registry => {
   return {
     get: (name) => table.get(name)?.executor,
     names: () => [...table.keys()].sort(),
+    all: () => [...table].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, served]) => served),
     register: (owner, executors) => {
       const taken = executors.find((executor, at) =>
         table.has(executor.name) || executors.findIndex((other) => other.name === executor.name) !== at)

@@ -12,6 +12,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } f
 import { resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import { ConfigInvalid, type ConfigIssue } from "../../protocol/errors.ts"
+import type { SecretView } from "../../protocol/view.ts"
 import type { ExecutorSecrets } from "../authority/warrants.ts"
 import { makeRedaction, type Redaction } from "../guard/redaction.ts"
 import { secretBytesMax, secretLengthMin, secretsMax, secretValuesMax } from "../limits.ts"
@@ -40,8 +41,8 @@ export interface Secrets {
   readonly redaction: Redaction
   /** Whether this is the file that a secret is read from. */
   readonly isSource: (stats: Pick<Stats, "dev" | "ino">) => boolean
-  /** Name, where from, and why it cannot be read now; for the operator. */
-  readonly list: () => ReadonlyArray<{ readonly name: string; readonly from: string; readonly problem: string | undefined }>
+  /** All but their values, for the operator. */
+  readonly list: () => ReadonlyArray<SecretView>
 }
 
 /** `secret:NAME`, wherever it stands in a text. */
@@ -179,11 +180,13 @@ export const makeSecrets = (specs: Readonly<Record<string, SecretSpec>> = {}, di
       }),
     list: () =>
       [...sources].map(([name, source]) => {
+        const { executors = [], from, hosts = [], programs = [] } = source.spec
+        const view = { name, from, hosts, programs, executors }
         try {
           read(name, source)
-          return { name, from: source.spec.from, problem: undefined }
+          return { ...view, problem: null }
         } catch (error) {
-          return { name, from: source.spec.from, problem: error instanceof NotDone ? error.reason : String(error) }
+          return { ...view, problem: error instanceof NotDone ? error.reason : "it cannot be read" }
         }
       })
   }
@@ -192,6 +195,7 @@ export const makeSecrets = (specs: Readonly<Record<string, SecretSpec>> = {}, di
 /** The secrets as the kernel hands them to executors of one's own, and strikes them out of all. */
 export const forExecutors = (secrets: Secrets): ExecutorSecrets => ({
   redaction: secrets.redaction,
+  list: secrets.list,
   secret: (executor, name) =>
     Effect.try({
       try: () => secrets.value(name, { executor }),

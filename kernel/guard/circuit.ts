@@ -15,6 +15,8 @@ export interface Circuits {
   readonly leftAlone: (key: string, now: number) => string | undefined
   /** Why a call that depends on `key` is not made now, or nothing: then `ended` has to follow. */
   readonly refusal: (key: string, now: number) => string | undefined
+  /** All that are left alone now. */
+  readonly open: (now: number) => ReadonlyArray<string>
   /** `isReached` is undefined for a call that was stopped: it says nothing. */
   readonly ended: (key: string, isReached: boolean | undefined, now: number) => void
 }
@@ -41,6 +43,8 @@ export const makeCircuits = (): Circuits => {
       const when = left > 0 ? `it is tried again in ${Math.ceil(left / 1_000)} s` : "it is being tried"
       return inWords(key, circuit, when)
     },
+    open: (now) =>
+      [...circuits].filter(([, { failures, since }]) => failures >= circuitFailuresMax && since + circuitOpenMillis > now).map(([key]) => key),
     ended: (key, isReached, now) => {
       if (isReached) {
         circuits.delete(key)

@@ -35,6 +35,7 @@ export const groups = {
   tokens: "Credentials of guests.",
   keys: "Keys of systems outside, and of the kernel's own tokens.",
   actions: "Effects that the operator asks for.",
+  executors: "Where effects happen, and the secrets that they are handed.",
   gate: "Actions that wait for a human, are under way, or ended unknown.",
   policy: "The policy in force, why it says what it says, and the kill switch.",
   modules: "What was loaded.",

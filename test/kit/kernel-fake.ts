@@ -160,6 +160,7 @@ export const makeFakeKernel = (options: {
         compensate: (id) => Effect.fail(new WarrantNotFound({ warrant: id })),
         reconcile: (id, by, outcome, reason) => answer(id, by, { state: outcome, reason }, "action_completed")
       },
+      catalog: { executors: () => [], secrets: () => [] },
       budgets: {
         list: () => [], show: (budget) => Effect.fail(new BudgetNotFound({ budget })), end: (budget) => Effect.fail(new BudgetNotFound({ budget })),
         set: () => Effect.die("the fake kernel has no budgets")

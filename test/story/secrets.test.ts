@@ -41,7 +41,7 @@ const own = [
   leaky("own.large", (secret) => echo(secret).repeat(1_000)),
   leaky("own.kept", async (secret, { keep }) => keep(new TextEncoder().encode(`\u0000\u00ff ${echo(secret)}`), "application/octet-stream")),
   leaky("own.refused", (secret) => { throw new NotDone({ reason: `the server said: ${echo(secret)}` }) }),
-  leaky("own.thrown", (secret) => { throw new Error(`${"x".repeat(990)}${echo(secret)}`) }),
+  leaky("own.thrown", (secret) => { throw new Error(`${"x".repeat(975)}${echo(secret)}`) }),
   leaky("own.cause", (secret) => { throw new TypeError("wrapped", { cause: new Error(secret) }) }),
   leaky("own.object", (secret) => { throw { toString: () => echo(secret) } }),
   leaky("own.unkeepable", (secret) => ({ [secret]: () => secret })),
@@ -114,7 +114,7 @@ describe("a secret", () => {
       ["http.fetch", url("/"), { headers }], ["http.fetch", url("/large"), { headers }], ["http.fetch", url("/away"), { headers }], ["http.fetch", url("/broken"), { headers }],
       ["http.fetch", url("/away"), { headers, method: "POST" }], ["http.fetch", url("/broken"), { headers, method: "POST" }], ["fs.read", "copy", null],
       ["fs.write", "other", { content: "secret:CANARY" }], ["process.run", "node", node("console.log(process.env); console.error(process.env.KEY)")],
-      ["process.run", "node", node("throw new Error(process.env.KEY)")], ["process.run", "node", node("process.stdout.write('x'.repeat(190) + process.env.KEY + 'y'.repeat(500) + process.env.KEY + 'z'.repeat(190))")],
+      ["process.run", "node", node("throw new Error(process.env.KEY)")], ["process.run", "node", node("process.stdout.write('x'.repeat(182) + process.env.KEY + 'y'.repeat(500) + process.env.KEY + 'z'.repeat(182))")],
       ["process.run", "node", node("process.stdout.write(Buffer.from('user:' + process.env.KEY).toString('base64') + encodeURIComponent(process.env.KEY))")],
       ["git", "repo", { op: "status" }], ["git", "repo", { op: "commit", message: "Add", paths: ["copy"] }], ["git", "repo", { op: "log" }],
       ["git", "repo", { op: "diff", from: "HEAD" }], ["git", "repo", { op: "push", remote: "o", branch: "main", commit: "1".repeat(40) }],
@@ -138,6 +138,13 @@ describe("a secret", () => {
     }).map((answer) => answer.catch(() => Buffer.alloc(0))))
     expect(answers.filter((answer) => answer.includes("[secret:CANARY]")).length).toBeGreaterThanOrEqual(3)
     expect(answers.flatMap(found)).toEqual([])
+    // What an operator is shown: all but the value.
+    const shown = (path: string): unknown => JSON.parse(answers[paths.indexOf(path)]!.toString())
+    expect(shown("/v1/secrets")).toEqual([{ name: "CANARY", from: "file:key", hosts: [server.host], programs: ["node"], executors: own.map(({ name }) => name), problem: null }])
+    expect(shown("/v1/executors")).toMatchObject(expect.arrayContaining([
+      expect.objectContaining({ name: "http.fetch", owner: "aaax", risk: "high", recovery: "none", varies: true, external: true, labels: ["untrusted.web"] }),
+      expect.objectContaining({ name: "git", risk: "irreversible", recovery: "queryable", varies: true })
+    ]) as object)
 
     const scan = (): Record<string, ReadonlyArray<string>> =>
       Object.fromEntries(allFiles().map((file) => [file, found(readFileSync(file))] as const).filter(([, hits]) => hits.length > 0))

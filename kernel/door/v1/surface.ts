@@ -12,6 +12,7 @@ import { problemAnswer, problemOf, refusal } from "../problems.ts"
 import type { Answer, Asked, Surface } from "../surface.ts"
 import { auditRows } from "./audit.ts"
 import { budgetRows } from "./budgets.ts"
+import { executorRows } from "./executors.ts"
 import { capabilityRows } from "./capabilities.ts"
 import { channelRows } from "./channels.ts"
 import { isCloudEvent } from "./cloud-events.ts"
@@ -129,7 +130,7 @@ export const v1 = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Surface, DockError, Scope.Scope> {
   const hands = handsOf(kernel)
   const handlers: Handlers = {
-    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel), ...keyRows(kernel), ...budgetRows(kernel), ...auditRows(kernel),
+    ...channelRows(kernel, hands, yield* makeFollow(kernel.channels.store)), ...resourceRows(kernel, hands), ...snapshotRows(kernel, hands), ...tokenRows(kernel), ...keyRows(kernel), ...budgetRows(kernel), ...executorRows(kernel), ...auditRows(kernel),
     ...gateRows(kernel), ...policyRows(kernel), ...capabilityRows(kernel), ...(yield* kernelRows(kernel, executors))
   }
   const byPlace = new Map<string, Array<Bound>>()

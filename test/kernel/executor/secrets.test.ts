@@ -72,7 +72,7 @@ describe("a source", () => {
     const secrets = makeSecrets({ A: { from: "env:AAAX_TEST_NEVER", executors: ["x"] }, B: { from: "file:none", executors: ["x"] } }, base)
     expect(() => secrets.value("A", { executor: "x" })).toThrow("the secret A: the variable AAAX_TEST_NEVER is not set")
     expect(() => secrets.value("B", { executor: "x" })).toThrow(/the secret B: .*ENOENT/u)
-    expect(secrets.list()).toMatchObject([{ name: "A", problem: expect.any(String) }, { name: "B", problem: expect.any(String) }])
+    expect(secrets.list()).toMatchObject([{ name: "A", problem: expect.any(String) as unknown }, { name: "B", problem: expect.any(String) as unknown }])
   })
 
   it("that others may read from now on is refused from now on", () => {
