@@ -75,7 +75,7 @@ describe("the Merkle tree", () => {
 
   it("is that of a naive implementation at every size, also when it is frozen on the way, and proves every leaf and every beginning", () => {
     const random = makeRandom(6962)
-    const leaves = Array.from({ length: 70 }, () => Buffer.from(Array.from({ length: random.int(40) }, () => random.int(256))))
+    const leaves = Array.from({ length: 40 }, () => Buffer.from(Array.from({ length: random.int(40) }, () => random.int(256))))
     const hashes = leaves.map(tools.leaf)
     const roots = Array.from({ length: leaves.length + 1 }, (_, size) => naive(leaves.slice(0, size)).toString("hex"))
     let tree = makeTree(tools)!
