@@ -200,7 +200,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       ...(spent === undefined ? {} : { spent }),
       ...(millis === undefined ? {} : { millis }),
       ...(undo === undefined ? {} : { undo: entryJson(undo) }),
-      labels: labelsIn([...(executor.labels ?? []), ...(Array.isArray(labels) ? labels : [])])
+      labels: labelsIn([...(executor.labels ?? []), ...(Array.isArray(labels) ? labels.map((label) => (typeof label === "string" ? struck(label) : label)) : [])])
     }
     return { ...(yield* resulting(result)), ...beside }
   })
