@@ -5,15 +5,20 @@ import type { ClientError } from "../../libos/http.ts"
 import type { ConfigInvalid } from "../../protocol/errors.ts"
 import { type Called, show } from "../called.ts"
 import { type NotFound, UsageError } from "../failure.ts"
+import { proved, type ProofFlags } from "../gate/prove.ts"
 import { connect } from "../run-file.ts"
 import { err, onErr, plain } from "../terminal.ts"
 import { type CedarFlags, givenPolicy } from "./given.ts"
 import { policyLines } from "./look.ts"
 
+/** The flags that were given. */
+const proofOf = ({ code, passphrase }: { readonly code: string | undefined; readonly passphrase: string | undefined }): ProofFlags =>
+  ({ ...(code === undefined ? {} : { code }), ...(passphrase === undefined ? {} : { passphrase }) })
+
 const reasoned = (reason: string | undefined): { readonly reason?: string } => (reason === undefined ? {} : { reason })
 
 export const activate = Effect.fnUntraced(function*(
-  called: Called, file: string, { reason, ...flags }: CedarFlags & { readonly reason?: string }
+  called: Called, file: string, { code, passphrase, reason, ...flags }: CedarFlags & ProofFlags & { readonly reason?: string }
 ): Effect.fn.Return<void, ClientError | ConfigInvalid | NotFound | UsageError> {
   const { document } = yield* Effect.scoped(Effect.flatMap(makeCedarEngine, ({ make }) => givenPolicy(file, flags, make)))
   if (document === null) {
@@ -22,16 +27,18 @@ export const activate = Effect.fnUntraced(function*(
   const client = yield* connect(called.directory)
   const before = yield* client.call("policy")
   // The document is data that was read from files.
-  const view = yield* client.call("activatePolicy", { payload: { document: document as Readonly<Record<string, never>>, ...reasoned(reason) } })
+  const view = yield* proved(proofOf({ code, passphrase }), (proof) =>
+    client.call("activatePolicy", { payload: { document: document as Readonly<Record<string, never>>, ...reasoned(reason), ...proof } }))
   if (!called.json) err(onErr.dim(`It replaces ${before.version} (${plain(before.description)}), also after a restart. To take it back: aaax policy revert`))
   yield* show(called, view, () => policyLines(view))
 })
 
 export const revert = Effect.fnUntraced(function*(
-  called: Called, version: string | undefined, reason: string | undefined
-): Effect.fn.Return<void, ClientError> {
+  called: Called, version: string | undefined, { code, passphrase, reason }: ProofFlags & { readonly reason?: string }
+): Effect.fn.Return<void, ClientError | UsageError> {
   const client = yield* connect(called.directory)
-  const view = yield* client.call("revertPolicy", { payload: { ...(version === undefined ? {} : { version }), ...reasoned(reason) } })
+  const view = yield* proved(proofOf({ code, passphrase }), (proof) =>
+    client.call("revertPolicy", { payload: { ...(version === undefined ? {} : { version }), ...reasoned(reason), ...proof } }))
   yield* show(called, view, () => policyLines(view))
 })
 
@@ -43,8 +50,10 @@ export const freeze = Effect.fnUntraced(function*(called: Called, reason: string
   ])
 })
 
-export const thaw = Effect.fnUntraced(function*(called: Called, reason: string | undefined): Effect.fn.Return<void, ClientError> {
+export const thaw = Effect.fnUntraced(function*(
+  called: Called, { code, passphrase, reason }: ProofFlags & { readonly reason?: string }
+): Effect.fn.Return<void, ClientError | UsageError> {
   const client = yield* connect(called.directory)
-  const answer = yield* client.call("thaw", { payload: reasoned(reason) })
+  const answer = yield* proved(proofOf({ code, passphrase }), (proof) => client.call("thaw", { payload: { ...reasoned(reason), ...proof } }))
   yield* show(called, answer, () => [answer.changed ? "thawed: actions start again" : "it was not frozen"])
 })

@@ -4,6 +4,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Option from "effect/Option"
 import { called, examples, given, text, word } from "../flag.ts"
+import { proof } from "../gate/commands.ts"
 
 const cedar = {
   schema: text("schema", "For a .cedar file: its schema; default: the only .cedarschema beside it"),
@@ -52,7 +53,7 @@ const explain = Command.make("explain", {
   examples(["aaax policy explain 01993b7c-2f", "then and now"], ["aaax policy explain --executor fs.write --target /etc/passwd --risk high", "what would be said"])
 )
 
-const activate = Command.make("activate", { file, ...cedar, reason }, Effect.fnUntraced(function*({ file: name, ...flags }) {
+const activate = Command.make("activate", { file, ...cedar, reason, ...proof }, Effect.fnUntraced(function*({ file: name, ...flags }) {
   const change = yield* Effect.promise(() => import("./change.ts"))
   yield* change.activate(yield* called, name, given(flags))
 })).pipe(
@@ -66,10 +67,10 @@ const log = Command.make("log", {}, Effect.fnUntraced(function*() {
 })).pipe(Command.withDescription("Every policy that was in force, newest first."), examples(["aaax policy log", "with who put it there, and why"]))
 
 const revert = Command.make("revert", {
-  version: Argument.String("version").pipe(Argument.withDescription("A version of aaax policy log, or \"config\"; default: the one before"), Argument.optional), reason
-}, Effect.fnUntraced(function*({ version, reason: why }) {
+  version: Argument.String("version").pipe(Argument.withDescription("A version of aaax policy log, or \"config\"; default: the one before"), Argument.optional), reason, ...proof
+}, Effect.fnUntraced(function*({ version, ...flags }) {
   const change = yield* Effect.promise(() => import("./change.ts"))
-  yield* change.revert(yield* called, Option.getOrUndefined(version), Option.getOrUndefined(why))
+  yield* change.revert(yield* called, Option.getOrUndefined(version), given(flags))
 })).pipe(Command.withDescription("Put a policy in force again."), examples(["aaax policy revert", "the one before"], ["aaax policy revert config", "what the config says"]))
 
 const policy = Command.make("policy", {}, Effect.fnUntraced(function*() {
@@ -89,9 +90,9 @@ const freeze = Command.make("freeze", { reason }, Effect.fnUntraced(function*({ 
   examples(["aaax freeze --reason 'something is wrong'", "at once"])
 )
 
-const thaw = Command.make("thaw", { reason }, Effect.fnUntraced(function*({ reason: why }) {
+const thaw = Command.make("thaw", { reason, ...proof }, Effect.fnUntraced(function*(flags) {
   const change = yield* Effect.promise(() => import("./change.ts"))
-  yield* change.thaw(yield* called, Option.getOrUndefined(why))
+  yield* change.thaw(yield* called, given(flags))
 })).pipe(Command.withDescription("Let actions start again."), examples(["aaax thaw --reason 'it was a false alarm'", "go on"]))
 
 export const policyCommands = [policy, freeze, thaw] as const

@@ -71,8 +71,11 @@ export interface Gate {
   readonly answerAll: (
     outcome: "approved" | "refused", answers: ReadonlyArray<Named>, by: SystemId, options?: Omit<AnswerOptions, "digest">
   ) => Effect.Effect<ReadonlyArray<BatchAnswer>, InvalidPayload | ProofNeeded | Overloaded>
-  /** Proves that a human lets somebody approve from now on. Nothing is kept of it. */
-  readonly vouch: (by: SystemId, name: SystemId, outside: Outside) => Effect.Effect<void, Denied | ProofNeeded | Overloaded>
+  /**
+   * Proves that a human does something that approvals would be nothing worth without: making approvers, and changing what is
+   * asked at all. `what` is everything that it says, `says` is for the terminal. Nothing is kept of it.
+   */
+  readonly vouch: (by: SystemId, what: readonly [verb: string, of: string], says: string, outside: Outside) => Effect.Effect<void, Denied | ProofNeeded | Overloaded>
   /** What a standing approval on these terms would have matched. */
   readonly preview: (id: string, terms: StandingTerms) => Effect.Effect<StandingPreview, Denied | WarrantConflict | WarrantNotFound>
   /** Standing approvals that are in force, the one that ends first first. */
@@ -287,11 +290,9 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
       Effect.suspend(() => submitted(whole(id), by, "deny", decideAnswer(rules, whole(id), by, "refused", reason, digest))),
     edit,
     answerAll,
-    vouch: Effect.fnUntraced(function*(by, name, outside) {
-      const { tooMany } = yield* proof.check({
-        warrants: [{ id: `token:${name}`, risk: "irreversible" }], subject: canonical({ by, approver: name }), says: `lets ${visible(name, 80)} approve actions from outside`
-      }, outside)
-      if (tooMany.length > 0) return yield* new Denied({ system: by, operation: "let approve", target: name, reason: "there were too many wrong codes or passphrases; try again later" })
+    vouch: Effect.fnUntraced(function*(by, what, says, outside) {
+      const { tooMany } = yield* proof.check({ warrants: [{ id: what.join(" "), risk: "irreversible" }], subject: canonical({ by, what }), says: visible(says) }, outside)
+      if (tooMany.length > 0) return yield* new Denied({ system: by, operation: what[0], target: what[1], reason: "there were too many wrong codes or passphrases; try again later" })
     }),
     preview: Effect.fnUntraced(function*(given, terms) {
       const id = whole(given)

@@ -1,7 +1,7 @@
 // Routes of policy: what is in force, why it says what it says, and the kill switch.
 import * as Schema from "effect/Schema"
 import { Explanation, FreezeView, PolicyEntry, PolicyView, QuestionDraft } from "../policy.ts"
-import { None, row, Text } from "./row.ts"
+import { None, proof, row, Text } from "./row.ts"
 
 /** "granted", "default", or a table with the texts of its Cedar files. */
 const Document = Schema.Json
@@ -21,15 +21,15 @@ export const policyRoutes = {
   }),
   activatePolicy: row({
     method: "POST", path: "/v1/policy/activate", group: "policy", says: "Puts a policy in force until it is reverted, over the config's.", query: None,
-    payload: Schema.Struct({ document: Document, reason: Text }), success: PolicyView
+    payload: Schema.Struct({ document: Document, reason: Text, ...proof }), success: PolicyView
   }),
   revertPolicy: row({
     method: "POST", path: "/v1/policy/revert", group: "policy", says: "Puts a policy in force again: the one before, one by its version, or `config`.", query: None,
-    payload: Schema.Struct({ version: Text, reason: Text }), success: PolicyView
+    payload: Schema.Struct({ version: Text, reason: Text, ...proof }), success: PolicyView
   }),
   freeze: row({
     method: "POST", path: "/v1/freeze", group: "policy", says: "Nothing new starts until it is thawed, also after a restart.", query: None,
     payload: Schema.Struct({ reason: Text }), success: Change
   }),
-  thaw: row({ method: "POST", path: "/v1/thaw", group: "policy", says: "Lets actions start again.", query: None, payload: Schema.Struct({ reason: Text }), success: Change })
+  thaw: row({ method: "POST", path: "/v1/thaw", group: "policy", says: "Lets actions start again.", query: None, payload: Schema.Struct({ reason: Text, ...proof }), success: Change })
 } as const

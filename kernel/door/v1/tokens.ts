@@ -10,7 +10,7 @@ export const tokenRows = ({ gate, tokens }: Pick<Kernel, "gate" | "tokens">): Pi
   mintToken: Effect.fnUntraced(function*({ payload }) {
     const { code: _, passphrase: _1, ...request } = payload
     // Whoever could make approvers would be all of them.
-    if (request.approves === true) yield* gate.vouch(operator, request.name, outsideOf(payload))
+    if (request.approves === true) yield* gate.vouch(operator, ["approver", request.name], `lets ${request.name} approve actions from outside`, outsideOf(payload))
     return yield* tokens.mint(request)
   }),
   revokeToken: ({ id }) => tokens.revoke(id)
