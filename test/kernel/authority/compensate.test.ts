@@ -1,5 +1,6 @@
 // Taking back what was done: a warrant of its own, at most once, by the operator or by whoever did it.
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -77,6 +78,38 @@ describe("what was done", () => {
       for (const warrant of yield* kernel.gate.list()) yield* ended(kernel, warrant.id)
       expect(back).toHaveLength(1)
       expect(yield* Effect.flip(kernel.gate.compensate(id, "operator", ""))).toMatchObject({ _tag: "WarrantConflict", reason: "it was taken back before" })
+    }))
+
+  effect("is taken back once, also when its story is read slowly while somebody else takes it back", () =>
+    Effect.gen(function*() {
+      const { back, executor } = counting()
+      const time = testTime()
+      const store = yield* Memory.make({ clock: makeClock(time) })
+      let held: string | undefined
+      let release = (): void => undefined
+      const released = new Promise<void>((resolve) => (release = resolve))
+      const slow: typeof store = {
+        ...store,
+        read: (channel, options) => Effect.tap(store.read(channel, options), () => {
+          if (held === undefined || options.filter?.correlationId !== held) return Effect.void
+          held = undefined
+          return Effect.promise(() => released)
+        })
+      }
+      const kernel = yield* makeKernel({ store: slow, time, executors: [executor] })
+      const port = yield* probe(kernel, "a", { executors: ["count"] })
+      const id = yield* requestAction(port, ask(yield* tokenFor(port, "count")))
+      yield* awaitReply(port, id)
+      held = id
+      const first = yield* Effect.forkChild(Effect.exit(kernel.gate.compensate(id, "operator", "slow")), { startImmediately: true })
+      const second = yield* Effect.forkChild(Effect.exit(kernel.gate.compensate(id, "operator", "quick")), { startImmediately: true })
+      // Turns enough for the second to be done, if it did not wait for the first.
+      for (let turns = 0; turns < 300; turns++) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      release()
+      const exits = [yield* Fiber.join(first), yield* Fiber.join(second)]
+      for (const warrant of yield* kernel.gate.list()) yield* ended(kernel, warrant.id)
+      expect(exits.filter(({ _tag }) => _tag === "Success")).toHaveLength(1)
+      expect(back).toHaveLength(1)
     }))
 
   effect("is taken back by its requester through the gate: with its own grant, executor and target, and by nobody else", () =>
@@ -222,9 +255,11 @@ describe("fs.write", () => {
     Effect.gen(function*() {
       const { back, kernel, root, write } = yield* files()
       const first = yield* write("a.txt", "after")
-      writeFileSync(join(root, "a.txt"), "somebody else's")
-      expect(yield* back(first)).toMatchObject({ state: "failed", reason: "a.txt is not what was written there any more; somebody has changed it since" })
-      expect(readFileSync(join(root, "a.txt"), "utf8")).toBe("somebody else's")
+      for (const others of ["somebody else's", "AFTER"]) {
+        writeFileSync(join(root, "a.txt"), others)
+        expect(yield* back(first)).toMatchObject({ state: "failed", reason: "a.txt is not what was written there any more; somebody has changed it since" })
+        expect(readFileSync(join(root, "a.txt"), "utf8")).toBe(others)
+      }
       writeFileSync(join(root, "b.txt"), "x".repeat(1_100_000))
       const second = yield* write("b.txt", "small")
       expect(yield* back(second)).toMatchObject({ state: "failed", reason: expect.stringContaining("was not kept: it had more than") })
