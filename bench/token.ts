@@ -41,7 +41,7 @@ const worldOf = (tokens: number) => {
   const [ada, ben] = [enrol("ada"), enrol("ben")]
   keep({
     kind: "grant.issued", at: now,
-    grant: { id: "g1", holder: "ada", resource: "note", access: "execute", caveats: {}, parent: null, issuedAt: now, origin: "", scope: {} }
+    grant: { id: "g1", holder: "ada", resource: "note", access: "execute", caveats: {}, parent: null, issuedAt: 0, origin: "", scope: {} }
   })
   const texts = Array.from({ length: tokens }, (_, at) =>
     narrowed(compact(rootHeader(kernel.kid), { ...rootClaims(audience, "g1", ada), iat: at }, kernel), ada, ben, { targets: ["reports/**"], riskMax: "low" }))

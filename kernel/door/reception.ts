@@ -200,6 +200,8 @@ export const makeReception = Effect.fnUntraced(function*(
         new Denied({ system: id, operation: "dock", target: manifest.id, reason, ...(how === undefined ? {} : { how }) })
       if (ended_ !== undefined) return no(ended_)
       if (isOperator) return undefined
+      // Its grants are for its key, and would be there for whoever has its name.
+      if (!isEnrolled && kernel.edge.has(manifest.id)) return no("a key is enrolled for this name", `Come with that, or take ${id}/… as id.`)
       if (principal.docks !== true) return no("its token is not for docking systems", "Mint one with: aaax token mint NAME --system --role admin")
       if (manifest.id !== id && !manifest.id.startsWith(`${id}/`)) return no(`its token docks ${id} and what is below it`, `Take ${id} or ${id}/… as id.`)
       if (manifest.privileged || manifest.powers.length > 0) return no("a system from elsewhere gets no privilege and no reading power here")

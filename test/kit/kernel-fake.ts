@@ -135,7 +135,7 @@ export const makeFakeKernel = (options: {
       },
       edge: {
         enrol: () => Effect.die("a fake enrolls no keys"), list: () => [], show: (system) => Effect.fail(new EnrolmentNotFound({ system })),
-        revoke: (system) => Effect.fail(new EnrolmentNotFound({ system })), isLive: () => false, mint: () => Effect.die("a fake signs no tokens"),
+        revoke: (system) => Effect.fail(new EnrolmentNotFound({ system })), has: () => false, isLive: () => false, mint: () => Effect.die("a fake signs no tokens"),
         rotate: Effect.succeed([]), keys: () => [], nonce: "", read: () => ({ refused: "" }), hashOf: () => "", hashOfText: () => "", onRevoked: () => () => {}
       },
       undock: ask("undock"), pause: ask("pause"), resume: ask("resume"), drain: ask("drain"), revoke: ask("revoke"),

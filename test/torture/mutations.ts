@@ -181,7 +181,7 @@ export const mutations = async ({ mutations: wanted, onMutation, seed }: Mutatio
   }
   keep({ kind: "edge.keyed", at: now, audience, generation: 1, kid: kernelKey.kid, x: kernelKey.x })
   const parties = [enrol("ada"), enrol("ben"), enrol("cy")]
-  const grant: Omit<Grant, "id" | "holder"> = { resource: "note", access: "execute", caveats: {}, parent: null, issuedAt: now, origin: "", scope: {} }
+  const grant: Omit<Grant, "id" | "holder"> = { resource: "note", access: "execute", caveats: {}, parent: null, issuedAt: 0, origin: "", scope: {} }
   for (const { system } of parties) keep({ kind: "grant.issued", at: now, grant: { ...grant, id: `g-${system}`, holder: system } })
 
   let signaturesChecked = 0

@@ -23,12 +23,11 @@ export interface Presented {
 
 const refuse = (refused: string): Unread => ({ refused })
 
-/** Whether a token that was read still stands, and is for who presents it. */
+/** Whether a token that was read, with the keys that the kernel uses now, still stands, and is for who presents it. */
 export const presentedIn = (state: AuthorityState, chain: Chain, holder: SystemId, now: number): Presented | Unread => {
   const { edge, grants } = state
   const { leaf, links, root } = chain
   if (edge.audience === null || root.audience !== edge.audience) return refuse("it is for another kernel")
-  if (!edge.keys.some(({ kid }) => kid === root.kid)) return refuse("it was signed with a key that this kernel does not use")
   for (const { epoch, jkt, subject } of [root, ...links]) {
     const key = lookup(edge.enrolled, subject)
     if (key === undefined || key.kid !== jkt || key.epoch !== epoch) return refuse(`the key of ${subject} that it names is not the one that is enrolled`)
@@ -36,7 +35,8 @@ export const presentedIn = (state: AuthorityState, chain: Chain, holder: SystemI
   if (leaf.subject !== holder) return refuse("it is for another system")
   if (root.expiresAt !== undefined && now >= root.expiresAt) return refuse("it has expired")
   const held = lookup(grants, root.grant)?.grant
-  if (held === undefined || held.holder !== root.subject || held.offline !== undefined) return refuse("its grant has ended")
+  // One that was issued anew under its id is another one.
+  if (held === undefined || held.holder !== root.subject || held.offline !== undefined || root.issuedAt < held.issuedAt) return refuse("its grant has ended")
   if (held.facet === true && links.length > 0) return refuse("its grant may be invoked, and not delegated")
   const met = linksOf(edge, root.grant)
   const missing: Array<Grant> = []

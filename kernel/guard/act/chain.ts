@@ -33,6 +33,8 @@ export interface Root extends Named {
   readonly kid: string
   readonly audience: string
   readonly grant: string
+  /** Kernel time in Unix milliseconds. */
+  readonly issuedAt: number
   /** When the token ends, if before its grant: kernel time in Unix milliseconds. */
   readonly expiresAt: number | undefined
 }
@@ -107,11 +109,11 @@ const readRoot = (part: string, keys: ReadonlyArray<KernelKey>, crypto: ActCrypt
   const { aud, cav, iat, iss, jti } = claims
   const named = namedIn(claims)
   const caveats = caveatsOf(cav)
-  if (named === undefined || typeof jti !== "string" || typeof aud !== "string" || iss !== aud || !Number.isSafeInteger(iat)) return refuse("its root does not say what one says")
+  if (named === undefined || typeof jti !== "string" || typeof aud !== "string" || iss !== aud || typeof iat !== "number") return refuse("its root does not say what one says")
   if (typeof caveats === "string") return refuse(`its root: ${caveats}`)
   const { expiresAt, ...grants } = caveats
   if (Object.keys(grants).length > 0) return refuse("its root has a caveat that is its grant's")
-  return { ...named, kid: key.kid, audience: aud, grant: jti, expiresAt }
+  return { ...named, kid: key.kid, audience: aud, grant: jti, issuedAt: Math.round(iat * 1_000), expiresAt }
 }
 
 const readLink = (part: string, before: string, parent: Named, crypto: ActCrypto): Link | Unread => {

@@ -40,6 +40,8 @@ export interface Edge {
   readonly show: (system: SystemId) => Effect.Effect<Enrolled, EnrolmentNotFound>
   /** Ends its key and its grants at once, also for those who are connected with it. */
   readonly revoke: (system: SystemId) => Effect.Effect<EnrolmentView, EnrolmentNotFound>
+  /** Whether a name has a key. */
+  readonly has: (system: SystemId) => boolean
   readonly isLive: (system: SystemId, epoch: number) => boolean
   /** A token for a grant, for its holder's key; `by`: only for a grant of this system's own. */
   readonly mint: (grant: string, ttlSeconds?: number, by?: SystemId) => Effect.Effect<RootToken, Denied | GrantNotFound | InvalidPayload | EnrolmentNotFound | StoreUnavailable>
@@ -140,7 +142,7 @@ export const makeEdge = (options: EdgeOptions): Edge => {
     const expiresAt = Math.min(now + ttlSeconds * 1_000, grant.caveats.expiresAt ?? Infinity)
     const { importJWK, SignJWT } = yield* Effect.promise(jose)
     const claims = {
-      v: 1, iss: audience, aud: audience, sub: holder, jti: id, iat: Math.floor(now / 1_000), ep: enrolment.epoch, cnf: { jkt: enrolment.kid }, cav: { expiresAt }
+      v: 1, iss: audience, aud: audience, sub: holder, jti: id, iat: now / 1_000, ep: enrolment.epoch, cnf: { jkt: enrolment.kid }, cav: { expiresAt }
     }
     const token = yield* Effect.promise(async () =>
       new SignJWT(claims).setProtectedHeader({ alg: "EdDSA", typ: actTypes.root, kid: newest.kid }).sign(await importJWK(jwk, "EdDSA")))
@@ -171,6 +173,7 @@ export const makeEdge = (options: EdgeOptions): Edge => {
       yield* told
       return answer
     }),
+    has: (system) => HashMap.has(edge().enrolled, system),
     isLive: (system, epoch) => lookup(edge().enrolled, system)?.epoch === epoch,
     mint,
     rotate: keying.withPermit(Effect.suspend(() => Effect.map(makeKey(edge().generation + 1), publicKeys))),

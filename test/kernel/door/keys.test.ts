@@ -255,6 +255,10 @@ describe("a system that is docked from elsewhere", () => {
     }
     const { token } = await operator.tokens.mint({ name: "pia", role: "admin", docks: true })
     expect(await risky("pia/one", await connect({ url, token }))).toEqual(["action_completed", "action_denied"])
+    await operator.keys.enroll({ name: "pia", key: { crv: "Ed25519", kty: "OKP", x: pair().x } })
+    const bearer = await connect({ url, token })
+    await expect(bearer.dock({ manifest: emptyManifest("pia"), run: () => Effect.never })).rejects.toMatchObject({ _tag: "Denied", reason: expect.stringContaining("a key is enrolled") })
+    await bearer.close()
     const own = pair()
     const { audience, epoch } = await operator.keys.enroll({ name: "quin", key: { crv: "Ed25519", kty: "OKP", x: own.x }, role: "admin", docks: true })
     expect(await risky("quin/one", await connect({ url, key: keyOf(own, "quin", epoch, audience) }))).toEqual(["action_completed", "action_completed"])

@@ -192,6 +192,7 @@ describe("a token", () => {
     ["a key of who delegated that was revoked", (w) => [narrowed(narrowed(w.root(w.ada), w.ada, w.ben), w.ben, w.cy), "cy"], /key of ben/u, (w) => void w.submit(decideUnenrol("ben"))],
     ["an epoch that has passed: the same key was enrolled anew", (w) => w.root(w.ada), /key of ada/u, (w) => void w.enrol("ada", adasKey, true)],
     ["a delegate's epoch that has passed", (w) => [narrowed(w.root(w.ada), w.ada, w.ben), "ben"], /key of ben/u, (w) => void w.enrol("ben", bensKey, true)],
+    ["a grant that was issued anew under its id", (w) => w.root(w.ada), /its grant has ended/u, (w) => { w.now += 1; w.grant("g1", "ada") }],
     ["a grant that was revoked", (w) => [narrowed(w.root(w.ada), w.ada, w.ben), "ben"], /its grant has ended/u, (w) => w.keep([{ kind: "grants.ended", at: w.now, holder: "ada", grants: ["g1"], reason: "revoked" }])],
     ["a key of the kernel that was rotated out", (w) => w.root(w.ada), /does not use/u, (w) => { for (const generation of [2, 3]) w.submit(decideKeyed(audience, generation, pair())) }]
   ]
