@@ -46,10 +46,7 @@ describe("a key from the command line", () => {
     expect(JSON.parse((await folder.aaax("enroll", "ls", "--json")).stdout).map(({ system }: { system: string }) => system)).toEqual(["ada", "ben"])
     expect(JSON.parse((await folder.aaax("enroll", "card", "ben")).stdout)).toEqual({ system: "ben", kid: keyIn("ada.key.json").kid, epoch: expect.any(Number) })
     expect(await folder.aaax("enroll", "revoke", "ben")).toMatchObject({ code: 0 })
-    expect(await folder.aaax("enroll", "revoke", "ben")).toMatchObject({ code: 3 })
     expect(await folder.aaax("enroll", "cy", "--public", "{}")).toMatchObject({ code: 2 })
-    expect(await folder.aaax("enroll", "operator")).toMatchObject({ code: 4 })
-    expect(existsSync(join(folder.path, "operator.key.json"))).toBe(false)
   })
 
   it("holds capabilities, whose tokens are narrowed offline and outlive the kernel that signed them", async () => {
@@ -65,14 +62,11 @@ describe("a key from the command line", () => {
     const kinds = ["action_approved", "action_completed", "action_escalated"]
     expect(kinds).toContain((await act("out/a.txt")).reply?.kind)
     expect(await act("out/b.txt")).toMatchObject({ reply: { kind: "action_denied" } })
-    expect(await folder.aaax("cap", "token", "nothing")).toMatchObject({ code: 3 })
     await folder.aaax("down")
     await running.ended
     await launched()
     expect(kinds).toContain((await act("out/a.txt")).reply?.kind)
-    expect(await folder.aaax("enroll", "rotate", "--json")).toMatchObject({ code: 0 })
-    expect(kinds).toContain((await act("out/a.txt")).reply?.kind)
-    await folder.aaax("enroll", "rotate")
+    for (const turn of [1, 2]) expect(await folder.aaax("enroll", "rotate"), `${turn}`).toMatchObject({ code: 0 })
     expect(await act("out/a.txt")).toMatchObject({ reply: { kind: "action_denied", payload: { reason: expect.stringContaining("key that this kernel does not use") } } })
     if (process.platform !== "win32") {
       for (const generation of [1, 2, 3]) expect(statSync(join(folder.path, `.aaax/capability-key-${generation}.jwk`)).mode & 0o777).toBe(0o600)

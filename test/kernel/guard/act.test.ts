@@ -208,12 +208,14 @@ describe("a token", () => {
     expect([...world.state().grants].length).toBe(grants)
   })
 
-  it("is good with a key of the kernel that was replaced once", () => {
+  it("is good with a key of the kernel that was replaced once, and no longer, also when it was read before", () => {
     const world = makeWorld()
     const token = world.root(world.ada)
     world.submit(decideKeyed("aaax:k:2", 2, pair()))
     expect(world.act(token, "ada")).toBe("ok")
     expect(world.state().edge.audience).toBe(audience)
+    world.submit(decideKeyed("aaax:k:3", 3, pair()))
+    expect(world.act(token, "ada")).toMatch(/does not use/u)
   })
 
   it("is asked again each time whether it still stands, however often it was read", () => {
