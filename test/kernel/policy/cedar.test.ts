@@ -9,8 +9,10 @@ import { join } from "node:path"
 import { afterAll, describe, expect } from "vitest"
 import type { Policy, Question, Verdict } from "../../../protocol/authority.ts"
 import { judge } from "../../../kernel/authority/decide/ask.ts"
+import * as Cedar from "../../../kernel/policy/cedar.ts"
 import { makeCedarEngine } from "../../../kernel/power/cedar-engine.ts"
 import { loadPolicy } from "../../../kernel/power/policy-file.ts"
+import { ruleContract } from "../../contract/rule.ts"
 import { counted } from "../../kit/executors.ts"
 import { effect } from "../../kit/it.ts"
 import { makeKernel } from "../../../kernel/testing.ts"
@@ -99,6 +101,26 @@ describe("a policy of Cedar files", () => {
       })
     }))
 })
+
+describe("what was said to one request", () => {
+  effect("says nothing to another one, nor for other policies", () =>
+    Effect.gen(function*() {
+      const { policy } = yield* load(cedar(`permit (principal, action, resource);`))
+      const { policy: other } = yield* load(cedar(`permit (principal, action, resource); permit (principal, action == AAAX::Action::"dock", resource);`))
+      const { judged } = yield* judge(policy, act())
+      expect(policy.ask({ ...act(), judged: judged! })).toMatchObject({ outcome: "allow" })
+      for (const verdict of [policy.ask({ ...act({ target: "other" }), judged: judged! }), other.ask({ ...act(), judged: judged! }), policy.ask(act())]) {
+        expect(verdict).toMatchObject({ outcome: "deny", unavailable: true, reason: expect.stringContaining("it was not asked") })
+      }
+    }))
+})
+
+ruleContract("cedar", () =>
+  Cedar.rule({
+    description: "Cedar: none", config: { policies: "x" }, policies: "x", sha256: (text) => text, canonical: (value) => JSON.stringify(value) ?? "null",
+    shape: { contexts: { act: { type: "Record", attributes: { risk: { type: "Long" }, target: { type: "String" }, payload: { type: "String" }, recentActions: { type: "Long" } } } }, types: {} },
+    known: () => undefined, judge: () => Effect.die("never asked")
+  }))
 
 describe("Cedar files that are refused, with their place", () => {
   effect("a mistake of syntax", () =>
