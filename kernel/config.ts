@@ -123,6 +123,8 @@ const ModuleEntry = Schema.Struct({
   limits: Schema.optionalKey(Schema.Struct({
     memoryBytes: Schema.optionalKey(Positive),
     processorSeconds: Schema.optionalKey(Positive),
+    /** In which it must say what it is. */
+    bootMillis: Schema.optionalKey(Positive),
     /** How long its loop may not answer. */
     silenceMillis: Schema.optionalKey(Positive),
     /** How long it may hold items that it took without doing anything. */
@@ -361,7 +363,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   "modules[]": Object.keys(ModuleEntry.fields).filter((key) => key !== "system"),
   "modules[].framework": frameworks,
   "modules[].tier": tiers,
-  "modules[].limits": ["memoryBytes", "processorSeconds", "silenceMillis", "stallMillis"],
+  "modules[].limits": ["memoryBytes", "processorSeconds", "bootMillis", "silenceMillis", "stallMillis"],
   isolation: ["allowWeakIsolation", "publishers"],
   "modules[].manifest": Object.keys(ManifestData.fields),
   "channels[]": Object.keys(ChannelSpec.fields),

@@ -42,6 +42,9 @@ export interface ModuleFiles {
   readonly close: () => void
 }
 
+/** Modules that are read at once. */
+const modulesAtOnce = 4
+
 type Settings = Readonly<Record<string, unknown>>
 
 /** What is asked of one module beside its name. */
@@ -264,7 +267,8 @@ export const moduleFiles = (base: string, power: ModulePower): ModuleFiles => {
     ofConfig: (config) =>
       Effect.suspend(() => {
         isolation = config.isolation
-        return Effect.forEach(config.modules, (entry) => ofEntry(entry, config))
+        // Programs come up side by side; they are docked in order.
+        return Effect.forEach(config.modules, (entry) => ofEntry(entry, config), { concurrency: modulesAtOnce })
       }),
     close: () => tiers?.close()
   }

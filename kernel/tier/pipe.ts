@@ -15,7 +15,7 @@ import { makeCalls, type Calls } from "../door/ws/calls.ts"
 import type { Outbox } from "../door/ws/outbox.ts"
 import { remoteSystem, type RemoteSystem } from "../door/ws/remote.ts"
 import {
-  outboxBytesMax, outboxMillisMax, socketCallsMax, socketFramesPerSecond, tierBootMillis, tierIdleMillis, tierLooksMax, tierPingMillis
+  outboxBytesMax, outboxMillisMax, socketCallsMax, socketFramesPerSecond, tierIdleMillis, tierLooksMax, tierPingMillis
 } from "../limits.ts"
 import { idle, type Child, type ChildOptions } from "./child.ts"
 import { look } from "./look.ts"
@@ -28,6 +28,7 @@ export interface PipeOptions {
   readonly start: (options: Omit<ChildOptions, "limits">) => Child
   /** What the child of modules is told to run. */
   readonly load: (() => PipeFrame) | undefined
+  readonly bootMillis: number
   readonly silenceMillis: number
   readonly stallMillis: number
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
@@ -182,11 +183,16 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
       }
     })
     const described = new Promise<PipeDock>((resolve, reject) => {
-      onDock = resolve
-      const timer = setTimeout(() => child.end(`it did not say what it is within ${tierBootMillis / 1000} s`), tierBootMillis)
+      const timer = setTimeout(() => child.end(`it did not say what it is within ${options.bootMillis / 1000} s`), options.bootMillis)
       timer.unref()
-      void ended.then((reason) => reject(new Ended(reason)))
-      void ended.finally(() => clearTimeout(timer))
+      onDock = (frame) => {
+        clearTimeout(timer)
+        resolve(frame)
+      }
+      void ended.then((reason) => {
+        clearTimeout(timer)
+        reject(new Ended(reason))
+      })
     })
     described.catch(() => {})
     const progress = makeProgress({ silenceMillis: options.silenceMillis, stallMillis: options.stallMillis, outboxMillis: outboxMillisMax, pingMillis })

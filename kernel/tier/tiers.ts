@@ -6,7 +6,7 @@ import type { SystemId } from "../../protocol/names.ts"
 import type { PipeFrame } from "../../protocol/stdio.ts"
 import type { Tier } from "../../protocol/tier.ts"
 import {
-  tierForeignSilenceMillis, tierHeapBytes, tierMemoryBytes, tierProcessorSeconds, tierSilenceMillis, tierStallMillis
+  tierBootMillis, tierForeignSilenceMillis, tierHeapBytes, tierMemoryBytes, tierProcessorSeconds, tierSilenceMillis, tierStallMillis
 } from "../limits.ts"
 import { startProcess, startWorker, type Child, type ChildOptions } from "./child.ts"
 import { jailCommand, processCommand, type ProgramLimits, type Tools, type What } from "./command.ts"
@@ -18,6 +18,8 @@ import { findChild, findTools, probeJail } from "./tools.ts"
 export interface TierLimits {
   readonly memoryBytes?: number
   readonly processorSeconds?: number
+  /** In which it must say what it is. */
+  readonly bootMillis?: number
   readonly silenceMillis?: number
   readonly stallMillis?: number
 }
@@ -95,10 +97,15 @@ export const makeTiers = (options: TiersOptions = {}): Tiers => {
         framework: what.is === "module" ? "esm" : "process",
         start: starter(tier, what, bounds),
         load: what.is === "module" ? () => what.load : undefined,
+        bootMillis: limits.bootMillis ?? tierBootMillis,
         silenceMillis: limits.silenceMillis ?? (what.is === "module" ? tierSilenceMillis : tierForeignSilenceMillis),
         stallMillis: limits.stallMillis ?? tierStallMillis,
         fork: (effect) => fork(effect)
       })
+      if (closed) {
+        piped.close()
+        throw new Error("the kernel is going down")
+      }
       const close = (): void => {
         open.delete(close)
         piped.close()

@@ -215,8 +215,10 @@ export const makeCalls = (options: CallsOptions): Calls => {
       }
     },
     lapse: () => {
-      for (const fiber of running.values()) fiber.interruptUnsafe()
+      const stopped = [...running.values()]
+      // Nobody waits for what is stopped here.
       running.clear()
+      for (const fiber of stopped) fiber.interruptUnsafe()
       cancelled.clear()
       answered.clear()
       uploads.clear()

@@ -110,8 +110,12 @@ describe("the keeper", () => {
     keeper.watch(forgotten.pid!)
     keeper.forget(forgotten.pid!)
     keeper.close()
-    expect(await ended).toBe("SIGKILL")
-    expect(forgotten.exitCode ?? forgotten.signalCode).toBeNull()
-    forgotten.kill("SIGKILL")
+    try {
+      expect(await ended).toBe("SIGKILL")
+      expect(forgotten.exitCode ?? forgotten.signalCode).toBeNull()
+    } finally {
+      spinning.kill("SIGKILL")
+      forgotten.kill("SIGKILL")
+    }
   })
 })
