@@ -32,7 +32,7 @@ const valueOf = (text: string): NonNullable<ArgumentCaveat["value"]> | null => {
 }
 
 /** `/path=glob:src/**`, `/depth=le:3`, `/mode=in:["a","b"]`, `/force=absent`. */
-export const argumentOf = (text: string): Effect.Effect<ArgumentCaveat, UsageError> => {
+const argumentOf = (text: string): Effect.Effect<ArgumentCaveat, UsageError> => {
   const help = `--arg ${text} is not POINTER=OP:VALUE, such as /path=glob:src/**, /depth=le:3, /mode=in:["a","b"] or /force=absent; OP is one of ${ArgumentOperation.literals.join(", ")}.`
   const [, pointer, op = "", , value] = /^([^=]*)=([A-Za-z]+)(:(.*))?$/su.exec(text) ?? []
   if (pointer === undefined || !isOperation(op) || (op === "absent") !== (value === undefined)) return wrong(help)

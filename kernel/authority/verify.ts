@@ -145,9 +145,11 @@ export const chainOf = (state: AuthorityState, token: string | null): ReadonlyAr
 
 /** The grants above one, nearest first, as a member of its warrant; nothing for one that was not delegated. */
 export const aboveOf = (state: AuthorityState, token: string | null): { readonly chain?: ReadonlyArray<string> } => {
-  const above = chainOf(state, token).slice(1).map(({ grant }) => grant.id)
-  return above.length === 0 ? {} : { chain: above }
+  const parent = token === null ? undefined : lookup(state.grants, token)?.grant.parent
+  return parent === undefined || parent === null ? alone : { chain: chainOf(state, parent).map(({ grant }) => grant.id) }
 }
+
+const alone = {}
 
 /** Actions that may still be started under a chain; null: as many as its rate and its time allow. */
 export const usesLeft = (chain: ReadonlyArray<HeldGrant>): number | null => {
