@@ -47,6 +47,7 @@ export const verify = (source: AuditSource): Effect.Effect<AuditReport> =>
     let entries = 0
     let first: { readonly cursor: Cursor; readonly hash: string } | undefined
     let boot = 0
+    let auditKey = ""
     let kept = 0
     let erased = 0
     /** Cursor behind which a checkpoint does not agree any more. */
@@ -70,6 +71,7 @@ export const verify = (source: AuditSource): Effect.Effect<AuditReport> =>
           if (entry.boot !== boot + 1) note(`#${event.cursor} says boot ${entry.boot} after boot ${boot}`, event.cursor)
           boot = entry.boot
         }
+        if (entry.kind === "checkpoints.started" || entry.kind === "rollback.accepted") auditKey = entry.key
         if (entry.kind === "action.decided" && source.hasBody !== undefined) {
           if (yield* source.hasBody(entry)) kept++
           else erased++
@@ -93,6 +95,11 @@ export const verify = (source: AuditSource): Effect.Effect<AuditReport> =>
     const newest = signed.at(-1)
     if (newest !== undefined && newest.size > entries) {
       note(`#${cursor + 1} is missing: the journal has ${entries} entries, and ${newest.size} were signed, up to #${newest.cursor}`, cursor + 1)
+    }
+    if (source.outside !== undefined && auditKey !== "") {
+      const { key, where } = source.outside.view()
+      if (key !== auditKey) note(`the journal names the audit key ${auditKey}, and the key in ${where} is ${key}`)
+      if (signed.length === 0) note(`the journal says that checkpoints are kept in ${where}, and there is none`)
     }
     const expected = source.expected?.()
     if (expected !== undefined) {

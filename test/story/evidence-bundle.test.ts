@@ -5,6 +5,8 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { verifyBundle, verifyReceipt } from "../../bin/aaax-verify.ts"
 import { withEvidence } from "../../bin/evidence/source.ts"
+import { canonical } from "../../kernel/guard/canonical.ts"
+import { sha256Hex } from "../../kernel/power/digest.ts"
 import { launch, promised } from "../../kernel/host.ts"
 import { bundleOf, flipBundle, live, makeSite, siteOptions, type Site } from "../kit/evidence.ts"
 import { makeRandom } from "../kit/random.ts"
@@ -66,6 +68,36 @@ describe("a bundle of evidence", () => {
     const { summary } = await bundleOf(other, { bodies: false })
     expect(verifyBundle(text, { key: summary.key }).problems[0]).toContain("it is signed with the key")
     other.remove()
+  })
+
+  it("is refused in another spelling that says the same", async () => {
+    const { text } = await bundleOf(site, { bodies: true })
+    const spellings: ReadonlyArray<(line: string) => string> = [
+      (line) => line.replace("{", "{ "), (line) => line.replace('"kind"', '"\\u006bind"'), (line) => line.replace(/"index":(\d+)/u, '"index":$1.0'),
+      (line) => JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(line) as Readonly<Record<string, object>>).map(([key, value]) => [key, Object.fromEntries(Object.entries(value).reverse())])))
+    ]
+    for (const spell of spellings) {
+      const lines = text.split("\n")
+      expect(spell(lines[4]!)).not.toBe(lines[4])
+      expect(verifyBundle(lines.with(4, spell(lines[4]!)).join("\n"))).toMatchObject({ ok: false, firstBad: 4 })
+    }
+  })
+
+  it("is refused when an entry was edited and everything behind it hashed anew", async () => {
+    const { text } = await bundleOf(site, { bodies: false })
+    let prev = ""
+    const lines = text.split("\n").map((line) => {
+      if (!line.startsWith('{"entry"')) return line
+      const { entry } = JSON.parse(line) as { readonly entry: { readonly cursor: number; readonly kind: string; readonly payload: object } }
+      const payload = entry.cursor === 6 ? { ...entry.payload, at: 1 } : entry.payload
+      const hash = sha256Hex(`${prev}\n${entry.kind}\n${canonical(payload)}`)
+      const changed = canonical({ entry: { ...entry, payload, prev, hash } })
+      prev = hash
+      return changed
+    })
+    const { firstBad, ok, problems } = verifyBundle(lines.join("\n"))
+    expect({ ok, problems }).toMatchObject({ ok: false, problems: [expect.stringContaining("are not those that were signed")] })
+    expect(firstBad).toBeLessThanOrEqual(6)
   })
 
   it("is held against checkpoints that were kept elsewhere", async () => {

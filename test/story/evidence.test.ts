@@ -5,6 +5,7 @@ import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statS
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import { withEvidence } from "../../bin/evidence/source.ts"
 import { decodeConfig } from "../../kernel/config.ts"
 import { launch, promised, type HostKernel, type HostOptions } from "../../kernel/host.ts"
 import { acceptRollback } from "../../kernel/launch.ts"
@@ -191,6 +192,8 @@ describe("checkpoints", () => {
     })
     rmSync(world.notes)
     expect(await refusal(world)).toContain("there is none")
+    const report = await withEvidence({ directory: world.directory, json: true }, (source) => source.verify())
+    expect(report).toMatchObject({ ok: false, problems: [expect.stringContaining("there is none")] })
   })
 
   it("lie in a second place as well, which alone tells a rollback of the first and of the store", async () => {

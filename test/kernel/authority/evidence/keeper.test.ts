@@ -1,0 +1,51 @@
+// A kernel whose checkpoints cannot be written: what is weighty waits, and nothing of it happens; when they can be written
+// again it goes on by itself.
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import { describe, expect } from "vitest"
+import { StoreUnavailable } from "../../../../protocol/errors.ts"
+import { notesOf } from "../../../../kernel/authority/evidence/checkpoint.ts"
+import type { CheckpointPlace } from "../../../../kernel/authority/evidence/place.ts"
+import { newSigningKey } from "../../../../kernel/guard/tokens.ts"
+import { signerOf } from "../../../../kernel/power/checkpoint-place.ts"
+import { makeKernel } from "../../../../kernel/testing.ts"
+import { counted } from "../../../kit/executors.ts"
+import { effect } from "../../../kit/it.ts"
+import { awaitReply, probe, requestAction, tokenFor } from "../../../kit/probe.ts"
+
+describe("a kernel whose checkpoints cannot be written", () => {
+  effect("calls no risky executor until they can, says why meanwhile, and goes on by itself", () =>
+    Effect.gen(function*() {
+      const signer = signerOf(yield* Effect.promise(newSigningKey))
+      const notes: Array<string> = []
+      let isFull = false
+      let tries = 0
+      const triedTwice = Deferred.makeUnsafe<void>()
+      const place: CheckpointPlace = {
+        where: "a disk", signer: Effect.succeed(signer), notes: Effect.sync(() => notes), setAside: Effect.succeed(""),
+        append: (note) => Effect.suspend(() => {
+          if (isFull) {
+            if (++tries === 2) Deferred.doneUnsafe(triedTwice, Effect.void)
+            return Effect.fail(new StoreUnavailable({ reason: "the disk is full" }))
+          }
+          notes.push(note)
+          return Effect.void
+        })
+      }
+      const { calls, executor } = counted("launch", { risk: "irreversible" })
+      const kernel = yield* makeKernel({ executors: [executor], policy: "default", checkpoints: { place, pace: { entries: 1_000_000, millis: 3_600_000 } } })
+      const port = yield* probe(kernel, "a", { executors: ["launch"] })
+      const id = yield* requestAction(port, { action: "go", executor: "launch", target: "", capability: yield* tokenFor(port, "launch") })
+      yield* awaitReply(port, id, "action_escalated")
+      isFull = true
+      yield* Effect.forkChild(kernel.gate.approve(id, "operator"))
+      yield* Deferred.await(triedTwice)
+      expect(calls).toEqual([])
+      expect(kernel.evidence.view()).toMatchObject({ problem: "the disk is full" })
+      isFull = false
+      expect(yield* awaitReply(port, id)).toMatchObject({ kind: "action_completed" })
+      expect(calls).toHaveLength(1)
+      expect(kernel.evidence.view()).toMatchObject({ problem: null })
+      expect(notesOf(`${notes.at(-1)}\n`).notes).toEqual([notes.at(-1)])
+    }))
+})
