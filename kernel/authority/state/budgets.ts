@@ -71,6 +71,9 @@ export const standing = ({ limits, reserved, spent }: Account): { readonly remai
 
 /** A glob names a system when it matches it, or one above it: `project` and `*` both name `project/agent`. */
 const names = (glob: string, system: SystemId): boolean => {
+  // Most globs are everybody, or one system: both are told without matching.
+  if (glob === "*" || glob === "**") return true
+  if (!glob.includes("*") && !glob.includes("?")) return system.startsWith(glob) && (system.length === glob.length || system[glob.length] === "/")
   for (let end = system.indexOf("/"); end !== -1; end = system.indexOf("/", end + 1)) {
     if (matchesGlob(glob, system.slice(0, end))) return true
   }
