@@ -77,12 +77,6 @@ export const readProof = (text: string, request: ProvenRequest, context: ProofCo
   const { ath, aud, bh, htm, htu, iat, jti, nonce } = claims
   if (audience === null || aud !== audience) return refuse("the proof is for another kernel")
   if (nonce !== request.nonce) return refuse("the proof has not the nonce of this kernel's start")
-  const wrongTime = (): string | undefined => {
-    const millis = Math.round(iat * 1_000 - now())
-    return Math.abs(millis) <= proofMillisMax ? undefined : `the time of the proof is ${Math.abs(millis)} ms ${millis < 0 ? "behind" : "ahead"}, at most ${proofMillisMax} are taken`
-  }
-  const late = wrongTime()
-  if (late !== undefined) return refuse(late)
   if (htm !== request.method) return refuse("the proof is for another method")
   if (htu !== request.target) return refuse("the proof is for another path")
   return {
@@ -90,9 +84,11 @@ export const readProof = (text: string, request: ProvenRequest, context: ProofCo
     token: ath,
     take: (bodyHash) => {
       if (bodyHash !== bh) return "the proof is for another body"
-      // The body may have taken its time.
-      const wrong = wrongTime()
-      if (wrong !== undefined) return wrong
+      // Asked now, because the body may have taken its time.
+      const millis = Math.round(iat * 1_000 - now())
+      if (!(Math.abs(millis) <= proofMillisMax)) {
+        return `the time of the proof is ${Math.abs(millis)} ms ${millis < 0 ? "behind" : "ahead"}, at most ${proofMillisMax} are taken`
+      }
       const { epoch, system } = enrolment
       if (context.enrolled(system)?.epoch !== epoch) return "the key was revoked"
       return proofs.take(system, jti, now())
