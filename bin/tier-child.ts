@@ -131,7 +131,7 @@ const load = async (frame: Load): Promise<void> => {
   if (system.securities !== undefined && Object.keys(system.securities).length > 0) {
     throw new Error("a system in a tier of its own brings no security of its own: the kernel cannot ask it at every operation")
   }
-  await pipe.dock(system, frame.id)
+  await pipe.dock(system)
 }
 
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error)).replace(/\s+/gu, " ").trim().slice(0, 1_000)

@@ -5,10 +5,8 @@ import sys
 
 calls = 0
 
-
 def say(**frame):
     print(json.dumps(frame), flush=True)
-
 
 def call(op, *args):
     global calls

@@ -83,8 +83,6 @@ export type PipeFrame =
   | ChunkFrame
   | {
       readonly frame: "load"
-      /** The id that it is docked under; absent: its own. */
-      readonly id?: string
       readonly bundled?: string
       readonly file: string
       readonly files: Readonly<Record<string, LoadedFile>>

@@ -140,7 +140,7 @@ export const moduleFiles = (base: string, power: ModulePower): ModuleFiles => {
             is: "module",
             load: {
               frame: "load", file, files: bundled === undefined ? await javaScriptOf(files) : {}, settings,
-              ...(wish.id === undefined ? {} : { id: wish.id }), ...(bundled === undefined ? {} : { bundled })
+              ...(bundled === undefined ? {} : { bundled })
             }
           }, wish.limits ?? {}),
           catch: (error) => rejected(`${file} did not come up in tier '${where.tier}': ${sentence(error)}`)

@@ -212,7 +212,7 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
     }, pingMillis)
     beat.unref()
     const welcome: Welcome = {
-      frame: "welcome", version: frameVersions[0]!, kernel: "", boot: 0, system: options.id ?? "module", resume: "", resumed: false,
+      frame: "welcome", version: frameVersions[0]!, kernel: "", boot: 0, system: options.id ?? "", resume: "", resumed: false,
       silenceMillis: options.silenceMillis, graceMillis: 0, callsMax: socketCallsMax
     }
     tell(welcome)

@@ -19,8 +19,8 @@ export interface PipeWire {
 export interface Pipe {
   /** A line of the kernel. */
   readonly hear: (line: string) => void
-  /** Docks it, and what it owns; resolves when the kernel has docked it. `id`: what the kernel calls it. */
-  readonly dock: (system: System, id?: string) => Promise<void>
+  /** Docks it, and what it owns, under the name that the kernel has for it; resolves when it is docked. */
+  readonly dock: (system: System) => Promise<void>
 }
 
 export interface PipeOptions {
@@ -43,6 +43,9 @@ export const makePipe = ({ load, wire }: PipeOptions): Pipe => {
   const powers = new Map<number, ReadonlyArray<ReadingPower>>()
   const listeners = new Set<Listener>()
   let welcome: Welcome | undefined
+  let greet: (system: string) => void = () => {}
+  /** What the kernel calls it; empty: what it calls itself. */
+  const called = new Promise<string>((resolve) => (greet = resolve))
   let newest = 0
   const number = (): number => ++newest
   const calls = makeCalls(number)
@@ -84,6 +87,7 @@ export const makePipe = ({ load, wire }: PipeOptions): Pipe => {
     switch (frame.frame) {
       case "welcome": {
         welcome = frame
+        greet(frame.system)
         calls.opened({
           send: (sent) => {
             if (typeof sent === "string") return wire.send(sent)
@@ -134,10 +138,11 @@ export const makePipe = ({ load, wire }: PipeOptions): Pipe => {
 
   return {
     hear,
-    dock: async (given, id) => {
+    dock: async (given) => {
+      const id = await called
       await prepared(given)
       // What it is called is the kernel's to say.
-      const system: System = id === undefined || id === given.manifest.id ? given : Object.create(given, { manifest: { value: { ...given.manifest, id }, enumerable: true } })
+      const system: System = id === "" || id === given.manifest.id ? given : Object.create(given, { manifest: { value: { ...given.manifest, id }, enumerable: true } })
       const owners: Array<number | undefined> = []
       const docked: Array<Promise<unknown>> = []
       together(system, undefined, owners, docked)

@@ -18,7 +18,7 @@ describe("a hostile module", () => {
   beforeAll(async () => {
     await buildChild()
     report = await measureIsolation()
-  }, 120_000)
+  }, 240_000)
 
   it.each(tiers)("is stopped in tier %s from what that tier stops, and from nothing else", (tier) => {
     const column = report.tiers.find((one) => one.tier === tier)!

@@ -1,4 +1,5 @@
 // One module file in every tier: the same code, the same wiring, the same refusals; and what happens when it dies or hangs.
+import { build } from "rolldown"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Effect from "effect/Effect"
 import { createServer } from "node:net"
@@ -110,6 +111,26 @@ describe("a program in another language", () => {
       expect(said).toEqual([["lengths", 4], ["lengths", 16]])
     } finally {
       await kernel.close()
+    }
+  })
+
+  it("is a few lines in TypeScript, and may print once it is docked", async () => {
+    const { missing } = await tiersHere()
+    const why = missing.get("process")
+    if (why !== undefined) return console.warn(`a program in TypeScript is not run here: ${why}`)
+    const folder = project()
+    const entry = folder.write("program.ts", `
+      import { defineModule } from ${JSON.stringify(join(root, "libos/index.ts"))}
+      import { dockOnStdio } from ${JSON.stringify(join(root, "libos/process.ts"))}
+      void dockOnStdio(defineModule({ id: "mine", provides: [{ name: "greetings" }], writes: { out: "greetings" }, run: async ({ id, writes }) => { console.log("hello"); await writes.out.append("from " + id) } }))
+    `)
+    await build({ input: entry, platform: "node", external: ["ws"], logLevel: "silent", output: { file: join(folder.path, "program.mjs"), format: "esm" } })
+    const kernel = await launch({ store: ":memory:", directory: folder.path, modules: [{ id: "theirs", framework: "process", command: [process.execPath, "program.mjs"], tier: "process" }] })
+    try {
+      for await (const { payload, sender } of kernel.channels.subscribe("greetings", { limit: 1 })) expect([sender, payload]).toEqual(["theirs", "from theirs"])
+    } finally {
+      await kernel.close()
+      folder.remove()
     }
   })
 
