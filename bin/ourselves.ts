@@ -20,8 +20,12 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as FsRead from "../kernel/executor/fs-read.ts"
 import * as FsWrite from "../kernel/executor/fs-write.ts"
+import * as Git from "../kernel/executor/git.ts"
+import * as HttpFetch from "../kernel/executor/http-fetch.ts"
 import * as ProcessRun from "../kernel/executor/process-run.ts"
+import * as Secrets from "../kernel/executor/secrets.ts"
 import * as Cedar from "../kernel/policy/cedar.ts"
 import * as Granted from "../kernel/policy/granted.ts"
 import * as Hours from "../kernel/policy/hours.ts"
@@ -67,8 +71,12 @@ export const ourselves: Record<string, unknown> = {
   "aaax/policy/quota": Quota,
   "aaax/policy/risk": Risk,
   "aaax/policy/scope": ScopeRule,
+  "aaax/executor/fs-read": FsRead,
   "aaax/executor/fs-write": FsWrite,
+  "aaax/executor/git": Git,
+  "aaax/executor/http-fetch": HttpFetch,
   "aaax/executor/process-run": ProcessRun,
+  "aaax/executor/secrets": Secrets,
   effect,
   ...Object.fromEntries(Object.entries(effect).map(([name, module]) => [`effect/${name}`, module]))
 }
