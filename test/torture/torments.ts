@@ -74,7 +74,7 @@ const everyPoint: Torment = {
       lines: [
         `${report.deaths} deaths at ${report.points} points in ${seconds(report.millis)}, ${report.unknown} outcomes unknown and reconciled`,
         ...numbers(
-          report, "unauthorizedEffects", "effectsDoubled", "effectsWithoutIntent", "receiptsWrong", "warrantsOpen", "endingsWrong", "repliesWrong", "unknownWrong", "chainsBroken"
+          report, "unauthorizedEffects", "effectsDoubled", "effectsWithoutIntent", "receiptsWrong", "warrantsOpen", "endingsWrong", "repliesWrong", "unknownWrong", "takenBackWrong", "reservationsLeft", "chainsBroken"
         ),
         ...report.wrong.map((one) => `wrong: ${one}`)
       ]

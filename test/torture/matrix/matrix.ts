@@ -1,7 +1,7 @@
 // The matrix: kills a kernel at every point that its way through all cases passes, starts it again, and compares what the
 // journal says with what happened. Exhaustive for one death; deaths during the recovery are taken at every few points.
 import { spawn } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { cases, type Instructions, type Outcome } from "./terms.ts"
@@ -40,6 +40,10 @@ export interface MatrixReport {
   readonly unknown: number
   /** Unknown though the executor could have told, or may be called again. */
   readonly unknownWrong: number
+  /** Effects taken back twice, or told to be taken back and there, or the other way round. */
+  readonly takenBackWrong: number
+  /** Lives that ended with something still held in a budget. */
+  readonly reservationsLeft: number
   readonly chainsBroken: number
   /** The first few things that are wrong, with the point. */
   readonly wrong: ReadonlyArray<string>
@@ -69,6 +73,10 @@ interface Life {
   readonly outcome: Outcome
   readonly calls: ReadonlyMap<string, number>
   readonly effects: ReadonlyMap<string, number>
+  /** By the warrant whose effect was taken back. */
+  readonly undone: ReadonlyMap<string, number>
+  /** Warrants that did what a human had put something else in place of. */
+  readonly unedited: ReadonlyArray<string>
 }
 
 /** A store that is new, lives that end at the given points, and one that goes to the end. */
@@ -84,26 +92,35 @@ const lifeOf = async (world: string, deaths: ReadonlyArray<number>): Promise<Lif
     }
     const last = await live(world, { store, calls, effects, dieAt: 0 })
     if (last.outcome === undefined) throw new Error(`the life behind a death at point ${deaths.join(" and ")} did not end well: ${last.errors}`)
-    const count = (file: string): Map<string, number> => {
+    const told = (file: string): ReadonlyArray<readonly [what: string, warrant: string]> =>
+      readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map((line) => [line.split(" ")[0] ?? "", line.split(" ").at(-1) ?? ""])
+    const count = (ids: ReadonlyArray<string>): Map<string, number> => {
       const counted = new Map<string, number>()
-      for (const line of existsSync(file) ? readFileSync(file, "utf8").split("\n") : []) {
-        const warrant = line.split(" ").at(-1) ?? ""
-        if (warrant !== "") counted.set(warrant, (counted.get(warrant) ?? 0) + 1)
-      }
+      for (const id of ids) counted.set(id, (counted.get(id) ?? 0) + 1)
       return counted
     }
-    return { dieAt: deaths[0] ?? 0, outcome: last.outcome, calls: count(calls), effects: count(effects) }
+    const done = told(effects)
+    const undo = "undone-"
+    return {
+      dieAt: deaths[0] ?? 0,
+      outcome: last.outcome,
+      calls: count(told(calls).map(([, warrant]) => warrant)),
+      effects: count(done.filter(([what]) => !what.startsWith(undo)).map(([, warrant]) => warrant)),
+      undone: count(done.filter(([what]) => what.startsWith(undo)).map(([what]) => what.slice(undo.length))),
+      unedited: done.filter(([what]) => what.endsWith("-unedited")).map(([, warrant]) => warrant)
+    }
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-type Counted = "unauthorizedEffects" | "effectsDoubled" | "effectsWithoutIntent" | "receiptsWrong" | "warrantsOpen" | "endingsWrong" | "repliesWrong" | "unknownWrong" | "chainsBroken"
+type Counted = "unauthorizedEffects" | "effectsDoubled" | "effectsWithoutIntent" | "receiptsWrong" | "warrantsOpen" | "endingsWrong" | "repliesWrong" | "unknownWrong" | "takenBackWrong" | "reservationsLeft" | "chainsBroken"
 
 /** Everything that is wrong with what is left of a life. */
-const judge = ({ calls, effects, outcome }: Life): ReadonlyArray<readonly [Counted, string]> => {
+const judge = ({ calls, effects, outcome, undone, unedited }: Life): ReadonlyArray<readonly [Counted, string]> => {
   const wrong: Array<readonly [Counted, string]> = []
   const known = new Set(Object.values(outcome.requests))
+  for (const id of unedited) wrong.push(["unauthorizedEffects", `${id} did what a human had put something else in place of`])
   for (const id of effects.keys()) if (!known.has(id)) wrong.push(["unauthorizedEffects", `an effect of ${id}, which nobody asked for`])
   const replies = new Map(outcome.replies)
   const unknown = new Set(outcome.reconciled.map(({ id }) => id))
@@ -121,7 +138,9 @@ const judge = ({ calls, effects, outcome }: Life): ReadonlyArray<readonly [Count
     if ((calls.get(id) ?? 0) > starts) wrong.push(["effectsWithoutIntent", `${name}: ${calls.get(id)} calls, ${starts} starts`])
     if (done > 0 && (starts === 0 || may === "never")) wrong.push(["unauthorizedEffects", `${name}: ${done} effects, ${starts} starts`])
     if (done > (may === "as started" ? starts : 1)) wrong.push(["effectsDoubled", `${name}: ${done} effects`])
-    if (state === "succeeded" ? done === 0 : done > 0) wrong.push(["receiptsWrong", `${name}: ${state} with ${done} effects`])
+    const back = undone.get(id) ?? 0
+    if (back !== (state === "compensated" ? 1 : 0)) wrong.push(["takenBackWrong", `${name}: ${state}, and taken back ${back} times`])
+    if (state === "succeeded" || state === "compensated" ? done === 0 : done > 0) wrong.push(["receiptsWrong", `${name}: ${state} with ${done} effects`])
     const told = replies.get(id) ?? []
     const said = told.filter((kind) => verdicts.has(kind))
     // What nobody knew is told again when somebody found out.
@@ -129,6 +148,7 @@ const judge = ({ calls, effects, outcome }: Life): ReadonlyArray<readonly [Count
     if (said.length !== 1 || (said[0] === "action_approved" ? !ends.has(ended) : ended !== "")) wrong.push(["repliesWrong", `${name}: told ${told.join(", ")}`])
     if (unknown.has(id) && warrant.recovery !== "none") wrong.push(["unknownWrong", `${name}: unknown, though its executor is ${warrant.recovery}`])
   }
+  if (outcome.reserved > 0) wrong.push(["reservationsLeft", `${outcome.reserved} are still held`])
   if (!outcome.chain || outcome.problems.length > 0) wrong.push(["chainsBroken", outcome.problems.join("; ")])
   return wrong
 }
@@ -140,7 +160,7 @@ export const matrix = async ({ again = 0, every, onPoint, world }: MatrixOptions
   const all: Array<number> = []
   for (let at = 1; at <= points; at += every) all.push(at)
   const counts: Record<Counted, number> = {
-    unauthorizedEffects: 0, effectsDoubled: 0, effectsWithoutIntent: 0, receiptsWrong: 0, warrantsOpen: 0, endingsWrong: 0, repliesWrong: 0, unknownWrong: 0, chainsBroken: 0
+    unauthorizedEffects: 0, effectsDoubled: 0, effectsWithoutIntent: 0, receiptsWrong: 0, warrantsOpen: 0, endingsWrong: 0, repliesWrong: 0, unknownWrong: 0, takenBackWrong: 0, reservationsLeft: 0, chainsBroken: 0
   }
   const wrong: Array<string> = []
   let unknown = 0

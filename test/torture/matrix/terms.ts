@@ -1,7 +1,7 @@
 // What the matrix and the process that it kills say to each other, and what each case of the scenario must come to.
 
 /** States that a case may end in. `unknown` never stays: it is reconciled by looking at what happened. */
-export type Ending = "succeeded" | "failed" | "denied" | "refused" | "expired"
+export type Ending = "succeeded" | "failed" | "denied" | "refused" | "expired" | "compensated"
 
 export interface Case {
   readonly name: string
@@ -22,6 +22,13 @@ export const cases: ReadonlyArray<Case> = [
   { name: "expired", executor: "final", endings: ["expired"], effects: "never" },
   { name: "fails", executor: "fails", endings: ["failed"], effects: "never" },
   { name: "breaks behind its effect", executor: "breaks", endings: ["succeeded", "failed"], effects: "at most once" },
+  { name: "edited, then approved", executor: "final", endings: ["succeeded", "failed"], effects: "at most once" },
+  { name: "approved for a while", executor: "final", endings: ["succeeded", "failed"], effects: "at most once" },
+  { name: "more of the same", executor: "final", endings: ["succeeded", "failed"], effects: "at most once" },
+  { name: "the last use", executor: "line", endings: ["succeeded", "failed"], effects: "at most once" },
+  { name: "one use too many", executor: "line", endings: ["denied"], effects: "never" },
+  { name: "beyond its budget", executor: "dear", endings: ["denied"], effects: "never" },
+  { name: "taken back", executor: "undoable", endings: ["compensated", "failed"], effects: "at most once" },
   { name: "revoked under way", executor: "waits", endings: ["succeeded", "failed", "denied"], effects: "at most once" },
   { name: "revoked before", executor: "line", endings: ["denied"], effects: "never" }
 ]
@@ -43,6 +50,8 @@ export interface Outcome {
   readonly names: ReadonlyArray<string>
   readonly requests: Readonly<Record<string, string>>
   readonly warrants: ReadonlyArray<{ readonly id: string; readonly state: string; readonly starts: number; readonly recovery: string }>
+  /** Amounts that are still held in any account. */
+  readonly reserved: number
   readonly replies: ReadonlyArray<readonly [request: string, kinds: ReadonlyArray<string>]>
   /** Unknown ones that were reconciled in this life. */
   readonly reconciled: ReadonlyArray<{ readonly id: string; readonly recovery: string }>

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { appendFileSync, readFileSync, writeSync } from "node:fs"
-import type { Call, Executor } from "../../../protocol/executor.ts"
+import { reported, type Call, type Executor } from "../../../protocol/executor.ts"
 import { emptyManifest } from "../../../protocol/manifest.ts"
 import type { Port } from "../../../protocol/port.ts"
 import { finalReplies } from "../../../protocol/warrant.ts"
@@ -33,6 +33,7 @@ const around = <A, E>(name: string, work: Effect.Effect<A, E>): Effect.Effect<A,
 
 const lines = (file: string): ReadonlyArray<string> => readFileSync(file, "utf8").split("\n").filter((line) => line !== "")
 const happened = (warrant: string): boolean => lines(given.effects).some((line) => line.endsWith(` ${warrant}`))
+const cost = () => ({ tokens: 10 })
 
 const called = ({ attempt, warrant }: Call, executor: string): void => {
   point(`before ${executor}`)
@@ -41,7 +42,9 @@ const called = ({ attempt, warrant }: Call, executor: string): void => {
 }
 const effect = (call: Call, executor: string): string => {
   called(call, executor)
-  appendFileSync(given.effects, `${executor} ${call.warrant}\n`)
+  // What a human put in place of the requester's arguments is what is to be done.
+  const { edited = false, name = "" } = call.payload as { readonly edited?: boolean; readonly name?: string } // what is asked for below
+  appendFileSync(given.effects, `${executor}${name.startsWith("edited") && !edited ? "-unedited" : ""} ${call.warrant}\n`)
   point(`behind ${executor}`)
   return call.warrant
 }
@@ -53,14 +56,26 @@ const executor = (name: string, more: Partial<Executor> = {}): Executor => ({
 })
 
 const executors: ReadonlyArray<Executor> = [
-  executor("twin", { recovery: "idempotent" }),
-  executor("ledger", { recovery: "queryable", status: (call) => Effect.sync(() => (happened(call.warrant) ? call.warrant : undefined)) }),
-  executor("line"),
+  executor("twin", { recovery: "idempotent", cost, perform: (call) => Effect.sync(() => reported({ result: effect(call, "twin"), spent: { tokens: 7 } })) }),
+  executor("ledger", { recovery: "queryable", cost, status: (call) => Effect.sync(() => (happened(call.warrant) ? call.warrant : undefined)) }),
+  executor("line", { cost }),
+  executor("dear", { cost: () => ({ tokens: 2_000_000 }) }),
+  executor("undoable", {
+    compensate: (call, { original }) => Effect.sync(() => {
+      point("before taking back")
+      appendFileSync(given.effects, `undone-${original.warrant} ${call.warrant}\n`)
+      point("behind taking back")
+      return null
+    })
+  }),
   executor("final", { risk: "irreversible" }),
   executor("fails", { perform: (call) => Effect.suspend(() => (called(call, "fails"), Effect.fail({ reason: "it would not" }))) }),
   executor("breaks", { perform: (call) => Effect.sync(() => effect(call, "breaks")).pipe(Effect.andThen(Effect.die(new Error("broken")))) }),
-  executor("waits", { perform: (call) => Effect.sync(() => effect(call, "waits")).pipe(Effect.andThen(Effect.never)) })
+  executor("waits", { perform: (call) => Effect.sync(() => void effect(call, "waits")).pipe(Effect.andThen(Effect.sync(() => void (isWaiting = true))), Effect.andThen(Effect.never)) })
 ]
+
+/** A call of `waits` goes on until its capability is revoked. */
+let isWaiting = false
 
 const main = Effect.fnUntraced(function*() {
   const time = testTime()
@@ -79,20 +94,33 @@ const main = Effect.fnUntraced(function*() {
       reconciled.push({ id, recovery })
     }
   })
-  yield* kernel.step
+  /** Does what is pending. Whatever waits to be revoked under way is revoked, also when a death left it to another life. */
+  const step = Effect.gen(function*() {
+    const stepping = yield* Effect.forkChild(kernel.step, { startImmediately: true })
+    while (stepping.pollUnsafe() === undefined) {
+      if (isWaiting) {
+        isWaiting = false
+        for (const { id } of kernel.grants.list({ resource: "waits" })) yield* Effect.ignore(kernel.grants.revoke(id))
+      }
+      yield* Effect.sleep(1)
+    }
+    return yield* Fiber.join(stepping)
+  })
+  yield* step
   yield* reconcile
 
   const dock = (id: string) =>
     Effect.map(kernel.dock({ manifest: { ...emptyManifest(id), executors: executors.map(({ name }) => name) } }), ({ port }) => port)
   const client = yield* dock("client")
   const doomed = yield* dock("doomed")
+  yield* kernel.budgets.set("client", { limits: { tokens: 1_000_000 } }, "operator")
 
   const replyTo = Effect.fnUntraced(function*(port: Port, request: string, accept: (kind: string) => boolean) {
     for (;;) {
       const page = yield* port.read(wellKnown.kernelReplies, { limit: 100, filter: { correlationId: request } })
       const found = page.events.find(({ kind }) => accept(kind))
       if (found !== undefined) return found
-      yield* kernel.step
+      yield* step
     }
   })
   const isFinal = (kind: string): boolean => finalReplies.has(kind)
@@ -105,7 +133,8 @@ const main = Effect.fnUntraced(function*() {
   const requests: Record<string, string> = {}
   const act = Effect.fnUntraced(function*({ executor, name }: Case, port: Port, token: string) {
     const [asked] = yield* port.append(wellKnown.actionGate, [{
-      payload: { action: name, executor, target: name, payload: { name }, capability: token, risk_level: "low" }
+      // What was approved for a while is this action, on any target.
+      payload: { action: name === "more of the same" ? "approved for a while" : name, executor, target: name, payload: { name }, capability: token, risk_level: "low" }
     }], { key: `act ${name}` })
     requests[name] = asked!.id
     return asked!.id
@@ -113,27 +142,39 @@ const main = Effect.fnUntraced(function*() {
   /** Answers what waits; what was answered in an earlier life, or has ended otherwise, is refused here and ends as it ends. */
   const answer = (word: Effect.Effect<unknown, unknown>): Effect.Effect<void> => Effect.ignore(word)
 
+  /** A grant for one use, the same in every life. */
+  const single = Effect.gen(function*() {
+    const known = kernel.grants.list({ holder: "client", resource: "line" }).find(({ caveats }) => caveats.usesMax === 1)
+    return (known ?? (yield* kernel.grants.issue("operator", { to: "client", resource: "line", access: "execute", caveats: { usesMax: 1 } }))).id
+  })
+
   for (const one of cases) {
     const port = one.name.startsWith("revoked") ? doomed : client
-    const token = one.name === "without a capability" ? "forged" : yield* grantOf(port, one.executor, `grant ${one.name}`)
+    const token = one.name === "without a capability" ? "forged"
+      : one.name === "the last use" || one.name === "one use too many" ? yield* single
+      : yield* grantOf(port, one.executor, `grant ${one.name}`)
     if (one.name === "revoked before") yield* answer(kernel.grants.revoke(token))
     const id = yield* act(one, port, token)
     if (one.executor === "final") {
       yield* replyTo(port, id, () => true)
       if (one.name === "approved") yield* answer(kernel.gate.approve(id, "operator"))
+      if (one.name.startsWith("edited")) {
+        yield* answer(kernel.gate.edit(id, "operator", { name: one.name, edited: true }))
+        yield* answer(kernel.gate.approve(id, "operator"))
+      }
+      if (one.name === "approved for a while") yield* answer(kernel.gate.approve(id, "operator", { standing: { millis: 3_600_000 * 24, target: "*" } }))
       if (one.name === "refused") yield* answer(kernel.gate.deny(id, "operator", "no"))
-      if (one.name === "expired") time.advance(16 * 60_000)
-    }
-    if (one.name === "revoked under way") {
-      const stepping = yield* Effect.forkChild(kernel.step)
-      // It waits until it is stopped: by this, or by the death of an earlier life.
-      while (!happened(id) && stepping.pollUnsafe() === undefined) yield* Effect.sleep(1)
-      yield* answer(kernel.grants.revoke(token))
-      yield* Fiber.join(stepping)
+      // Not again in a later life: it would end what waits by then.
+      if (one.name === "expired" && (yield* kernel.gate.show(id)).state === "escalated") time.advance(16 * 60_000)
     }
     yield* replyTo(port, id, isFinal)
     yield* reconcile
-    yield* kernel.step
+    if (one.name === "taken back") {
+      yield* answer(kernel.gate.compensate(id, "operator", "it was a mistake"))
+      yield* step
+      yield* reconcile
+    }
+    yield* step
   }
 
   const replies = new Map<string, Array<string>>()
@@ -156,7 +197,9 @@ const main = Effect.fnUntraced(function*() {
   }
   const audit = yield* kernel.verifyAudit
   const outcome: Outcome = {
-    points: names.length, names, requests, warrants, replies: [...replies], reconciled, chain: audit.ok, problems: [...audit.problems, ...(yield* opened.verify)]
+    points: names.length, names, requests,
+    reserved: kernel.budgets.list().flatMap(({ reserved }) => Object.values(reserved)).reduce((sum, amount) => sum + amount, 0),
+    warrants, replies: [...replies], reconciled, chain: audit.ok, problems: [...audit.problems, ...(yield* opened.verify)]
   }
   writeSync(1, `${JSON.stringify(outcome)}\n`)
 })
