@@ -171,7 +171,9 @@ export const makeFakeKernel = (options: {
         explainRequest: (request) => Effect.fail(new WarrantNotFound({ warrant: request })), explain: () => Effect.die("a fake has no policy"),
         freeze: () => Effect.succeed(false), thaw: () => Effect.succeed(false), frozen: () => null, notes: () => []
       },
-      grants: { list: () => [], show: (id) => Effect.fail(new GrantNotFound({ grant: id })), revoke: (id) => Effect.fail(new GrantNotFound({ grant: id })) },
+      grants: {
+        issue: () => Effect.die("a fake grants nothing"), delegate: () => Effect.die("a fake grants nothing"), list: () => [],
+        show: (id) => Effect.fail(new GrantNotFound({ grant: id })), revoke: (id) => Effect.fail(new GrantNotFound({ grant: id })) },
       modules: () => [{ id: "echo", framework: "esm", file: null, digest: null, origin: "config", status: "running" }],
       loadModule: ({ id, file }) =>
         Effect.succeed({ id: id ?? "loaded", framework: "esm", file: file ?? null, digest: null, origin: "runtime", status: "running" }),
