@@ -297,8 +297,10 @@ know from somewhere else: without it a bundle is only held against itself.
 const main = (args: ReadonlyArray<string>): number => {
   try {
     const text = { type: "string" } as const
+    // A key may begin with a dash, which would be taken for an option.
+    const joined = args.flatMap((arg, at) => (args[at - 1] === "--key" ? [] : arg === "--key" ? [`--key=${args[at + 1] ?? ""}`] : [arg]))
     const { positionals: [file, ...more], values } = parseArgs({
-      args: [...args], allowPositionals: true, options: { key: text, checkpoint: text, bundle: text, json: { type: "boolean" }, help: { type: "boolean" } }
+      args: joined, allowPositionals: true, options: { key: text, checkpoint: text, bundle: text, json: { type: "boolean" }, help: { type: "boolean" } }
     })
     const { bundle, checkpoint, json, key } = values
     if (file === undefined || more.length > 0 || values.help === true) return void process.stderr.write(usage), values.help === true ? 0 : 2
