@@ -110,7 +110,6 @@ export const decideAction = (
   const isTooMuch = (asked: Risk): boolean => record?.bearer === true && !riskAtMost(asked, bearerRiskMax)
   const tooMuch = `${system} came with a bearer token, which is good up to risk ${bearerRiskMax}. Let it come with a key of its own: aaax enroll ${system}`
   if (executor === undefined) return unavailable(`Unknown executor: ${request.executor}`)
-  if (isTooMuch(risk)) return deny("kernel", tooMuch)
   const broken = rules.leftAlone?.(circuitFor(executor, { target: request.target, payload: original }), now)
   if (broken !== undefined) return unavailable(broken)
   if (heldBy(state, system).warrants >= warrantsOpenMax) {

@@ -230,6 +230,13 @@ describe("a token", () => {
     expect(world.act(token, "ben")).toMatch(/key of ada/u)
   })
 
+  it("ends with its holder's key, and so does every grant of that name", () => {
+    const world = makeWorld()
+    expect(world.act(narrowed(world.root(world.ada), world.ada, world.ben), "ben")).toBe("ok")
+    world.submit(decideUnenrol("ada"))
+    expect([...world.state().grants]).toEqual([])
+  })
+
   it("of a facet is used by its holder and by nobody whom that names", () => {
     const world = makeWorld({}, { facet: true })
     expect(world.act(world.root(world.ada), "ada")).toBe("ok")
