@@ -54,6 +54,7 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["modules", "loaded modules: list, load FILE"],
     ["cap", "who may use what: ls, show, issue, delegate, revoke, token"],
     ["enroll NAME", "let a system outside in by a key of its own; ls, card, revoke, rotate"],
+    ["budget", "what systems may spend: ls, show, set, clear"],
     ["token", "who may come in from outside: mint NAME, ls, revoke"],
     ["clock confirm", "believe the wall clock after a jump"]
   ]]

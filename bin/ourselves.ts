@@ -27,6 +27,7 @@ import * as HttpFetch from "../kernel/executor/http-fetch.ts"
 import * as ProcessRun from "../kernel/executor/process-run.ts"
 import * as Secrets from "../kernel/executor/secrets.ts"
 import * as Cedar from "../kernel/policy/cedar.ts"
+import * as Flow from "../kernel/policy/flow.ts"
 import * as Granted from "../kernel/policy/granted.ts"
 import * as Hours from "../kernel/policy/hours.ts"
 import * as Open from "../kernel/policy/open.ts"
@@ -65,6 +66,7 @@ export const ourselves: Record<string, unknown> = {
   "aaax/store/memory": Memory,
   "aaax/store/sqlite": Sqlite,
   "aaax/policy/cedar": Cedar,
+  "aaax/policy/flow": Flow,
   "aaax/policy/granted": Granted,
   "aaax/policy/hours": Hours,
   "aaax/policy/open": Open,

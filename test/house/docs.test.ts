@@ -175,7 +175,7 @@ describe("the page of the config", () => {
       id: true, framework: true, file: true, system: true, lllmToml: true, channels: true, executors: true, remoteChannels: true, manifest: true,
       settings: true, privileged: true, tier: true, digest: true, command: true, limits: true
     }),
-    ...keys<Executors>({ "fs.read": true, "fs.write": true, "process.run": true, "http.fetch": true, git: true, own: true }),
+    ...keys<Executors>({ "fs.read": true, "fs.write": true, "process.run": true, "http.fetch": true, git: true, "llm.chat": true, own: true }),
     ...keys<NonNullable<Executors["fs.read"]>>({ roots: true, bytesMax: true }),
     ...keys<NonNullable<Executors["http.fetch"]>>({
       allow: true, allowPrivate: true, timeoutMillis: true, answerBytesMax: true, redirectsMax: true, ca: true
