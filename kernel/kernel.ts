@@ -64,7 +64,7 @@ import type { ActCrypto } from "./guard/act/chain.ts"
 import { makeEdge, type Edge } from "./guard/act/edge.ts"
 import { makeChainReader } from "./guard/act/reader.ts"
 import { makeSchemas, type Schemas } from "./guard/schemas.ts"
-import { requestAttemptsMax, requestRetention } from "./limits.ts"
+import { progressRetention, requestAttemptsMax, requestRetention } from "./limits.ts"
 import * as ActionService from "./service/action.ts"
 import * as CapabilityService from "./service/capability.ts"
 import * as Heartbeat from "./service/heartbeat.ts"
@@ -238,6 +238,7 @@ const ownChannels = (durability: Durability, retention: number): ReadonlyArray<C
   { name: wellKnown.capabilityRequest, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Ask for a capability." },
   { name: wellKnown.actionGate, form: "queue", indexes: ["parentId"], attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Ask for a side effect." },
   { name: wellKnown.kernelReplies, delivery: "addressed", durability: "relaxed", retention: { count: retention }, description: "Answers, each to its requester." },
+  { name: wellKnown.progress, delivery: "addressed", durability: "memory", retention: { count: progressRetention }, description: "How far calls have come, each told to its requester." },
   { name: wellKnown.moduleLoader, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Load a module at run time." },
   { name: wellKnown.lifecycle, form: "queue", attemptsMax: requestAttemptsMax, durability, retention: { count: retention }, description: "Revoke, pause, resume or drain a system." },
   { name: wellKnown.heartbeat, durability: "memory", retention: { count: 120 }, description: "Who is docked, every second." },

@@ -477,3 +477,7 @@ export const gitPathsMax = 1_000
 export const packageFilesMax = 1_000
 export const packageFileBytesMax = 1_048_576
 export const packageDepthMax = 16
+/** What a call may say of how far it has come: one piece in UTF-16 code units of JSON, pieces that wait to be told, and what is kept of all. */
+export const progressTextMax = 65_536
+export const progressWaitingMax = 1_000
+export const progressRetention = 10_000

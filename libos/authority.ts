@@ -10,7 +10,7 @@ import type { Appended, Draft, Event } from "../protocol/event.ts"
 import type { SystemId } from "../protocol/names.ts"
 import type { Port } from "../protocol/port.ts"
 import { replyKinds } from "../protocol/warrant.ts"
-import { actionGate, capabilityRequest, kernelReplies } from "../protocol/well-known.ts"
+import { actionGate, capabilityRequest, kernelReplies, progress } from "../protocol/well-known.ts"
 import type { Capability, DelegateOptions } from "./capability.ts"
 import { appendTo } from "./channel.ts"
 import type { Keys } from "./handling.ts"
@@ -46,6 +46,8 @@ export interface ActOptions {
   /** Takes back the effect of an earlier action of this system, by its request; with its executor and target, and no payload. */
   readonly compensates?: string
   readonly timeoutMillis?: number
+  /** Called with what the executor says of how far it has come, while it is under way. */
+  readonly onProgress?: (value: unknown) => void
   /** `receipt` (default): the effect happened. `verdict`: it was allowed, or waits for a human. */
   readonly wait?: "verdict" | "receipt"
 }
@@ -239,10 +241,11 @@ export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope
           port, actionGate, { kind: "action_request", payload, parentIds, ...(id === undefined ? {} : { id }) },
           key ?? globalThis.crypto.randomUUID()
         )
-        return yield* replies.ask({
+        const sent = id === undefined ? send : Effect.catchTag(send, ["IdempotencyConflict", "EventExists"], () =>
+          Effect.succeed<Appended>({ id, cursor: 0, recordedAt: 0 }))
+        const asked = (send: typeof sent) => replies.ask({
           // Handling an event again may say the request a little differently (another token); the first one stands.
-          send: id === undefined ? send : Effect.catchTag(send, ["IdempotencyConflict", "EventExists"], () =>
-            Effect.succeed<Appended>({ id, cursor: 0, recordedAt: 0 })),
+          send,
           accept: (reply) => {
             const acted = actedOf(reply, wait)
             // What it gave is a cause of what is written from now on, where it matters: when it carries labels.
@@ -253,6 +256,23 @@ export const makeAuthority = (port: Port): Effect.Effect<Authority, never, Scope
           timeoutMillis: options.timeoutMillis ?? (wait === "verdict" ? askMillisDefault : receiptMillisDefault),
           what: `The ${wait} for ${executor} on ${options.target}`
         })
+        const { onProgress } = options
+        if (onProgress === undefined) return yield* asked(sent)
+        return yield* Effect.scoped(Effect.gen(function*() {
+          const told = yield* makeReplies(port, progress)
+          const scope = yield* Effect.scope
+          const listen = (appended: Appended) => told.ask({
+            send: Effect.succeed(appended),
+            accept: (event): Effect.Effect<never> | undefined => {
+              onProgress(field(event, "value"))
+              return undefined
+            },
+            repeated: true,
+            timeoutMillis: options.timeoutMillis ?? receiptMillisDefault,
+            what: `The progress of ${executor}`
+          })
+          return yield* asked(Effect.tap(sent, (appended) => Effect.forkIn(Effect.ignore(listen(appended)), scope)))
+        }))
       }).pipe(
         // A refusal may be the grant's: the next action asks for a new one.
         Effect.tapErrorTag("Refused", () => Effect.sync(() => held.delete(executor)))

@@ -15,13 +15,19 @@ export interface ChatOptions {
   readonly model?: string
   readonly key?: string
   readonly timeoutMillis?: number
+  /** Called with each part of the answer's text as it comes. */
+  readonly onText?: (text: string) => void
 }
+
+const textIn = (value: unknown): string | undefined =>
+  typeof value === "object" && value !== null && "text" in value && typeof value.text === "string" ? value.text : undefined
 
 const decode = Schema.decodeUnknownExit(ChatAnswer)
 
 /** Asks once. Throws what acting throws. */
-export const chat = async (on: Acting, request: ChatRequest, { model = "", ...options }: ChatOptions = {}): Promise<ChatAnswer> => {
-  const answer = decode(await on.act("llm.chat", { target: model, action: "chat", payload: request, ...options }))
+export const chat = async (on: Acting, request: ChatRequest, { model = "", onText, ...options }: ChatOptions = {}): Promise<ChatAnswer> => {
+  const onProgress = onText === undefined ? {} : { onProgress: (value: unknown) => onText(textIn(value) ?? "") }
+  const answer = decode(await on.act("llm.chat", { target: model, action: "chat", payload: request, ...onProgress, ...options }))
   if (Exit.isFailure(answer)) throw new InvalidPayload({ what: "answer of llm.chat", path: "", reason: "it is no chat answer" })
   return answer.value
 }

@@ -10,6 +10,8 @@ export const kernelReplies: ChannelId = "aaax.kernel-replies"
 export const moduleLoader: ChannelId = "aaax.module-loader"
 export const lifecycle: ChannelId = "aaax.lifecycle"
 export const heartbeat: ChannelId = "aaax.heartbeat"
+/** How far calls have come that are under way, each told to its requester; in memory. */
+export const progress: ChannelId = "aaax.progress"
 /** Every decision of the kernel, hash-chained; only the kernel writes and reads it. */
 export const journal: ChannelId = "aaax.journal"
 
@@ -34,7 +36,7 @@ export const ancestral: ReadonlyArray<ChannelId> = [
 ]
 
 /** Wired to every docked system. */
-export const common: ReadonlyArray<ChannelId> = [capabilityRequest, actionGate, kernelReplies, heartbeat]
+export const common: ReadonlyArray<ChannelId> = [capabilityRequest, actionGate, kernelReplies, progress, heartbeat]
 
 /** Wired to systems that were docked as privileged. */
 export const privileged: ReadonlyArray<ChannelId> = [

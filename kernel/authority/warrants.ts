@@ -23,6 +23,7 @@ import { compensationPayload, doneOf } from "./decide/compensate.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide/warrant.ts"
 import { sameTrace } from "./entry.ts"
 import type { Placed } from "./state/state.ts"
+import { makeProgress } from "./progress.ts"
 import { lookup } from "./state/state.ts"
 import type { Journal } from "./journal.ts"
 import { allows } from "./verify.ts"
@@ -114,6 +115,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   /** What others threw or failed with, without secrets: struck out before it is cut short, so that no part of one is left. */
   const told = (thrown: unknown): string => inWords(thrown, struck)
 
+  const progressOf = makeProgress(channels, options.secrets?.redaction)
   const powersOf = (warrant: Warrant, fence: Fence | undefined, stop?: Deferred.Deferred<never, string>): CallPowers => ({
     stillHolds: Effect.suspend(() => {
       if (stop !== undefined && Deferred.isDoneUnsafe(stop)) return Effect.fail({ reason: "its capability was revoked before it began" })
@@ -126,6 +128,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
         risk: warrant.risk, isBound: true, isCharged: true
         // What was in force when it was asked for; what was revoked since is not in the state.
       }, warrant.requestedAt),
+    progress: progressOf(warrant),
     secret: (name) => options.secrets?.secret(warrant.executor, name) ?? Effect.fail({ reason: `there is no secret ${name}` }),
     keep: (bytes, mediaType) =>
       Effect.mapBoth(channels.store.putArtifact(options.secrets?.redaction.bytes(bytes) ?? bytes, mediaType), {

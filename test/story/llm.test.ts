@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { chat, defineModule } from "../../libos/index.ts"
 import { launch, type HostKernel, type HostOptions } from "../../kernel/index.ts"
 import { until } from "../kit/network.ts"
 
@@ -80,6 +81,23 @@ describe("a module of framework llm", () => {
     await kernel!.channels.append("news", [{ payload: "shout this" }])
     await until("it answered", async () => (await kernel!.channels.read("shouter.results", { limit: 10 })).length > 0)
     expect((await kernel!.channels.read("shouter.results", { limit: 10 }))[0]).toMatchObject({ payload: { output: "shout this!" } })
+  })
+
+  it("is heard while it answers, by whoever asked", async () => {
+    await launched({})
+    const heard: Array<string> = []
+    const answered = new Promise<string>((resolve, reject) => {
+      kernel!.dock(defineModule({
+        id: "asker", executors: ["llm.chat"],
+        run: async (on) => {
+          const { content } = await chat(on, { messages: [{ role: "user", content: "shout on" }] }, { onText: (text) => void heard.push(text) })
+          await until("it was heard", () => heard.length > 0)
+          resolve(content)
+        }
+      })).catch(reject)
+    })
+    expect(await answered).toBe("shout on!")
+    expect(heard).toEqual(["shout on!"])
   })
 
   it("runs a tactic of one's own, and says which there are when it has none of that name", async () => {

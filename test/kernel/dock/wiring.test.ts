@@ -15,10 +15,10 @@ const wired = (...args: Parameters<typeof wire>): Wiring => {
 const words = (wire: Wire | undefined): string => (["read", "append", "take"] as const).filter((direction) => wire?.[direction]).join(" ")
 
 describe("the wiring of every system", () => {
-  it("is append only on requests, and read only on replies and the heartbeat", () => {
+  it("is append only on requests, and read only on replies, progress and the heartbeat", () => {
     const wiring = wired({})
     expect([...wiring].map(([name, wire]) => [name, words(wire)])).toEqual([
-      [wellKnown.capabilityRequest, "append"], [wellKnown.actionGate, "append"], [wellKnown.kernelReplies, "read"], [wellKnown.heartbeat, "read"]
+      [wellKnown.capabilityRequest, "append"], [wellKnown.actionGate, "append"], [wellKnown.kernelReplies, "read"], [wellKnown.progress, "read"], [wellKnown.heartbeat, "read"]
     ])
   })
 
@@ -62,7 +62,7 @@ describe("the wiring of every system", () => {
 describe("a refusal", () => {
   it("names what is wired in that direction, and how to ask for more", () => {
     expect(notWired("a", wired({ reads: ["news"] }), "work", "read").message).toBe(
-      "a may not read work: it is not wired to it in that direction. Allowed: aaax.kernel-replies, aaax.heartbeat, news. Add it to `reads` of the module's manifest.")
+      "a may not read work: it is not wired to it in that direction. Allowed: aaax.kernel-replies, aaax.progress, aaax.heartbeat, news. Add it to `reads` of the module's manifest.")
     expect(notWired("a", wired({}), "work", "take").message).toBe(
       "a may not take from work: it is not wired to it in that direction. Add it to `takes` of the module's manifest.")
     expect(notWired("a", wired({}), wellKnown.journal, "read").message).not.toContain("Add it")

@@ -162,7 +162,7 @@ describe("what the kernel hands out", () => {
         loose(channel).retention.count = 1
       }
       expect(kernel.channels.get("mine")).toMatchObject({ attemptsMax: 3, retention: {}, indexes: [] })
-      expect(kernel.channels.get(wellKnown.actionGate)).toMatchObject({ owner: "aaax", indexes: [] })
+      expect(kernel.channels.get(wellKnown.actionGate)).toMatchObject({ owner: "aaax", indexes: ["parentId"] })
       yield* a.advance("s", "mine", 5)
       loose(yield* a.subscription("s", "mine")).cursor = 1_000
       expect((yield* a.subscription("s", "mine")).cursor).toBe(5)
