@@ -47,11 +47,29 @@ const quoted = (key: string): string => {
   return text
 }
 
+/** The keys of the last record of each length, as they came and in order: records of one kind follow each other. */
+const orders: Array<{ readonly came: ReadonlyArray<string>; readonly sorted: ReadonlyArray<string> } | undefined> = []
+const orderedMax = 64
+
+const isSame = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+const inItsOrder = (came: ReadonlyArray<string>): ReadonlyArray<string> => {
+  // Most come in order; looking costs less than sorting.
+  if (inOrder(came)) return came
+  if (came.length > orderedMax) return [...came].sort()
+  const last = orders[came.length]
+  if (last !== undefined && isSame(last.came, came)) return last.sorted
+  const sorted = [...came].sort()
+  orders[came.length] = { came, sorted }
+  return sorted
+}
+
 /** A member that is undefined is absent, as in JSON. */
 const record = (value: object): string => {
-  const keys = Object.keys(value)
-  // Most come in order; looking costs less than sorting.
-  if (!inOrder(keys)) keys.sort()
+  const keys = inItsOrder(Object.keys(value))
   let text = "{"
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!

@@ -1,12 +1,14 @@
 // A request for an action: a warrant, whatever becomes of it.
-import { bearerRiskMax, isRisk, riskAtMost, riskMax, type ActionRequest, type GrantRefusal, type Risk } from "../../../protocol/authority.ts"
+import { bearerRiskMax, isRisk, riskAtMost, riskMax, type ActionRequest, type GrantRefusal, type Question, type Risk } from "../../../protocol/authority.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { callRefusal, circuitFor, effectiveRisk, isExternal, recoveryFor } from "../../executor/executor.ts"
 import { approvalMillisDefault, warrantsOpenMax, warrantsWaitingMax } from "../../limits.ts"
-import { sameTrace, type RequestReference } from "../entry.ts"
+import { sameTrace, type ActionDecided, type RequestReference } from "../entry.ts"
+import { accountsOf } from "../state/budgets.ts"
 import { heldBy, lookup } from "../state/state.ts"
+import { startsSince } from "../state/warrants.ts"
 import { aboveOf, refusalOf } from "../verify.ts"
-import { askPolicy, besideWarrant, saidBeside, type Asked } from "./ask.ts"
+import { askPolicy, besideWarrant, nothingSaid, saidBeside, type Asked } from "./ask.ts"
 import { budgetFacts, declaredCost, reservation, type Reserved } from "./budget.ts"
 import { compensationPayload, compensationRefusal, type Done } from "./compensate.ts"
 import type { Decision, Rules } from "./decision.ts"
@@ -21,8 +23,14 @@ export interface ActionAnswer {
   readonly replacement?: { readonly digest: string; readonly payload: unknown }
 }
 
+type ActionQuestion = Extract<Question, { readonly kind: "action" }>
+type Draft<A> = { -readonly [K in keyof A]: A[K] }
+
+/** Most actions have none: one for all of them. */
+const nothingKept: ReadonlySet<string> = new Set()
+
 export const decideAction = (
-  rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = new Set(), taken?: Done
+  rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = nothingKept, taken?: Done
 ): Decision<ActionAnswer> => (state, now) => {
   if (answered(state, reference) !== undefined) return { entries: [], answer: {} }
   const { system } = reference
@@ -36,57 +44,65 @@ export const decideAction = (
   const riskOf = (payload: unknown): Risk =>
     payload === original ? risk : riskMax(risk, effectiveRisk(executor, requested, { target: request.target, payload }))
   const above = aboveOf(state, request.capability ?? null)
+  const isTraced = reference.traceparent !== undefined || reference.labels !== undefined
   let asked: Asked | undefined
   const decided = (
     outcome: Warrant["state"], rule: string, reason: string, payload: unknown, artifact: string | null, escalatedTo: string | null,
-    more: Pick<Warrant, "refusal" | "standing" | "unavailable" | "quorum" | "cost"> & Reserved = {}
-  ): ReturnType<Decision<ActionAnswer>> => ({
-    entries: [{
+    more?: Pick<Warrant, "refusal" | "standing" | "unavailable" | "quorum" | "cost"> & Reserved
+  ): ReturnType<Decision<ActionAnswer>> => {
+    // One member after another: a record that is spread out of others costs as much as the rest of the decision.
+    const warrant: Draft<Warrant> = {
+      id: reference.request,
+      requestCursor: reference.requestCursor,
+      state: outcome,
+      system,
+      action: request.action,
+      executor: request.executor,
+      target: request.target,
+      risk: riskOf(payload),
+      recovery: compensates === undefined ? recoveryFor(executor, { target: request.target, payload }) : (executor?.compensateRecovery ?? "none"),
+      grant: request.capability ?? null,
+      digest: rules.digestOf({ action: request.action, executor: request.executor, target: request.target, payload }),
+      payloadArtifact: artifact,
+      rule,
+      reason,
+      attempt: outcome === "started" ? 1 : 0,
+      kernelEpoch: outcome === "started" ? state.boot : 0,
+      requestedAt: now,
+      expiresAt: outcome === "escalated" ? now + (rules.approvalMillis ?? approvalMillisDefault) : null,
+      approvedBy: null,
+      key: reference.request
+    }
+    if (above.chain !== undefined) warrant.chain = above.chain
+    if (asked !== undefined) warrant.policy = asked.policy
+    if (more !== undefined) Object.assign(warrant, more)
+    if (request.fence !== undefined) warrant.fence = request.fence
+    if (compensates !== undefined) warrant.compensates = compensates
+    if (isTraced) Object.assign(warrant, sameTrace(reference))
+    const entry: Draft<ActionDecided> = {
       kind: "action.decided",
       at: now,
-      // One by one: spread, they would cost as much as the rest of the decision.
       request: reference.request,
       requestCursor: reference.requestCursor,
       channel: reference.channel,
       system,
       floor: reference.floor,
       escalatedTo,
-      ...(asked === undefined ? {} : { asked: besideWarrant(asked.question), ...saidBeside(asked, outcome) }),
-      ...sameTrace(reference),
-      warrant: {
-        id: reference.request,
-        requestCursor: reference.requestCursor,
-        state: outcome,
-        system,
-        action: request.action,
-        executor: request.executor,
-        target: request.target,
-        risk: riskOf(payload),
-        recovery: compensates === undefined ? recoveryFor(executor, { target: request.target, payload }) : (executor?.compensateRecovery ?? "none"),
-        grant: request.capability ?? null,
-        ...above,
-        digest: rules.digestOf({ action: request.action, executor: request.executor, target: request.target, payload }),
-        payloadArtifact: artifact,
-        rule,
-        reason,
-        attempt: outcome === "started" ? 1 : 0,
-        kernelEpoch: outcome === "started" ? state.boot : 0,
-        requestedAt: now,
-        expiresAt: outcome === "escalated" ? now + (rules.approvalMillis ?? approvalMillisDefault) : null,
-        approvedBy: null,
-        ...(asked === undefined ? {} : { policy: asked.policy }),
-        ...more,
-        key: reference.request,
-        ...(request.fence === undefined ? {} : { fence: request.fence }),
-        ...(compensates === undefined ? {} : { compensates }),
-        ...sameTrace(reference)
-      }
-    },
-    ...(compensates === undefined || outcome === "denied"
-      ? []
-      : [{ kind: "warrant.compensating", at: now, warrant: compensates, compensation: reference.request, by: system } as const])],
-    answer: {}
-  })
+      warrant
+    }
+    if (asked !== undefined) {
+      entry.asked = besideWarrant(asked.question)
+      const beside = saidBeside(asked, outcome)
+      if (beside !== nothingSaid) Object.assign(entry, beside)
+    }
+    if (isTraced) Object.assign(entry, sameTrace(reference))
+    return {
+      entries: compensates === undefined || outcome === "denied"
+        ? [entry]
+        : [entry, { kind: "warrant.compensating", at: now, warrant: compensates, compensation: reference.request, by: system }],
+      answer: {}
+    }
+  }
   const deny = (rule: string, reason: string): ReturnType<Decision<ActionAnswer>> =>
     decided("denied", rule, reason, original, null, null)
   const notCovered = (refusal: GrantRefusal): ReturnType<Decision<ActionAnswer>> =>
@@ -108,7 +124,8 @@ export const decideAction = (
   if (uncovered !== undefined) return notCovered(uncovered)
   /** Whoever has a stolen token has all that it is good for: so it is not good for what matters most. */
   const isTooMuch = (asked: Risk): boolean => record?.bearer === true && !riskAtMost(asked, bearerRiskMax)
-  const tooMuch = `${system} came with a bearer token, which is good up to risk ${bearerRiskMax}. Let it come with a key of its own: aaax enroll ${system}`
+  const tooMuch = (): ReturnType<Decision<ActionAnswer>> =>
+    deny("kernel", `${system} came with a bearer token, which is good up to risk ${bearerRiskMax}. Let it come with a key of its own: aaax enroll ${system}`)
   if (executor === undefined) return unavailable(`Unknown executor: ${request.executor}`)
   const broken = rules.leftAlone?.(circuitFor(executor, { target: request.target, payload: original }), now)
   if (broken !== undefined) return unavailable(broken)
@@ -128,11 +145,11 @@ export const decideAction = (
   }
   const costing = compensates === undefined ? declaredCost(executor, { target: request.target, payload: original }) : {}
   if ("refusal" in costing) return deny("budget", costing.refusal)
-  const affordable = reservation(state, { system, grant: request.capability, ...costing }, executor, now)
+  const accounts = accountsOf(state, system, request.capability)
+  const affordable = reservation(accounts, costing.cost, executor, now)
   if ("refusal" in affordable) return deny("budget", affordable.refusal)
 
-  const recent = lookup(state.recent, system) ?? []
-  asked = askPolicy(rules, state, {
+  const question: Draft<ActionQuestion> = {
     kind: "action",
     system,
     action: request.action,
@@ -140,16 +157,17 @@ export const decideAction = (
     target: request.target,
     payload: original,
     risk: isRisk(requested) ? risk : requested,
-    recentActions: recent.filter((time) => time > now - 60_000).length,
-    now,
-    ...(reference.labels === undefined ? {} : { labels: reference.labels }),
-    ...(compensates === undefined ? {} : { compensates }),
-    ...(isExternal(executor, { target: request.target, payload: original }) ? { external: true } : {}),
-    ...(request.fence === undefined ? {} : { fenced: true }),
-    ...(above.chain === undefined ? {} : { delegations: above.chain.length }),
-    ...costing,
-    ...budgetFacts(state, system, request.capability, now)
-  })
+    recentActions: startsSince(state, system, now - 60_000),
+    now
+  }
+  if (reference.labels !== undefined) question.labels = reference.labels
+  if (compensates !== undefined) question.compensates = compensates
+  if (isExternal(executor, { target: request.target, payload: original })) question.external = true
+  if (request.fence !== undefined) question.fenced = true
+  if (above.chain !== undefined) question.delegations = above.chain.length
+  if (costing.cost !== undefined) question.cost = costing.cost
+  if (accounts.length > 0) Object.assign(question, budgetFacts(accounts, now))
+  asked = askPolicy(rules, state, question)
   // What always waits for a human does so whatever allows it.
   const verdict = executor.gated === true && asked.verdict.outcome === "allow"
     ? { ...asked.verdict, outcome: "escalate" as const, reason: `${executor.name} always waits for a human`, to: "human" }
@@ -163,7 +181,7 @@ export const decideAction = (
   // A rule may change what is done, and not what its grant is for.
   const outside = replaced ? refusalOf(state, { ...needed, payload, risk: riskOf(payload) }, now) : undefined
   if (outside !== undefined) return notCovered(outside)
-  if (isTooMuch(riskOf(payload))) return deny("kernel", tooMuch)
+  if (isTooMuch(riskOf(payload))) return tooMuch()
   if (replaced && compensates !== undefined) return deny(verdict.rule, "What takes back another action has no payload that a rule could replace")
   const refusal = compensates === undefined ? callRefusal(executor, { target: request.target, payload }) : undefined
   if (refusal !== undefined) return deny("executor", refusal)
@@ -172,8 +190,9 @@ export const decideAction = (
   // What a rule put in place may cost something else than what was asked for.
   const final = replaced ? declaredCost(executor, { target: request.target, payload }) : costing
   if ("refusal" in final) return deny("budget", final.refusal)
-  const held = replaced ? reservation(state, { system, grant: request.capability, ...final }, executor, now) : affordable
+  const held = replaced ? reservation(accounts, final.cost, executor, now) : affordable
   if ("refusal" in held) return deny("budget", held.refusal)
+  const isFree = final.cost === undefined && accounts.length === 0
   if (verdict.outcome === "escalate") {
     const shape = { system, executor: request.executor, action: request.action, target: request.target, risk: riskOf(payload), labels: reference.labels ?? [] }
     const standing = executor.gated === true || compensates !== undefined ? undefined : standingAnswer(rules, state, shape, now)
@@ -183,5 +202,5 @@ export const decideAction = (
     }
     return decided("escalated", verdict.rule, verdict.reason, payload, artifact, verdict.to, { ...quorumOf(rules, shape.risk), ...final })
   }
-  return decided("started", verdict.rule, verdict.reason ?? "", payload, artifact, null, { ...final, ...held })
+  return decided("started", verdict.rule, verdict.reason ?? "", payload, artifact, null, isFree ? undefined : { ...final, ...held })
 }

@@ -2,6 +2,7 @@
 import type { Executor } from "../../../protocol/executor.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { isExternal } from "../../executor/executor.ts"
+import { accountsOf } from "../state/budgets.ts"
 import { lookup, type AuthorityState } from "../state/state.ts"
 import { askPolicy, policyIn } from "./ask.ts"
 import { budgetFacts, declaredCost } from "./budget.ts"
@@ -26,7 +27,7 @@ export const deniedNow = (
     ...(fence === undefined ? {} : { fenced: true }),
     ...(chain === undefined ? {} : { delegations: chain.length }),
     ...("refusal" in costing ? {} : costing),
-    ...budgetFacts(state, system, grant, now)
+    ...budgetFacts(accountsOf(state, system, grant), now)
   })
   return verdict.outcome === "deny" ? `${verdict.rule}: ${verdict.reason}` : undefined
 }

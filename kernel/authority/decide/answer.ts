@@ -3,6 +3,7 @@ import type { StandingTerms } from "../../../protocol/approval.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { sameTrace, type Entry } from "../entry.ts"
+import { accountsOf } from "../state/budgets.ts"
 import { lookup, type AuthorityState } from "../state/state.ts"
 import { allows } from "../verify.ts"
 import { deniedNow, isOfAnother } from "./again.ts"
@@ -70,7 +71,7 @@ export const decideAnswer = (
       }
     }
   }
-  const held = reservation(state, warrant, served, now)
+  const held = reservation(accountsOf(state, warrant.system, warrant.grant), warrant.cost, served, now)
   if ("refusal" in held) return no(held.refusal)
   const before = warrant.approvals ?? []
   if (before.some((approval) => approval.by === by)) return no(`${by} has approved it already; it needs ${warrant.quorum ?? 1} different approvers`)

@@ -39,11 +39,17 @@ export interface Asked {
   readonly policy: string
 }
 
+const inWarrant: ReadonlySet<string> = new Set(["action", "executor", "kind", "now", "payload", "system", "target"])
+
 /** What of an action's question neither its warrant nor its request says: kept, so that it can be put again. */
 export const besideWarrant = (question: Question): Readonly<Record<string, unknown>> => {
   if (question.kind !== "action") return {}
-  const { action: _, executor: _1, kind: _2, now: _3, payload: _4, system: _5, target: _6, ...rest } = question
-  return rest
+  const beside: Record<string, unknown> = {}
+  for (const name in question) {
+    // Its own members: a question is a plain record.
+    if (!inWarrant.has(name)) beside[name] = question[name as keyof typeof question]
+  }
+  return beside
 }
 
 /** The same for a capability's. A context is kept only when it is empty: else the request holds it. */
@@ -57,7 +63,10 @@ const meaning: Readonly<Record<string, Verdict["outcome"]>> = { denied: "deny", 
 
 /** What policy said, kept when something else came of it: an executor refused it, a bound was reached. */
 export const saidBeside = ({ verdict }: Asked, outcome: string): { readonly said?: Verdict["outcome"] } =>
-  meaning[outcome] === verdict.outcome ? {} : { said: verdict.outcome }
+  meaning[outcome] === verdict.outcome ? nothingSaid : { said: verdict.outcome }
+
+/** All of it came of the verdict. */
+export const nothingSaid: { readonly said?: Verdict["outcome"] } = {}
 
 /** The question with what the engines of a policy said to it; undefined when one of them has not spoken. */
 export const judgedOf = (policy: Policy, question: Question): Question | undefined => {

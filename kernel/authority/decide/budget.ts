@@ -5,16 +5,18 @@ import type { SystemId } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { inWords } from "../../executor/executor.ts"
 import { budgetsMax, executorMillisDefault } from "../../limits.ts"
-import { accountsOf, at, standing, sum, type Account } from "../state/budgets.ts"
-import { lookup, type AuthorityState } from "../state/state.ts"
+import { at, standing, sum, type Account } from "../state/budgets.ts"
+import { lookup } from "../state/state.ts"
 import * as HashMap from "effect/HashMap"
 import type { Decision } from "./decision.ts"
+
+const undeclared: { readonly cost?: Cost } = {}
 
 /** What the executor says that this call costs at most, or why that cannot be known. */
 export const declaredCost = (
   executor: Executor, call: { readonly target: string; readonly payload: unknown }
 ): { readonly cost?: Cost } | { readonly refusal: string } => {
-  if (executor.cost === undefined) return {}
+  if (executor.cost === undefined) return undeclared
   try {
     const given = costOf(executor.cost(call))
     if (given === undefined) return { refusal: `${executor.name} does not say what this call costs: what it gives is not amounts of known units` }
@@ -64,13 +66,14 @@ export interface Reserved {
   readonly charged?: ReadonlyArray<string>
 }
 
-/** What is held when this is started now, or the sentence that refuses it. */
+const nothingReserved: Reserved = {}
+
+/** What is held at these accounts when this is started now, or the sentence that refuses it. */
 export const reservation = (
-  state: AuthorityState, action: { readonly system: SystemId; readonly grant: string | null; readonly cost?: Cost }, executor: Executor, now: number
+  accounts: ReadonlyArray<Account>, cost: Cost | undefined, executor: Executor, now: number
 ): Reserved | { readonly refusal: string } => {
-  const accounts = accountsOf(state, action.system, action.grant)
-  if (accounts.length === 0) return {}
-  const reserved = wholeCost(executor, action.cost)
+  if (accounts.length === 0) return nothingReserved
+  const reserved = wholeCost(executor, cost)
   for (const account of accounts) {
     const refusal = shortOf(at(account, now), reserved)
     if (refusal !== undefined) return { refusal }
@@ -79,10 +82,7 @@ export const reservation = (
 }
 
 /** What rules are told of budgets: of each limited unit what is left, and what was spent, where the least is left. */
-export const budgetFacts = (
-  state: AuthorityState, system: SystemId, grant: string | null, now: number
-): { readonly remaining?: Cost; readonly spent?: Cost } => {
-  const accounts = accountsOf(state, system, grant)
+export const budgetFacts = (accounts: ReadonlyArray<Account>, now: number): { readonly remaining?: Cost; readonly spent?: Cost } => {
   if (accounts.length === 0) return {}
   const least: { -readonly [Unit in BudgetUnit]?: number } = {}
   const spent: { -readonly [Unit in BudgetUnit]?: number } = {}

@@ -4,6 +4,7 @@ import { riskMax } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { callRefusal, effectiveRisk, isExternal, recoveryFor } from "../../executor/executor.ts"
 import { sameTrace } from "../entry.ts"
+import { accountsOf } from "../state/budgets.ts"
 import { lookup } from "../state/state.ts"
 import { allows } from "../verify.ts"
 import { no, waitingFor, type Answered } from "./answer.ts"
@@ -40,7 +41,7 @@ export const decideEdit = (
     ...(isExternal(executor, { target, payload: given }) ? { external: true } : {}),
     ...(warrant.fence === undefined ? {} : { fenced: true }),
     ...(warrant.chain === undefined ? {} : { delegations: warrant.chain.length }),
-    ...costing, ...budgetFacts(state, system, grant, now)
+    ...costing, ...budgetFacts(accountsOf(state, system, grant), now)
   })
   if (verdict.outcome === "deny") return no(`${verdict.rule}: ${verdict.reason}`, true)
   const payload = verdict.payload !== undefined ? verdict.payload : given

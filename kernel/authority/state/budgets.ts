@@ -7,7 +7,7 @@ import { matchesGlob } from "../../../protocol/glob.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import type { BudgetSet } from "../entry.ts"
-import { lookup, type AuthorityState } from "./state.ts"
+import { draftOf, lookup, type AuthorityState } from "./state.ts"
 
 export interface Account {
   /** `grant:ID` or `system:GLOB`. */
@@ -109,16 +109,26 @@ const change = (state: AuthorityState, id: string, now: number, how: (account: A
   if (before === undefined) return state
   const after = how(at(before, now))
   // One that was closed is kept until what it holds is settled.
-  const next = isOver(after) ? HashMap.remove(accounts, key) : HashMap.set(accounts, key, after)
-  return isGrant ? { ...state, accounts: next } : { ...state, budgets: next }
+  const changed = isOver(after) ? HashMap.remove(accounts, key) : HashMap.set(accounts, key, after)
+  const next = draftOf(state)
+  if (isGrant) next.accounts = changed
+  else next.budgets = changed
+  return next
 }
 
-const isClosed = ({ limits }: Account): boolean => Object.keys(limits).length === 0
+/** Member by member: this is done for every account at every start and end. */
+const withAmounts = ({ id, limits, origin, perMillis, since }: Account, reserved: Cost, spent: Cost): Account =>
+  ({ id, limits, perMillis, since, spent, reserved, origin })
+
+const isClosed = ({ limits }: Account): boolean => {
+  for (const unit in limits) if (Object.hasOwn(limits, unit)) return false
+  return true
+}
 const isOver = (account: Account): boolean => isClosed(account) && isNothing(account.reserved)
 
 /** Holds what a call may cost, at each of these accounts. */
 export const reserve = (state: AuthorityState, charged: ReadonlyArray<string>, cost: Cost, now: number): AuthorityState =>
-  charged.reduce((next, id) => change(next, id, now, (account) => ({ ...account, reserved: sum(account.reserved, cost) })), state)
+  charged.reduce((next, id) => change(next, id, now, (account) => withAmounts(account, sum(account.reserved, cost), account.spent)), state)
 
 /** Everything but its place among the calls under way. */
 const withoutPlace = (cost: Cost): Cost => {
@@ -136,9 +146,8 @@ export const settle = (
   const freed = sum(reserved, left, -1)
   // Its place is free now, and was never spent.
   const added = spent === undefined ? none : withoutPlace(spent)
-  const next = charged.reduce((before, id) => change(before, id, now, (account) => ({
-    ...account, reserved: sum(account.reserved, freed, -1), spent: isClosed(account) ? none : sum(account.spent, added)
-  })), state)
+  const next = charged.reduce((before, id) => change(before, id, now, (account) =>
+    withAmounts(account, sum(account.reserved, freed, -1), isClosed(account) ? none : sum(account.spent, added))), state)
   return { state: next, reserved: left }
 }
 

@@ -1,6 +1,6 @@
 // What the state says of warrants: those that are open, and the starts that count for a rate.
 import * as HashMap from "effect/HashMap"
-import type { Cursor } from "../../../protocol/names.ts"
+import type { Cursor, SystemId } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { charge } from "./grants.ts"
 import { draftOf, lookup, type AuthorityState } from "./state.ts"
@@ -52,6 +52,14 @@ const withStart = (times: ReadonlyArray<number>, at: number): ReadonlyArray<numb
 }
 
 const never: ReadonlyArray<number> = []
+
+/** Starts of a system that are remembered and later than this. The oldest ones lie first. */
+export const startsSince = (state: AuthorityState, system: SystemId, time: number): number => {
+  const times = lookup(state.recent, system) ?? never
+  let from = times.length
+  while (from > 0 && times[from - 1]! > time) from--
+  return times.length - from
+}
 
 export const started = (state: AuthorityState, warrant: Warrant, at: number): AuthorityState => {
   const next = draftOf(state)
