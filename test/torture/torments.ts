@@ -2,6 +2,7 @@
 import { cedarTorment } from "./cedar.ts"
 import { exchange } from "./exchange.ts"
 import { fuzz } from "./fuzz.ts"
+import { linearTorment } from "./linear/linear.ts"
 import { matrix } from "./matrix/matrix.ts"
 import { mutationsTorment } from "./mutations.ts"
 import { points } from "./terms.ts"
@@ -82,4 +83,4 @@ const everyPoint: Torment = {
   }
 }
 
-export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint, cedarTorment, racesTorment, tamperTorment, mutationsTorment]
+export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint, cedarTorment, linearTorment, racesTorment, tamperTorment, mutationsTorment]
