@@ -7,7 +7,7 @@ import { accessOf, caveatsOf, inWords, type CaveatFlags } from "./caveats.ts"
 import { momentOf } from "../event-line.ts"
 import type { NotFound, UsageError } from "../failure.ts"
 import { connect } from "../run-file.ts"
-import { ago, onOut, plain, table } from "../terminal.ts"
+import { ago, err, onErr, onOut, plain, table } from "../terminal.ts"
 
 const endsIn = (at: number | null | undefined, now: number): string => (at === null || at === undefined ? "never" : ago(Math.max(0, at - now)))
 
@@ -68,11 +68,14 @@ const secondsOf = Effect.fnUntraced(function*(ttl: string | undefined): Effect.f
   return ttl === undefined ? {} : { ttl: (yield* spanOf("--ttl", ttl)) / 1_000 }
 })
 
-const given = (called: Called, grant: GrantView, now: number): Effect.Effect<void> =>
-  show(called, grant, () => [
-    grant.id,
-    onOut.dim(`${plain(grant.holder)} may ${grant.access} ${plain(grant.resource)}, for ${endsIn(grant.caveats.expiresAt, now)}${limits(grant, now) === "" ? "" : `: ${limits(grant, now)}`}`)
-  ])
+/** The id alone goes to stdout, so that a script can go on with it. */
+const given = Effect.fnUntraced(function*(called: Called, grant: GrantView, now: number): Effect.fn.Return<void> {
+  const { caveats: { expiresAt }, parent } = grant
+  const within = limits(grant, now)
+  const long = expiresAt !== undefined ? `for ${endsIn(expiresAt, now)}` : parent === null ? "until it is revoked" : "as long as what it was made of"
+  yield* show(called, grant, () => [grant.id])
+  if (!called.json) err(onErr.dim(`${plain(grant.holder)} may ${grant.access} ${plain(grant.resource)}, ${long}${within === "" ? "" : `: ${within}`}`))
+})
 
 export const issue = Effect.fnUntraced(function*(
   called: Called, to: string, resource: string, flags: GiveFlags

@@ -127,6 +127,8 @@ export interface GrantsEnded {
   readonly uses?: number
   /** Those that were under way and are interrupted: the newest ones, `underWayNamedMax` at most; each says itself what became of it. */
   readonly underWay?: ReadonlyArray<string>
+  /** An operator took them back: their holders do not get others by asking. */
+  readonly by?: "operator"
 }
 export interface CapabilityDecided extends RequestReference {
   readonly kind: "capability.decided"

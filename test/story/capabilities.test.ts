@@ -110,6 +110,25 @@ describe.each(worlds)("a capability %s", (_, makeWorld) => {
 })
 
 describe("a restart", () => {
+  effect("brings back nothing that an operator took away, although config declares it", () =>
+    Effect.gen(function*() {
+      const time = testTime()
+      const store = yield* Memory.make({ clock: makeClock(time) })
+      const { executor } = counted("count")
+      const boot = Effect.fnUntraced(function*() {
+        const scope = yield* Scope.make()
+        const kernel = yield* Scope.provide(makeKernel({ executors: [executor], store, time }), scope)
+        return { kernel, a: yield* probe(kernel, "a", { executors: ["count"] }), crash: Scope.close(scope, Exit.void) }
+      })
+      const first = yield* boot()
+      yield* first.kernel.grants.revoke(yield* tokenFor(first.a, "count"))
+      yield* first.crash
+      const { a, crash, kernel } = yield* boot()
+      expect(kernel.grants.list({ holder: "a" })).toEqual([])
+      expect(yield* requestCapability(a, { resource: "count", access: "execute" })).toMatchObject({ kind: "capability_deny" })
+      yield* crash
+    }))
+
   effect("keeps what was passed on with what was used of it, and ends facets", () =>
     Effect.gen(function*() {
       const time = testTime()
@@ -172,5 +191,24 @@ describe("modules", () => {
       expect(outcomes[2]).toMatchObject({ _tag: "Refused", reason: expect.stringMatching(/it is a facet/u) })
       expect(calls).toHaveLength(1)
       expect(kernel.grants.list({ holder: "helper" }).filter(({ facet }) => facet === true)).toMatchObject([{ giver: "owner", uses: 1 }])
+    }))
+})
+
+describe.each(worlds)("a capability that the operator took back %s", (_, makeWorld) => {
+  effect("is not given anew to its holder for asking; one that the operator issues is", () =>
+    Effect.gen(function*() {
+      const { executor } = counted("count")
+      const kernel = yield* makeWorld({ executors: [executor] })
+      const a = yield* probe(kernel, "a", { executors: ["count"] })
+      const root = yield* tokenFor(a, "count")
+      const asked = requestCapability(a, { resource: "count", access: "execute" })
+      // Whoever gives up its own may ask again.
+      yield* requestCapability(a, { revoke: root })
+      const again = tokenIn(yield* asked)
+      yield* kernel.grants.revoke(again)
+      expect(yield* asked).toMatchObject({ kind: "capability_deny", payload: { reason: expect.stringContaining("an operator took count back") } })
+      expect(kernel.grants.list({ holder: "a" })).toEqual([])
+      const issued = yield* kernel.grants.issue("operator", { to: "a", resource: "count", access: "execute", caveats: { usesMax: 1 } })
+      expect(yield* asked).toMatchObject({ kind: "capability_grant", payload: { token: issued.id } })
     }))
 })

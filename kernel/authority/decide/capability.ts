@@ -1,10 +1,12 @@
 // A request for a capability: a grant, or why not.
-import { grantSecondsDefault, grantSecondsMax, type Access, type CapabilityRequest, type Grant } from "../../../protocol/authority.ts"
+import { covers, grantSecondsDefault, grantSecondsMax, type Access, type CapabilityRequest, type Grant } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { grantsMax } from "../../limits.ts"
 import { caveatsOf } from "../caveats.ts"
 import { sameTrace, type RequestReference } from "../entry.ts"
 import { heldBy, lookup } from "../state/state.ts"
+import { grantsOf } from "../state/grants.ts"
+import { isIssued } from "../state/systems.ts"
 import { allows } from "../verify.ts"
 import { askPolicy, besideRequest, saidBeside, type Asked } from "./ask.ts"
 import { nothing, type Decision, type Rules } from "./decision.ts"
@@ -34,6 +36,11 @@ export const decideCapability = (
     return decided("denied", `${system} is ${record.status}`, "kernel", null)
   }
   const scope = request.scope ?? {}
+  if (record?.withheld?.includes(request.resource) === true) {
+    const issued = grantsOf(state, system).find(({ access, id, resource }) => isIssued(id) && resource === request.resource && covers(access, request.access))
+    if (issued !== undefined) return decided("granted", "issued by an operator", "kernel", issued)
+    return decided("denied", `an operator took ${request.resource} back, and can give it again`, "kernel", null)
+  }
   const seconds = scope["ttl"] ?? grantSecondsDefault
   if (typeof seconds !== "number" || !(seconds > 0) || seconds > grantSecondsMax) {
     return decided("denied", `scope.ttl must be a number of seconds above 0 and at most ${grantSecondsMax}`, "kernel", null)

@@ -172,8 +172,8 @@ export const decideIssue = (by: SystemId, issue: Issue): Decision<Grant | NoGran
 export const decideDelegateFor = (by: SystemId, delegation: Delegation): Decision<Grant | NoGrant> => (state, now) =>
   issuedEntries(childOf(state, delegation, { id: nextId(state), origin: by }, now), now)
 
-/** The operator ends a grant. Answers how many ended with it. */
+/** The operator ends a grant, and its holder does not get another one by asking. Answers how many ended with it. */
 export const decideRevoke = (id: string): Decision<number> => (state, now) => {
   const ending = endingOf(state, [id], lookup(state.grants, id)?.grant.holder ?? null, "revoked", now)
-  return ending === undefined ? { entries: [], answer: 0 } : { entries: [ending.entry], answer: ending.ended }
+  return ending === undefined ? { entries: [], answer: 0 } : { entries: [{ ...ending.entry, by: "operator" }], answer: ending.ended }
 }

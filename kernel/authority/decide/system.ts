@@ -69,6 +69,7 @@ export const decideDock = (rules: Rules, docking: Docking): Decision<DockAnswer>
     ...docking.remoteChannels.map((name) => [name, "read"] as const)
   ]
   for (const [resource, access] of status === "revoked" ? [] : wanted) {
+    if (before?.withheld?.includes(resource) === true) continue
     const id = firstGrantId(docking.system, docking.manifest, access, resource)
     const { verdict } = askPolicy(rules, state, {
       kind: "capability", system: docking.system, resource, access, context: {}, declared: docking.configured

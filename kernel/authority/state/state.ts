@@ -26,6 +26,8 @@ export interface SystemRecord {
   readonly reason: string
   /** Resources that its manifest declares. */
   readonly declares: ReadonlyArray<string>
+  /** Resources for which an operator took its grant back: policy is not asked about them until it is undocked. */
+  readonly withheld?: ReadonlyArray<string>
 }
 
 export interface HeldGrant {

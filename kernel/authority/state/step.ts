@@ -11,7 +11,7 @@ import { declassify, labelArtifacts, removeLabels } from "./labels.ts"
 import { addGrant, dropFacets, dropSubtrees } from "./grants.ts"
 import { draftOf, initial, lookup, type AuthorityState, type Draft, type Placed } from "./state.ts"
 import { dropStanding, dropStandingOf, giveStanding, useStanding } from "./standing.ts"
-import { changeSystem } from "./systems.ts"
+import { changeSystem, withhold } from "./systems.ts"
 import { changeWarrant, closeWarrant, isOpen, openWarrant, started } from "./warrants.ts"
 
 export const foldVersion = 1
@@ -94,7 +94,8 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
           configured: entry.configured,
           status: keeps ? before.status : "docked",
           reason: keeps ? before.reason : "",
-          declares: [...entry.executors, ...entry.remoteChannels]
+          declares: [...entry.executors, ...entry.remoteChannels],
+          ...(before?.withheld === undefined ? {} : { withheld: before.withheld })
         })
       }
     }
@@ -116,7 +117,7 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
     case "grant.issued":
       return { ...addGrant(state, entry.grant), edge: metLink(state.edge, entry.grant) }
     case "grants.ended":
-      return withoutLinks(dropSubtrees(state, entry.grants))
+      return withoutLinks(dropSubtrees(entry.by === undefined ? state : withhold(state, entry.grants), entry.grants))
     case "capability.decided": {
       const next = known(state, entry, cursor)
       return entry.grant !== null && !HashMap.has(state.grants, entry.grant.id) ? addGrant(next, entry.grant) : next

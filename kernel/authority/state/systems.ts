@@ -8,6 +8,19 @@ export const changeSystem = (state: AuthorityState, id: SystemId, change: Partia
   return record === undefined ? state : { ...state, systems: HashMap.set(state.systems, id, { ...record, ...change }) }
 }
 
+/** What operators issue has ids of its own, which nobody can choose. */
+export const isIssued = (id: string): boolean => id.startsWith("issued:")
+
+/** An operator took these back: what policy had given is not given anew. What is left of it stays for whoever was given it by an operator. */
+export const withhold = (state: AuthorityState, ids: ReadonlyArray<string>): AuthorityState =>
+  ids.reduce((next, id) => {
+    const grant = lookup(state.grants, id)?.grant
+    const record = grant === undefined || grant.parent !== null || isIssued(id) ? undefined : lookup(next.systems, grant.holder)
+    return grant === undefined || record === undefined || record.withheld?.includes(grant.resource) === true
+      ? next
+      : changeSystem(next, record.id, { withheld: [...(record.withheld ?? []), grant.resource] })
+  }, state)
+
 type Helds = AuthorityState["held"]
 
 export const count = (held: Helds, system: SystemId, grants: number, warrants: number, waiting = 0): Helds => {
