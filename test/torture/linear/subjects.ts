@@ -14,7 +14,7 @@ import { decideDelegateFor, decideIssue, decideRevoke } from "../../../kernel/au
 import { decideDock } from "../../../kernel/authority/decide/system.ts"
 import { decideFinish } from "../../../kernel/authority/decide/warrant.ts"
 import * as Journal from "../../../kernel/authority/journal.ts"
-import type { AuthorityState } from "../../../kernel/authority/state/state.ts"
+import { lookup, type AuthorityState } from "../../../kernel/authority/state/state.ts"
 import * as Channels from "../../../kernel/channel/channels.ts"
 import { makeClock } from "../../../kernel/clock.ts"
 import { canonical } from "../../../kernel/guard/canonical.ts"
@@ -80,7 +80,7 @@ const withWorld = async <A>(seed: number, body: (world: World) => Promise<A>): P
 }
 
 const grantIn = (made: object): Grant | undefined => ("id" in made ? made as Grant : undefined) // a refusal has no id
-const stateOf = (state: AuthorityState, id: string): boolean => [...Array.from(state.warrants)].some(([known]) => known === id)
+const isOpen = (state: AuthorityState, id: string): boolean => lookup(state.warrants, id) !== undefined
 
 /** Decides by what was there when it was asked, as one would who looked first and wrote later. */
 const stale = <A>(decision: Decision<A>, seen: AuthorityState): Decision<A> => (_, now) => decision(seen, now)
@@ -156,7 +156,7 @@ const grants = (seed: number, fault?: TreeFault): Promise<boolean> =>
               const made = whole(before, now)
               return { ...made, entries: made.entries.map((entry) => (entry.kind === "action.decided" ? { ...entry, warrant: { ...entry.warrant, grant: null } } : entry)) }
             })
-            return stateOf(state(), warrant)
+            return isOpen(state(), warrant)
           }
           case "delegate": {
             const made = grantIn(await submit(decideDelegateFor("operator", { token: id, to: input.to })))
@@ -230,7 +230,7 @@ const budget = (seed: number, fault?: BudgetFault): Promise<boolean> =>
           const { decision, id } = request(client, "costly", tokens.get(client) ?? "")
           warrants.set(input.as, id)
           await submit(fault === "looks first" ? stale(decision, state()) : decision)
-          return stateOf(state(), id)
+          return isOpen(state(), id)
         }
         const id = warrants.get(input.as) ?? ""
         const spent = fault === "gives nothing back" ? 7 : input.spent
