@@ -265,7 +265,7 @@ describe.each(worlds)("a hostile module %s", (_, open) => {
       const reach: ReadonlyArray<readonly [Effect.Effect<unknown, { readonly _tag: string; readonly message: string }>, string]> = [
         [evil.take(wellKnown.actionGate), "evil may not take from aaax.action-gate: it is not wired to it in that direction. Allowed: evil.out."],
         [evil.take(wellKnown.capabilityRequest), "evil may not take from aaax.capability-request"],
-        [evil.read(wellKnown.actionGate), "evil may not read aaax.action-gate: it is not wired to it in that direction. Allowed: aaax.kernel-replies, aaax.heartbeat, evil.out, good.out."],
+        [evil.read(wellKnown.actionGate), "evil may not read aaax.action-gate: it is not wired to it in that direction. Allowed: aaax.kernel-replies, aaax.progress, aaax.heartbeat, evil.out, good.out."],
         [evil.backlog(wellKnown.actionGate), "evil may not read aaax.action-gate"],
         [evil.awaitBeyond(wellKnown.actionGate, 0), "evil may not read aaax.action-gate"],
         [evil.settle(wellKnown.actionGate, []), "evil may not take from aaax.action-gate"],
