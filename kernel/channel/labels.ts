@@ -33,6 +33,10 @@ export const digestsIn = (text: string): ReadonlyArray<string> => [...new Set(te
 
 const none: ReadonlyArray<string> = []
 
+/** Labels of events, by id. */
+type Found = ReadonlyMap<string, ReadonlyArray<string>>
+const nothingFound: Found = new Map()
+
 const cannotRead = (parent: string, reason: string): InvalidPayload =>
   new InvalidPayload({ what: "event", path: "parentIds", reason: `the labels of ${parent} cannot be read: ${reason}` })
 
@@ -40,24 +44,50 @@ export const makeLabels = (store: StoreService, book: LabelBook | undefined): La
   /** Given ids under way, with their labels. */
   const underWay = new Map<string, ReadonlyArray<string>>()
 
-  const ofParent = (parent: string, batch: ReadonlyArray<Prepared>, before: number): Effect.Effect<ReadonlyArray<string>, InvalidPayload> => {
-    for (let at = 0; at < before; at++) if (batch[at]!.id === parent) return Effect.succeed(batch[at]!.labels ?? none)
-    const entering = underWay.get(parent)
-    if (entering !== undefined) return Effect.succeed(entering)
-    return Effect.mapBoth(store.event(parent), {
-      // One that is not there is refused by the store.
-      onSuccess: (event) => event?.labels ?? none,
-      onFailure: ({ message }) => cannotRead(parent, message)
+  /** Asked anew each time: an event that was evicted may come again under its id, with other labels. */
+  const ofParent = (parent: string): Effect.Effect<ReadonlyArray<string>, InvalidPayload> =>
+    Effect.suspend(() => {
+      const entering = underWay.get(parent)
+      if (entering !== undefined) return Effect.succeed(entering)
+      return Effect.mapBoth(store.event(parent), {
+        // One that is not there is refused by the store.
+        onSuccess: (event) => event?.labels ?? none,
+        onFailure: ({ message }) => cannotRead(parent, message)
+      })
     })
+
+  /** Where a parent lies before this event in its batch; -1: elsewhere. */
+  const placeOf = (parent: string, batch: ReadonlyArray<Prepared>, before: number): number => {
+    for (let at = 0; at < before; at++) if (batch[at]!.id === parent) return at
+    return -1
   }
 
-  const inheritOne = Effect.fnUntraced(function*(channel: Channel, batch: ReadonlyArray<Prepared>, at: number): Effect.fn.Return<Prepared, InvalidPayload> {
+  /** Parents that are not before the events of this batch that name them, each once. */
+  const parentsOf = (batch: ReadonlyArray<Prepared>): ReadonlySet<string> => {
+    const parents = new Set<string>()
+    for (let at = 0; at < batch.length; at++) {
+      for (const parent of batch[at]!.parentIds) if (placeOf(parent, batch, at) === -1) parents.add(parent)
+    }
+    return parents
+  }
+
+  /** Labels of those of these parents that have some. */
+  const labelsOf = (parents: ReadonlySet<string>): Effect.Effect<Found, InvalidPayload> => {
+    const found = new Map<string, ReadonlyArray<string>>()
+    return Effect.as(
+      Effect.forEach(parents, (parent) => Effect.map(ofParent(parent), (labels) => labels.length > 0 && found.set(parent, labels)), { discard: true }),
+      found
+    )
+  }
+
+  const inheritOne = (channel: Channel, batch: ReadonlyArray<Prepared>, at: number, found: Found): Prepared => {
     const prepared = batch[at]!
     const all = new Set(prepared.labels)
     const own = all.size
     for (const label of channel.labels ?? none) all.add(label)
     for (const parent of prepared.parentIds) {
-      const inherited = yield* ofParent(parent, batch, at)
+      const place = placeOf(parent, batch, at)
+      const inherited = (place === -1 ? found.get(parent) : batch[place]!.labels) ?? none
       if (inherited.length === 0) continue
       const removed = book?.removedFrom(parent) ?? none
       for (const label of inherited) if (!removed.includes(label)) all.add(label)
@@ -65,9 +95,36 @@ export const makeLabels = (store: StoreService, book: LabelBook | undefined): La
     if (book?.isIdle() === false) for (const digest of digestsIn(prepared.text)) for (const label of book.ofArtifact(digest)) all.add(label)
     if (all.size === own) return prepared
     if (all.size > labelsInheritedMax) {
-      return yield* new InvalidPayload({ what: "event", path: "labels", reason: `with those that it inherits it has ${all.size} labels, at most ${labelsInheritedMax} are allowed` })
+      throw new InvalidPayload({ what: "event", path: "labels", reason: `with those that it inherits it has ${all.size} labels, at most ${labelsInheritedMax} are allowed` })
     }
     return withLabels(prepared, [...all].sort())
+  }
+
+  const inheritAll = (
+    channel: Channel, given: ReadonlyArray<Prepared>, found: Found
+  ): Effect.Effect<ReadonlyArray<Prepared>, InvalidPayload | TooLarge> => {
+    const batch = [...given]
+    try {
+      for (let at = 0; at < batch.length; at++) batch[at] = inheritOne(channel, batch, at, found)
+      checkBatch(batch)
+    } catch (refusal) {
+      return refusal instanceof InvalidPayload || refusal instanceof TooLarge ? Effect.fail(refusal) : Effect.die(refusal)
+    }
+    return book === undefined || batch.every(({ labels }) => labels === undefined || labels.length === 0)
+      ? Effect.succeed(batch)
+      : Effect.as(recorded(book, batch), batch)
+  }
+
+  /** What labelled events name is labelled before they are kept. */
+  const recorded = Effect.fnUntraced(function*(known: LabelBook, batch: ReadonlyArray<Prepared>) {
+    for (const { labels, text } of batch) {
+      if (labels === undefined || labels.length === 0) continue
+      const named = digestsIn(text).filter((digest) => {
+        const before = known.ofArtifact(digest)
+        return labels.some((label) => !before.includes(label))
+      })
+      if (named.length > 0) yield* known.record(named, labels)
+    }
   })
 
   return {
@@ -80,22 +137,12 @@ export const makeLabels = (store: StoreService, book: LabelBook | undefined): La
       }
       return false
     },
-    inherit: Effect.fnUntraced(function*(channel, given) {
-      const batch = [...given]
-      for (let at = 0; at < batch.length; at++) batch[at] = yield* inheritOne(channel, batch, at)
-      checkBatch(batch)
-      if (book === undefined) return batch
-      for (const { labels, text } of batch) {
-        if (labels === undefined || labels.length === 0) continue
-        const named = digestsIn(text).filter((digest) => {
-          const known = book.ofArtifact(digest)
-          return labels.some((label) => !known.includes(label))
-        })
-        if (named.length > 0) yield* book.record(named, labels)
-      }
-      return batch
-    }, Effect.catchDefect((defect): Effect.Effect<never, InvalidPayload | TooLarge> =>
-      defect instanceof InvalidPayload || defect instanceof TooLarge ? Effect.fail(defect) : Effect.die(defect))),
+    inherit: (channel, given) => {
+      const parents = parentsOf(given)
+      return parents.size === 0
+        ? inheritAll(channel, given, nothingFound)
+        : Effect.flatMap(labelsOf(parents), (found) => inheritAll(channel, given, found))
+    },
     entering: (batch) => {
       let ids: Array<string> | undefined
       for (let at = 0; at < batch.length; at++) {

@@ -56,8 +56,12 @@ const never: ReadonlyArray<number> = []
 /** Starts of a system that are remembered and later than this. The oldest ones lie first. */
 export const startsSince = (state: AuthorityState, system: SystemId, time: number): number => {
   const times = lookup(state.recent, system) ?? never
-  let from = times.length
-  while (from > 0 && times[from - 1]! > time) from--
+  let from = 0
+  for (let to = times.length; from < to;) {
+    const middle = (from + to) >> 1
+    if (times[middle]! > time) to = middle
+    else from = middle + 1
+  }
   return times.length - from
 }
 
