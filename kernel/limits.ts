@@ -93,8 +93,6 @@ export const pruneKeysDelayMillis = 3_600_000
 export const appendsInFlightMax = 4_096
 /** Text of one system's appends that wait for a commit, in UTF-16 code units. */
 export const appendsInFlightTextMax = 4 * 1_048_576
-/** Appends per second that one port sustains before it is slowed. */
-export const appendsPerSecondMax = 1_000_000
 /** Requests to one service that one system may have unanswered. */
 export const requestsPendingMax = 1_000
 /** Grants that count to one system: those that it holds itself, and those that it gave to others. */

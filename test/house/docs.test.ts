@@ -244,23 +244,6 @@ describe("the page of migration", () => {
   })
 })
 
-describe("the threats", () => {
-  const rows = textOf("docs/security.md").split("\n").filter((line) => /^\| .*`test\//u.test(line))
-
-  it("name tests that are there, by their words", () => {
-    const wrong = rows.flatMap((row) => {
-      const cell = row.split(" | ").at(-1)?.replace(/\s*\|$/u, "") ?? ""
-      return [...cell.matchAll(/`(test\/[^`]+)`(?:: ([^`]+?))?(?=[;,]? `|$)/gu)].flatMap(([, file = "", words = ""]) => {
-        if (!existsSync(join(root, file))) return [file]
-        const source = textOf(file)
-        return words.split("; ").filter((phrase) => phrase !== "" && !source.includes(phrase.replace(/[;,]? *$/u, ""))).map((phrase) => `${file}: ${phrase}`)
-      })
-    })
-    expect(wrong).toEqual([])
-    expect(rows.length).toBeGreaterThan(20)
-  })
-})
-
 describe("the documentation", () => {
   it("names no machine's paths and no hosts", () => {
     const forbidden = [new RegExp(`/(?:${["wor" + "k", "tm" + "p", "roo" + "t"].join("|")})/`, "u"), /https?:\/\/(?!127\.0\.0\.1|(?:[\w-]+\.)*example\.com\b)/u, /scratch/iu, /\bregistry\.\w/u]

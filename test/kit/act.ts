@@ -47,12 +47,6 @@ export interface Party extends Pair {
   readonly epoch: number
 }
 
-export interface RootOptions {
-  readonly header?: Fields
-  readonly claims?: Fields
-  readonly by?: Pair
-}
-
 export const rootHeader = (kid: string) => ({ alg: "EdDSA", typ: actTypes.root, kid })
 
 export const rootClaims = (audience: string, grant: string, to: Party) => ({

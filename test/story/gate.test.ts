@@ -8,7 +8,7 @@ import { awaitReply, probe, replies, requestAction, requestCapability, tokenFor 
 import { worlds } from "../kit/worlds.ts"
 
 describe.each(worlds)("the gate %s", (_, makeKernel) => {
-  effect("grants what the manifest declares, and the token opens the executor for its holder only", () =>
+  effect("grants what the manifest declares, the token opens the executor for its holder only, and the call says for whom", () =>
     Effect.gen(function*() {
       const { calls, executor } = counted("executor:web-research")
       const kernel = yield* makeKernel({ executors: [executor] })
@@ -22,6 +22,7 @@ describe.each(worlds)("the gate %s", (_, makeKernel) => {
       expect(receipt).toMatchObject({ kind: "action_completed", payload: { executor: executor.name, result: { count: 1, echoed: { q: 1 } } } })
       const refused = yield* awaitReply(other, yield* requestAction(other, request))
       expect(refused).toMatchObject({ kind: "action_denied", payload: { reason: "Invalid or expired capability token" } })
+      expect(calls).toMatchObject([{ principal: "analyst", grant: token, digest: expect.stringMatching(/^[0-9a-f]{64}$/u) }])
       expect(calls).toHaveLength(1)
     }))
 

@@ -19,7 +19,7 @@ interface Step {
 
 const [, section = ""] = readFileSync(join(root, "README.md"), "utf8").split("\n## The tour\n")
 /** The section; its folders are below ours, and it begins in the repository. */
-const tour = (section.split("\n## ")[0] ?? "").replaceAll("/tmp/", `${folder}/`).replaceAll("$PWD", root)
+const tour = (section.split("\n## ")[0] ?? "").replace(/~\/|\/home\/you\//gu, `${folder}/`).replaceAll("$PWD", root)
 /** What is typed into both terminals before anything else. */
 const [, prelude = ""] = /^```sh\n([\s\S]*?)^```$/mu.exec(tour) ?? []
 
