@@ -19,9 +19,10 @@ import type { Sized } from "./size.ts"
 import { socket } from "./socket.ts"
 import { steady } from "./steady.ts"
 import { token } from "./token.ts"
+import { warrant } from "./warrant.ts"
 
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, "fan-out": fanOut, queue, flat: flatCosts, request, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket
+  relaxed, strict, steady, "fan-out": fanOut, queue, flat: flatCosts, request, warrant, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket
 }

@@ -70,7 +70,7 @@ export const token = Effect.fnUntraced(function*({ count, rounds }: Sized): Effe
   const read = makeChainReader(actCrypto)
   const warm = yield* inTurns(rounds, {
     ours: timed(again, Effect.sync(() => {
-      for (let at = 0; at < again; at++) taken(state, read(texts[at % 100]!, keys))
+      for (let at = 0; at < again; at++) taken(state, read(texts[at % Math.min(100, tokens)]!, keys))
     }))
   })
   return [
