@@ -12,7 +12,7 @@ export interface Endorsement extends Schema.Schema.Type<typeof Endorsement> {}
 export const StandingTerms = Schema.Struct({
   /** How long from now, in milliseconds. */
   millis: Schema.Int.check(Schema.isGreaterThan(0)),
-  /** Glob over targets; default: the very target of the action that is approved. */
+  /** Glob over targets, with whatever arguments; default: the very action that is approved, target and arguments alike. */
   target: Schema.optionalKey(Schema.NonEmptyString.check(Schema.isMaxLength(1000))),
   /** Actions that it lets pass; default: any number until it ends. */
   uses: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0)))
@@ -32,6 +32,8 @@ export const Standing = Schema.Struct({
   /** Glob, or exactly this target when `isExact`. */
   target: Schema.String,
   isExact: Schema.Boolean,
+  /** That of the action that was approved, when nothing else is allowed; absent: other arguments are. */
+  digest: Schema.optionalKey(Schema.String),
   riskMax: Risk,
   /** Labels that an action may carry at most; absent: none. */
   labels: Schema.optionalKey(Schema.Array(Schema.String)),

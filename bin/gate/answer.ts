@@ -40,7 +40,7 @@ const told = (story_: GateStory, now: number): void => {
 }
 
 const previewed = ({ examples, looked, matched, newly, standing }: StandingPreview, millis: number): void => {
-  err(`For ${ago(millis)}${standing.usesMax === null ? "" : `, at most ${standing.usesMax} times`}: ${plain(standing.system)} may ${plain(standing.action)}, ${plain(standing.executor)} on ${plain(standing.target)}, risk up to ${standing.riskMax}, without asking.`)
+  err(`For ${ago(millis)}${standing.usesMax === null ? "" : `, at most ${standing.usesMax} times`}: ${plain(standing.system)} may ${plain(standing.action)}, ${plain(standing.executor)} on ${plain(standing.target)}${standing.digest === undefined ? ", with whatever arguments" : " with exactly these arguments"}, risk up to ${standing.riskMax}, without asking.`)
   err(`Of the last ${looked} actions it would have matched ${matched}, of which ${newly} had asked a human.`)
   if (examples.length > 0) for (const one of table(["REQUEST", "RISK", "ASKED", "TARGET"], examples.map(({ id, newly: asked, risk, target }) => [id, risk, asked ? "yes" : "no", target]))) err(one)
 }

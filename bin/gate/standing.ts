@@ -14,7 +14,7 @@ export const list = Effect.fnUntraced(function*(called: Called): Effect.fn.Retur
       ? [onOut.dim("None is in force.")]
       : table(["STANDING", "SYSTEM", "EXECUTOR", "ACTION", "RISK", "USES", "ENDS IN", "BY", "TARGET"], all.map((one) => [
           one.id, one.system, one.executor, one.action, one.riskMax, `${one.uses}${one.usesMax === null ? "" : `/${one.usesMax}`}`, ago(one.expiresAt - now), one.by,
-          `${one.target}${one.isExact ? " (exactly)" : ""}`
+          `${one.target}${one.digest !== undefined ? " (exactly these arguments)" : one.isExact ? " (exactly)" : ""}`
         ])))
 })
 

@@ -204,7 +204,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     const id = whole(given)
     const waiting = open(id, by, digest)
     if (waiting !== undefined) {
-      const terms = standing === undefined ? "" : `, and more like it on ${visible(standing.target ?? waiting.target)} for ${Math.ceil(standing.millis / 60_000)} min${standing.uses === undefined ? "" : `, at most ${standing.uses} times`}`
+      const terms = standing === undefined ? "" : `, and more like it ${standing.target === undefined ? "with exactly these arguments" : `on ${visible(standing.target)}`} for ${Math.ceil(standing.millis / 60_000)} min${standing.uses === undefined ? "" : `, at most ${standing.uses} times`}`
       const { tooMany } = yield* proof.check({
         warrants: [waiting], subject: canonical({ by, answers: [[id, waiting.digest]], standing: standing ?? null }), says: `${shortOf(waiting)}${terms}`
       }, outside)

@@ -266,13 +266,17 @@ describe("a standing approval", () => {
       expect(calls).toHaveLength(2)
     }))
 
-  effect("without a glob is for the very target, whatever that holds", () =>
+  effect("without a glob is for the very action, its target and its arguments, whatever they hold", () =>
     Effect.gen(function*() {
       const { ask, kernel, park } = yield* parking()
       yield* kernel.gate.approve(yield* park("moon/*"), "ann", { standing: { millis: 60_000 } })
-      expect((yield* ask("moon/1")).kind).toBe("action_escalated")
-      expect((yield* ask("moon/*")).kind).toBe("action_approved")
-      expect(yield* Effect.flip(kernel.gate.approve(yield* park("mars"), "ann", { standing: { millis: 60_000, target: "moon/**" } }))).toMatchObject({ _tag: "WarrantConflict" })
+      expect((yield* ask("moon/1", { n: 1 })).kind).toBe("action_escalated")
+      expect((yield* ask("moon/*", { n: 2 })).kind).toBe("action_escalated")
+      expect((yield* ask("moon/*", { n: 1 })).kind).toBe("action_approved")
+      // Named, the target is allowed with whatever arguments.
+      yield* kernel.gate.approve(yield* park("mars"), "ann", { standing: { millis: 60_000, target: "mars" } })
+      expect((yield* ask("mars", { n: 3 })).kind).toBe("action_approved")
+      expect(yield* Effect.flip(kernel.gate.approve(yield* park("venus"), "ann", { standing: { millis: 60_000, target: "moon/**" } }))).toMatchObject({ _tag: "WarrantConflict" })
     }))
 
   effect("ends after its uses, its time, when it is revoked, and with its system", () =>

@@ -194,7 +194,10 @@ export const decideAction = (
   if ("refusal" in held) return deny("budget", held.refusal)
   const isFree = final.cost === undefined && accounts.length === 0
   if (verdict.outcome === "escalate") {
-    const shape = { system, executor: request.executor, action: request.action, target: request.target, risk: riskOf(payload), labels: reference.labels ?? [] }
+    const { action, executor: name, target } = request
+    const shape = {
+      system, executor: name, action, target, risk: riskOf(payload), labels: reference.labels ?? [], digest: () => rules.digestOf({ action, executor: name, target, payload })
+    }
     const standing = executor.gated === true || compensates !== undefined ? undefined : standingAnswer(rules, state, shape, now)
     if (standing !== undefined) return decided("started", standing.id, standing.reason, payload, artifact, null, { standing: standing.id, ...final, ...held })
     if (heldBy(state, system).waiting >= warrantsWaitingMax) {

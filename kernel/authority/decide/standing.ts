@@ -19,13 +19,15 @@ export const standingOf = (warrant: Warrant, terms: StandingTerms, by: SystemId,
   const labels = warrant.labels ?? []
   return {
     id: `standing:${warrant.id}`, system: warrant.system, executor: warrant.executor, action: warrant.action, target: target ?? warrant.target, isExact,
+    // Who names no target allows this action and no other: a program's target says little of what it does.
+    ...(target === undefined ? { digest: warrant.digest } : {}),
     riskMax: warrant.risk, ...(labels.length === 0 ? {} : { labels }), usesMax: uses ?? null, uses: 0, at: now, expiresAt: now + millis, by
   }
 }
 
 export const shapeOf = (warrant: Warrant): Shape => {
-  const { action, executor, risk, system, target } = warrant
-  return { action, executor, risk, system, target, labels: warrant.labels ?? [] }
+  const { action, digest, executor, risk, system, target } = warrant
+  return { action, executor, risk, system, target, labels: warrant.labels ?? [], digest: () => digest }
 }
 
 /** Why no more standing approvals may be given, or nothing. */
@@ -45,7 +47,7 @@ export const standingAnswer = (
   const standing = standingFor(state, shape, now)
   return standing === undefined
     ? undefined
-    : { id: standing.id, reason: `${standing.by} allowed ${standing.executor} on ${standing.target} until ${new Date(standing.expiresAt).toISOString()}` }
+    : { id: standing.id, reason: `${standing.by} allowed ${standing.digest === undefined ? "" : "exactly this "}${standing.executor} on ${standing.target} until ${new Date(standing.expiresAt).toISOString()}` }
 }
 
 /** Answers what was taken back; nothing when there was none. */

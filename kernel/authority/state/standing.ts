@@ -13,6 +13,8 @@ export interface Shape {
   readonly target: string
   readonly risk: Risk
   readonly labels?: ReadonlyArray<string>
+  /** Of its final arguments; asked for only when that decides. */
+  readonly digest: () => string
 }
 
 /** Whether a standing approval is for actions of this shape, whenever they come. */
@@ -20,7 +22,8 @@ export const isFor = (standing: Standing, shape: Shape): boolean =>
   standing.system === shape.system && standing.executor === shape.executor && standing.action === shape.action &&
   riskAtMost(shape.risk, standing.riskMax) &&
   (shape.labels ?? []).every((label) => standing.labels?.includes(label) === true) &&
-  (standing.isExact ? standing.target === shape.target : matchesGlob(standing.target, shape.target))
+  (standing.isExact ? standing.target === shape.target : matchesGlob(standing.target, shape.target)) &&
+  (standing.digest === undefined || standing.digest === shape.digest())
 
 export const isLive = (standing: Standing, now: number): boolean =>
   now < standing.expiresAt && (standing.usesMax === null || standing.uses < standing.usesMax)

@@ -7,7 +7,7 @@ const standing: Standing = {
   id: "standing:r", system: "a", executor: "fs.write", action: "write", target: "docs/*", isExact: false, riskMax: "high", labels: ["untrusted.web"], usesMax: 2, uses: 0,
   at: 1_000, expiresAt: 2_000, by: "ann"
 }
-const shape = { system: "a", executor: "fs.write", action: "write", target: "docs/a.md", risk: "high", labels: ["untrusted.web"] } as const
+const shape = { system: "a", executor: "fs.write", action: "write", target: "docs/a.md", risk: "high", labels: ["untrusted.web"], digest: () => "d1" } as const
 
 describe("a standing approval", () => {
   it("is for what carries no label that it was not given for", () => {
@@ -30,6 +30,11 @@ describe("a standing approval", () => {
     const exact = { ...standing, target: "docs/*", isExact: true }
     expect(isFor(exact, shape)).toBe(false)
     expect(isFor(exact, { ...shape, target: "docs/*" })).toBe(true)
+  })
+
+  it("that names no target is for the very arguments", () => {
+    expect(isFor({ ...standing, digest: "d1" }, shape)).toBe(true)
+    expect(isFor({ ...standing, digest: "d2" }, shape)).toBe(false)
   })
 
   it("ends on time, and when it was used up", () => {
