@@ -123,11 +123,11 @@ describe("a store that was tampered with", () => {
     expect(await crashed(true)).toContain("are lost")
   })
 
-  it("is refused when a mutation of its write-ahead log cost it an entry that was signed, and starts when none did", { timeout: 30_000 }, async () => {
+  it("is refused when a mutation of its write-ahead log cost it an entry that was signed, and starts when none did", { timeout: 90_000 }, async () => {
     const crashed = await crash()
-    const counts = await mutateLog(crashed, 24, makeRandom(1_000))
+    const counts = await mutateLog(crashed, 60, makeRandom(1_000))
     crashed.remove()
-    expect(counts).toMatchObject({ mutations: 24, unnoticed: 0 })
+    expect(counts).toMatchObject({ mutations: 60, unnoticed: 0 })
     expect(counts.refused, "a mutation that costs nothing tests nothing").toBeGreaterThan(10)
     expect(counts.whole).toBeGreaterThan(0)
   })
