@@ -58,7 +58,7 @@ describe("a channel of a spec", () => {
 })
 
 describe("replies", () => {
-  it("are final but for the two that something follows", () => {
-    expect(Object.values(replyKinds).filter((kind) => !finalReplies.has(kind))).toEqual(["action_approved", "action_escalated"])
+  it("are final but for those that something follows, and those that answer no request of their reader", () => {
+    expect(Object.values(replyKinds).filter((kind) => !finalReplies.has(kind))).toEqual(["capability_delegated", "action_approved", "action_escalated", "action_compensated"])
   })
 })
