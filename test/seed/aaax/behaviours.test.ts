@@ -295,6 +295,8 @@ describe("the ancestor's kernel", () => {
         expect(rejected.kind).toBe("module_rejected")
         expect((rejected.payload as { reason: string }).reason).toContain(framework)
       }
+      // A host that starts no programs says so.
+      expect(yield* load("other", { framework: "process", command: ["python3", "agent.py"] })).toMatchObject({ kind: "module_rejected", payload: { reason: expect.stringContaining("this host starts no programs") } })
       expect(status(kernel, "other")).toBeUndefined()
     }))
 
