@@ -223,6 +223,24 @@ describe("an export", () => {
     expect(back.stdout).toContain('"aaax.recipient":"ann"')
   })
 
+  it("of what its operator wrote is the same again in another store", async () => {
+    const { stop } = await launch()
+    await aaax("create-channel", "notes")
+    expect((await aaax("append", "notes", '{"n":1}')).code).toBe(0)
+    const target = join(folder, "mine.sssn")
+    expect((await aaax("export", "--out", target, "--channel", "notes")).code).toBe(0)
+    await stop()
+    running = undefined
+    const store = new LocalStore(target)
+    expect(store.queryEvents("notes")).toMatchObject([{ source: "operator" }])
+    store.close()
+    rmSync(join(folder, ".aaax"), { recursive: true })
+    directory = target
+    const { code, report } = await importIt("--verify")
+    expect(report.verified?.filter(({ isSame }) => !isSame)).toEqual([])
+    expect(code).toBe(0)
+  })
+
   it("as lines goes to standard output or to a file, one object each", async () => {
     fillDirectory()
     await launch()
