@@ -11,13 +11,11 @@ import type { Manifest, System } from "../../protocol/manifest.ts"
 import { nameLengthMax, nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { ReadingPower, ReadFailure } from "../../protocol/power.ts"
 import type { ChannelSecurity } from "../../protocol/security.ts"
-import type { Asks } from "../../protocol/asks.ts"
-import type { Isolation } from "../../protocol/tier.ts"
 import type { SystemView } from "../../protocol/view.ts"
 import { deadLettersOf } from "../../protocol/well-known.ts"
 import { submitAsking } from "../authority/decide/ask.ts"
 import type { Rules } from "../authority/decide/decision.ts"
-import { decideDock, decideStatus, decideUndock } from "../authority/decide/system.ts"
+import { decideDock, decideStatus, decideUndock, type DockedModule } from "../authority/decide/system.ts"
 import type { Journal } from "../authority/journal.ts"
 import { grantsOf } from "../authority/state/grants.ts"
 import { lookup } from "../authority/state/state.ts"
@@ -47,14 +45,7 @@ export interface DockRequest {
   /** For code that runs elsewhere: why it cannot be reached now, or nothing. */
   readonly unreachable?: () => string | undefined
   /** Set when it was loaded as a module. */
-  readonly module?: {
-    readonly id: string
-    readonly file: string | null
-    readonly digest: string | null
-    readonly origin: "config" | "runtime"
-    readonly isolation?: Isolation
-    readonly asks?: Asks
-  }
+  readonly module?: DockedModule
 }
 
 export interface Docked {

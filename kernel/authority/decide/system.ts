@@ -18,6 +18,16 @@ const firstGrantOrigin = "manifest:"
 /** A first grant lives for the longest time and is renewed at docking when a day or less of it is left. */
 const firstGrantRenewMillis = 24 * 3600 * 1000
 
+/** What a system that was loaded as a module was loaded from. */
+export interface DockedModule {
+  readonly id: string
+  readonly file: string | null
+  readonly digest: string | null
+  readonly origin: "config" | "runtime"
+  readonly isolation?: Isolation
+  readonly asks?: Asks
+}
+
 export interface Docking {
   readonly system: SystemId
   readonly manifest: string
@@ -33,14 +43,7 @@ export interface Docking {
   readonly executors: ReadonlyArray<string>
   readonly remoteChannels: ReadonlyArray<string>
   readonly powers: ReadonlyArray<string>
-  readonly module: {
-    readonly id: string
-    readonly file: string | null
-    readonly digest: string | null
-    readonly origin: "config" | "runtime"
-    readonly isolation?: Isolation
-    readonly asks?: Asks
-  } | undefined
+  readonly module: DockedModule | undefined
 }
 
 export interface DockAnswer {

@@ -148,7 +148,7 @@ describe("git", () => {
 
   it.each([
     ["status", {}, "other", /no repository of this name/u], ["status", {}, "shop/x", /no folder for worktrees/u], ["status", { extra: 1 }, "shop", /^payload/u],
-    ["diff", { from: "--output=/tmp/x" }, "shop", /from/u], ["diff", { from: "a..b" }, "shop", /from/u], ["diff", { from: "HEAD:a.txt" }, "shop", /from/u],
+    ["diff", { from: "--output=stolen" }, "shop", /from/u], ["diff", { from: "a..b" }, "shop", /from/u], ["diff", { from: "HEAD:a.txt" }, "shop", /from/u],
     ["diff", { paths: ["../x"] }, "shop", /paths\[0\]/u], ["diff", { paths: [":(exclude)a"] }, "shop", /paths\[0\]/u], ["log", { ref: "-p" }, "shop", /ref/u],
     ["commit", { message: "m", paths: [] }, "shop", /paths/u], ["commit", { message: "m", paths: ["."] }, "shop", /name the files/u],
     ["commit", { message: "m", paths: [".git/hooks/x"] }, "shop", /\.git is reserved/u], ["commit", { message: " ", paths: ["a"] }, "shop", /message/u],

@@ -293,7 +293,7 @@ describe("a reading power", () => {
       commit("a")
       commit("b")
       const power = await open()
-      for (const since of ["0".repeat(40), "main", "--all", "HEAD~1", "", "--output=/tmp/x"]) {
+      for (const since of ["0".repeat(40), "main", "--all", "HEAD~1", "", "--output=stolen"]) {
         expect((await Effect.runPromise(power.commits(since, 10))).map(({ subject }) => subject), since).toEqual(["a", "b"])
       }
     })
