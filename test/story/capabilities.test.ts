@@ -5,9 +5,10 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { describe, expect } from "vitest"
 import { makeClock } from "../../kernel/clock.ts"
+import * as Granted from "../../kernel/policy/granted.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import { makeKernel, testTime } from "../../kernel/testing.ts"
-import type { Rule } from "../../protocol/authority.ts"
+import type { Caveats, Rule } from "../../protocol/authority.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import { counted, held } from "../kit/executors.ts"
 import { effect } from "../kit/it.ts"
@@ -210,5 +211,25 @@ describe.each(worlds)("a capability that the operator took back %s", (_, makeWor
       expect(kernel.grants.list({ holder: "a" })).toEqual([])
       const issued = yield* kernel.grants.issue("operator", { to: "a", resource: "count", access: "execute", caveats: { usesMax: 1 } })
       expect(yield* asked).toMatchObject({ kind: "capability_grant", payload: { token: issued.id } })
+    }))
+})
+
+describe.each(worlds)("a capability that an operator issued %s", (_, makeWorld) => {
+  effect("is what its holder gets for asking, where policy gives none, as long as it can be used", () =>
+    Effect.gen(function*() {
+      const { executor } = counted("count")
+      const kernel = yield* makeWorld({ executors: [executor], policy: [Granted.rule] })
+      const a = yield* probe(kernel, "a", {})
+      const ask = requestCapability(a, { resource: "count", access: "execute" })
+      expect(yield* ask).toMatchObject({ kind: "capability_deny" })
+      const issue = (caveats: Caveats) => kernel.grants.issue("operator", { to: "a", resource: "count", access: "execute", caveats })
+      const issued = yield* issue({ usesMax: 1, targets: ["x/*"] })
+      expect(yield* ask).toMatchObject({ kind: "capability_grant", payload: { token: issued.id } })
+      // It is no leave to have something narrower made: that is delegating.
+      expect(yield* requestCapability(a, { resource: "count", access: "execute", caveats: { riskMax: "low" } })).toMatchObject({ kind: "capability_deny" })
+      expect(yield* awaitReply(a, yield* requestAction(a, act(issued.id, "x/1")))).toMatchObject({ kind: "action_completed" })
+      expect(yield* ask).toMatchObject({ kind: "capability_deny" })
+      yield* issue({ notBefore: Number.MAX_SAFE_INTEGER })
+      expect(yield* ask).toMatchObject({ kind: "capability_deny" })
     }))
 })

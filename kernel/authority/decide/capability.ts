@@ -4,7 +4,7 @@ import type { SystemId } from "../../../protocol/names.ts"
 import { grantsMax } from "../../limits.ts"
 import { caveatsOf } from "../caveats.ts"
 import { sameTrace, type RequestReference } from "../entry.ts"
-import { heldBy, lookup } from "../state/state.ts"
+import { heldBy, lookup, type AuthorityState } from "../state/state.ts"
 import { grantsOf } from "../state/grants.ts"
 import { isIssued } from "../state/systems.ts"
 import { allows } from "../verify.ts"
@@ -15,6 +15,16 @@ import { answered } from "./request.ts"
 /** First grants are keyed by system, manifest and resource, so that a restart hands out the same one. */
 export const firstGrantId = (system: SystemId, manifest: string, access: Access, resource: string): string =>
   `first:${manifest.slice(0, 16)}:${system}:${access}:${resource}`
+
+/** The newest of what operators issued that covers the access and can be used now: who holds it may use it without asking. */
+const issuedTo = (state: AuthorityState, system: SystemId, { access, resource }: CapabilityRequest, now: number): Grant | undefined =>
+  heldBy(state, system).grants === 0 ? undefined : grantsOf(state, system)
+    .filter((grant) => {
+      const { expiresAt = Infinity, notBefore = 0, usesMax = Infinity } = grant.caveats
+      return isIssued(grant.id) && grant.resource === resource && covers(grant.access, access) &&
+        notBefore <= now && now < expiresAt && (lookup(state.grants, grant.id)?.uses ?? 0) < usesMax
+    })
+    .sort((a, b) => b.issuedAt - a.issuedAt)[0]
 
 export const decideCapability = (
   rules: Rules, reference: RequestReference, request: CapabilityRequest
@@ -37,7 +47,7 @@ export const decideCapability = (
   }
   const scope = request.scope ?? {}
   if (record?.withheld?.includes(request.resource) === true) {
-    const issued = grantsOf(state, system).find(({ access, id, resource }) => isIssued(id) && resource === request.resource && covers(access, request.access))
+    const issued = issuedTo(state, system, request, now)
     if (issued !== undefined) return decided("granted", "issued by an operator", "kernel", issued)
     return decided("denied", `an operator took ${request.resource} back, and can give it again`, "kernel", null)
   }
@@ -52,7 +62,13 @@ export const decideCapability = (
     kind: "capability", system, resource: request.resource, access: request.access, context: request.context ?? {}, declared
   })
   const { verdict } = asked
-  if (verdict.outcome !== "allow") return decided("denied", verdict.reason, verdict.rule, null)
+  if (verdict.outcome !== "allow") {
+    // Policy says what may be had for asking. What an operator issued is had already, and each action under it is asked of policy.
+    const issued = request.caveats === undefined ? issuedTo(state, system, request, now) : undefined
+    if (issued === undefined) return decided("denied", verdict.reason, verdict.rule, null)
+    asked = undefined
+    return decided("granted", "issued by an operator", "kernel", issued)
+  }
   // What docking handed out already is handed out again, unless the request wants something narrower.
   if (record !== undefined && request.caveats === undefined && Object.keys(scope).length === 0) {
     const first = lookup(state.grants, firstGrantId(system, record.manifest, request.access, request.resource))

@@ -3,7 +3,7 @@
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import { isActToken } from "../../../protocol/act.ts"
-import type { ActionRequest, Grant } from "../../../protocol/authority.ts"
+import type { ActionRequest, Caveats, Grant } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { isUnread, type Chain, type Unread } from "../../guard/act/chain.ts"
 import { grantsMax, linksOfGrantMax } from "../../limits.ts"
@@ -22,6 +22,10 @@ export interface Presented {
 }
 
 const refuse = (refused: string): Unread => ({ refused })
+
+/** What is taken up ends when the token does, also in the hands of who names the grant and not the token. */
+const endingWith = (caveats: Caveats, at: number | undefined): Caveats =>
+  at === undefined ? caveats : { ...caveats, expiresAt: Math.min(caveats.expiresAt ?? Infinity, at) }
 
 /** Whether a token that was read, with the keys that the kernel uses now, still stands, and is for who presents it. */
 export const presentedIn = (state: AuthorityState, chain: Chain, holder: SystemId, now: number): Presented | Unread => {
@@ -50,7 +54,7 @@ export const presentedIn = (state: AuthorityState, chain: Chain, holder: SystemI
     }
     const giver = parent.holder
     const grant = before ?? {
-      id, holder: subject, resource: held.resource, access: held.access, caveats, parent: parent.id, issuedAt: now, origin, scope: {}, giver, offline: root.grant
+      id, holder: subject, resource: held.resource, access: held.access, caveats: endingWith(caveats, root.expiresAt), parent: parent.id, issuedAt: now, origin, scope: {}, giver, offline: root.grant
     }
     if (before === undefined) {
       if (heldBy(state, giver).grants + missing.length >= grantsMax) return refuse(`${giver} has given ${grantsMax} grants, the most that one system may`)

@@ -77,7 +77,7 @@ const makeWorld = (caveats: Caveats = {}, more: Partial<Grant> = {}) => {
       keep(entries)
       if (verdict.warrant.state === "started") keep([{
         kind: "warrant.finished", at: world.now, warrant: verdict.warrant.id, system, executor: verdict.warrant.executor, attempt: 1, outcome: "succeeded",
-        reason: "", result: null, resultArtifact: null, reconciledBy: null
+        reason: "", result: null, resultArtifact: null, reconciledBy: null, spent: { actions: 1 }
       }])
       return verdict.warrant.state === "started" ? "ok" : verdict.warrant.reason
     },
@@ -294,6 +294,34 @@ describe("what a link says", () => {
     expect([0, 1, 2].map(() => world.act(narrowed(link, ben, cy), "cy") === "ok")).toEqual([true, true, false])
     world.now += 1_000
     expect(world.act(narrowed(link, ben, cy), "cy")).toBe("ok")
+  })
+
+  it("holds a budget from its first use on, over all that is made of it, also after a restart", () => {
+    const world = makeWorld({ budget: { actions: 3 } })
+    const { ada, ben, cy } = world
+    expect(world.act(narrowed(world.root(ada), ada, ben, { budget: { actions: 0 } }), "ben")).toMatch(/actions: limit 0/u)
+    expect(world.act(narrowed(world.root(ada), ada, ben, { budget: { millis: 1 } }), "ben")).toMatch(/milliseconds of calls: limit 1/u)
+    const link = narrowed(world.root(ada), ada, ben, { budget: { actions: 2 } })
+    expect(world.act(narrowed(link, ben, cy, { budget: { actions: 9 } }), "cy")).toBe("ok")
+    world.restart()
+    expect(world.act(link, "ben")).toBe("ok")
+    expect(world.act(narrowed(link, ben, cy), "cy")).toMatch(/actions: limit 2, spent 2/u)
+    // What the links spent is spent of the grant at the root, too.
+    expect(world.act(narrowed(world.root(ada), ada, ben, { budget: { actions: 9 } }), "ben")).toBe("ok")
+    expect(world.act(world.root(ada), "ada")).toMatch(/budget of grant g1 .*actions: limit 3, spent 3/u)
+  })
+
+  it("ends with its token, also for whoever names the grant that it became", () => {
+    const world = makeWorld()
+    const { ada, ben, cy } = world
+    const root = world.root(ada, { claims: { cav: { expiresAt: world.now + 60_000 } } })
+    const link = narrowed(root, ada, ben, { expiresAt: world.now + 9e9 })
+    expect(world.act(narrowed(link, ben, cy), "cy")).toBe("ok")
+    const grants = [...world.state().grants].map(([, { grant }]) => grant).filter(({ offline }) => offline !== undefined)
+    expect(grants).toHaveLength(2)
+    for (const { holder, id } of grants) expect(world.act(id, holder)).toBe("ok")
+    world.now += 61_000
+    for (const { holder, id } of grants) expect(world.act(id, holder)).toMatch(/Invalid or expired/u)
   })
 
   it("that has ended stays ended, in any token that holds it, also after a restart", () => {
