@@ -71,9 +71,9 @@ export const textPieceMax = 262_144
 export const rowTextMax = 524_288
 /** Rows of the log after which their index is packed into one row. */
 export const segmentRows = 4_096
-/** Events whose indexed fields are in memory alone before the oldest are written into tables, and how many then at once. */
-export const indexEventsMax = 512
-export const indexEventsAtOnce = 128
+/** Events whose indexed fields are in memory alone before they are written into tables, and how many rows of the tables then at once. */
+export const indexEventsMax = 2_048
+export const indexRowsAtOnce = 256
 /** Page of the database, in bytes; that of a store which is there already stays as it is. */
 export const pageBytes = 8_192
 /** Write-ahead log after which a checkpoint is asked for, in bytes. */

@@ -12,7 +12,7 @@ import type { Appended } from "../../protocol/event.ts"
 import type { ChannelId, Cursor } from "../../protocol/names.ts"
 import type { Snapshot, SnapshotHead } from "../../protocol/snapshot.ts"
 import type { KernelClock } from "../clock.ts"
-import { channelsMax, indexEventsAtOnce, keyRetentionMillis, pageBytes, pruneKeysDelayMillis, pruneKeysMax } from "../limits.ts"
+import { channelsMax, keyRetentionMillis, pageBytes, pruneKeysDelayMillis, pruneKeysMax } from "../limits.ts"
 import { checkBatch } from "./codec.ts"
 import { makeFiles } from "./files.ts"
 import { attempt, failureOf, snapshotHead, snapshotText } from "./memory.ts"
@@ -20,7 +20,7 @@ import { streamFailure } from "./memory-artifacts.ts"
 import { indexOf, makeMemoryLog } from "./memory-log.ts"
 import { makeCheckpointer, type Checkpointer } from "./sqlite/checkpoint.ts"
 import { exact, fieldNumbers, openDisk, packFresh, snapshotCrc, subscriptionKey, unreadable, type Disk } from "./sqlite/disk.ts"
-import { hasManyUnwritten, restoreIndexes, writeIndexes } from "./sqlite/index-tables.ts"
+import { hasManyUnwritten, restoreIndexes, writeAllIndexes, writeIndexes } from "./sqlite/index-tables.ts"
 import { lockStore } from "./sqlite/lock.ts"
 import { makeDurableChannel, type DurableChannel } from "./sqlite/placement.ts"
 import { channelNotFound, eventAtCursor, findEvent, readItems, readPage } from "./sqlite/read.ts"
@@ -174,7 +174,7 @@ const makeService = (
       packFresh(disk)
       if (hasManyUnwritten(disk)) {
         disk.setFull(false)
-        writeIndexes(disk, indexEventsAtOnce)
+        writeIndexes(disk)
       }
       if (clock.monotonic() < pruneAfter) return
       const pruned = disk.statements.pruneKeys.run(pruneKeysMax, disk.highWater - keyRetentionMillis).changes
@@ -276,7 +276,7 @@ const makeService = (
   const redefine = (state: DurableChannel, channel: Channel): void => {
     const { statements } = disk
     writeNow(true, () => {
-      writeIndexes(disk, Infinity)
+      writeAllIndexes(disk)
       statements.updateChannel.run(JSON.stringify(channel), state.number)
       const gone = state.channel.indexes.filter((field) => !channel.indexes.includes(field))
       const added = channel.indexes.filter((field) => !state.channel.indexes.includes(field))

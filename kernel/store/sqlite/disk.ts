@@ -157,7 +157,7 @@ export const openDisk = (path: string): Disk => {
   try {
     const disk: Disk = {
       db, statements: prepareStatements(db), durable: new Map(), byNumber: new Map(), volatile: new Map(), subscriptions: new Map(),
-      blocks: makeBlocks(), texts: makeTexts(), unindexed: { entries: [], start: 0 }, lastOff: 0, segmentEnd: 0, fresh: [], highWater: 0, nextNumber: 1, problems: [], setFull: makeSynchronous(db)
+      blocks: makeBlocks(), texts: makeTexts(), unindexed: { run: undefined, entries: [], noted: 0 }, lastOff: 0, segmentEnd: 0, fresh: [], highWater: 0, nextNumber: 1, problems: [], setFull: makeSynchronous(db)
     }
     loadChannels(disk)
     loadPlacement(disk)

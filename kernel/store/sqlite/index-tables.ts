@@ -1,44 +1,70 @@
 // The tables of indexed fields, which lag behind the log: `meta.indexed` says up to which of its rows they are complete.
 // What is behind it is in memory (recent.ts), and read from the log again after a restart.
 import { StoreCorrupt } from "../../../protocol/errors.ts"
-import { indexEventsMax } from "../../limits.ts"
+import { indexEventsMax, indexRowsAtOnce } from "../../limits.ts"
 import { indexOf } from "../memory-log.ts"
 import { exact, fieldNumbers, type Disk } from "./disk.ts"
 import { entryBeyondRow } from "./placement.ts"
 import { eventAtCursor } from "./read.ts"
-import { forget, note, type Unwritten } from "./recent.ts"
+import { forget, groupsOf, note, type Run, type Unwritten } from "./recent.ts"
 
-/** Writes the oldest ones into the tables. */
-export const writeIndexes = (disk: Disk, atLeast: number): void => {
-  const { unindexed, statements } = disk
+/**
+ * Writes some rows. What is waiting is written as one run, value by value: the rows of one value lie beside one another, and
+ * a page that many commits would write, for one row each, is written once. Until the run is over it counts as not written,
+ * so that it can break off anywhere and be begun anew.
+ */
+export const writeIndexes = (disk: Disk): void => {
+  const { unindexed } = disk
+  unindexed.run ??= begin(disk)
+  // At least as many as come in: the next run is no longer than this one.
+  const rows = indexRowsAtOnce + unindexed.noted
+  unindexed.noted = 0
+  write(disk, unindexed.run, rows)
+}
+
+/** Writes all there are. */
+export const writeAllIndexes = (disk: Disk): void => {
+  const { unindexed } = disk
+  if (unindexed.run !== undefined) write(disk, unindexed.run, Infinity)
+  if (unindexed.entries.length > 0) write(disk, (unindexed.run = begin(disk)), Infinity)
+}
+
+const begin = (disk: Disk): Run => {
+  const { unindexed } = disk
   const { entries } = unindexed
-  let end = Math.min(entries.length, unindexed.start + atLeast)
-  // `indexed` names a row: one is written as a whole.
-  while (end > 0 && end < entries.length && entries[end]!.off === entries[end - 1]!.off) end++
-  if (end === unindexed.start) return
+  unindexed.entries = []
+  unindexed.noted = 0
+  return { entries, groups: groupsOf(entries), group: 0, within: 0, upTo: disk.lastOff }
+}
+
+const write = (disk: Disk, run: Run, rows: number): void => {
+  const { statements, unindexed } = disk
+  let { group, within } = run
   disk.db.transaction(() => {
-    for (let at = unindexed.start; at < end; at++) {
-      const { cursor, index, state } = entries[at]!
-      if (cursor <= state.floor) continue
-      for (const [field, value] of index) {
-        statements.insertField.run(state.number, fieldNumbers[field], exact(value), cursor)
-        if (field === "subject") statements.putNewest.run(state.number, exact(value), cursor)
+    let left = rows
+    for (; group < run.groups.length && left > 0; group++, within = 0) {
+      const { cursors, field, state, value } = run.groups[group]!
+      const text = exact(value)
+      const end = Math.min(cursors.length, within + left)
+      left -= end - within
+      for (; within < end; within++) {
+        if (cursors[within]! > state.floor) statements.insertField.run(state.number, fieldNumbers[field], text, cursors[within]!)
       }
+      if (end < cursors.length) break
+      const newest = cursors[end - 1]!
+      if (field === "subject" && newest > state.floor) statements.putNewest.run(state.number, text, newest)
     }
-    statements.putMeta.run("indexed", end < entries.length ? entries[end]!.off - 1 : disk.lastOff)
+    if (group === run.groups.length) statements.putMeta.run("indexed", run.upTo)
   })()
-  for (let at = unindexed.start; at < end; at++) {
-    const { cursor, index, state } = entries[at]!
-    forget(state, cursor, index)
-  }
-  unindexed.start = end
-  if (end < entries.length && end < indexEventsMax) return
-  unindexed.entries = entries.slice(end)
-  unindexed.start = 0
+  run.group = group
+  run.within = within
+  if (group < run.groups.length) return
+  unindexed.run = undefined
+  for (const { cursor, index, state } of run.entries) forget(state, cursor, index)
 }
 
 /** It is time to write some. */
-export const hasManyUnwritten = ({ unindexed: { entries, start } }: Disk): boolean => entries.length - start > indexEventsMax
+export const hasManyUnwritten = ({ unindexed: { entries, run } }: Disk): boolean => run !== undefined || entries.length > indexEventsMax
 
 /** Reads the events that the tables do not have, after a restart. */
 export const restoreIndexes = (disk: Disk): void => {

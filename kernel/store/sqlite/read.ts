@@ -177,8 +177,11 @@ export const readPage = (disk: Disk, state: DurableChannel, options: StoreReadOp
 
 const readIndexed = (disk: Disk, state: DurableChannel, after: Cursor, limit: number, filter: Filter, field: IndexField, value: string): Page =>
   byCursors(disk, state, after, limit, filter, (from, count) => {
+    // Of the events in memory the table may have the first ones already.
     const written = disk.statements.fields.all(state.number, fieldNumbers[field], exact(value), from, count)
-    return written.length === count ? written : [...written, ...recentCursors(recentOf(disk.unindexed, state), field, value, from, count - written.length)]
+    if (written.length === count) return written
+    const behind = written[written.length - 1] ?? from
+    return [...written, ...recentCursors(recentOf(disk.unindexed, state), field, value, behind, count - written.length)]
   })
 
 const guarded = <A>(state: DurableChannel, run: () => A): A => {

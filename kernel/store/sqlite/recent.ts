@@ -23,10 +23,31 @@ export interface Unwritten {
   readonly index: Index
 }
 
-/** Events of all channels that the tables do not have yet, in the order of the log, from `start` on. */
+/** Rows of one channel, field and value. They lie beside one another in the table. */
+export interface Group {
+  readonly state: DurableChannel
+  readonly field: IndexField
+  readonly value: string
+  readonly cursors: Array<Cursor>
+}
+
+/** Events that are being written into the tables, some rows of them at a time. */
+export interface Run {
+  readonly entries: ReadonlyArray<Unwritten>
+  readonly groups: ReadonlyArray<Group>
+  /** The first group that is not written as a whole, and how much of it is. */
+  group: number
+  within: number
+  /** Row of the log up to which the tables are complete when the run is over. */
+  readonly upTo: number
+}
+
+/** Events of all channels that the tables do not have yet, or not for certain, in the order of the log: those of the run come first. */
 export interface Unindexed {
+  run: Run | undefined
   entries: Array<Unwritten>
-  start: number
+  /** Rows that came since some were written last. */
+  noted: number
 }
 
 const addTo = (recent: Recent, cursor: Cursor, index: Index): void => {
@@ -47,18 +68,37 @@ const addTo = (recent: Recent, cursor: Cursor, index: Index): void => {
 export const note = (unindexed: Unindexed, state: DurableChannel, off: number, cursor: Cursor, index: Index): void => {
   if (index.length === 0) return
   unindexed.entries.push({ state, off, cursor, index })
+  unindexed.noted += index.length
   if (state.recent !== undefined) addTo(state.recent, cursor, index)
 }
 
 /** What the tables do not have yet of a channel. Made when somebody asks for it first: most that is written is never looked up so soon. */
-export const recentOf = ({ entries, start }: Unindexed, state: DurableChannel): Recent => {
+export const recentOf = ({ entries, run }: Unindexed, state: DurableChannel): Recent => {
   if (state.recent !== undefined) return state.recent
   const recent: Recent = { fields: new Map(), newest: new Map() }
-  for (let at = start; at < entries.length; at++) {
-    const entry = entries[at]!
-    if (entry.state === state) addTo(recent, entry.cursor, entry.index)
+  for (const some of run === undefined ? [entries] : [run.entries, entries]) {
+    for (const entry of some) if (entry.state === state) addTo(recent, entry.cursor, entry.index)
   }
   return (state.recent = recent)
+}
+
+/** What is written, in the order of the tables as far as that matters: what lies on one page of them is written once. */
+export const groupsOf = (entries: ReadonlyArray<Unwritten>): ReadonlyArray<Group> => {
+  const fields = new Map<DurableChannel, Map<IndexField, Map<string, Group>>>()
+  for (const { cursor, index, state } of entries) {
+    let ofState = fields.get(state)
+    if (ofState === undefined) fields.set(state, (ofState = new Map()))
+    for (const [field, value] of index) {
+      let values = ofState.get(field)
+      if (values === undefined) ofState.set(field, (values = new Map()))
+      const group = values.get(value)
+      if (group === undefined) values.set(value, { state, field, value, cursors: [cursor] })
+      else group.cursors.push(cursor)
+    }
+  }
+  const groups: Array<Group> = []
+  for (const ofState of fields.values()) for (const values of ofState.values()) for (const group of values.values()) groups.push(group)
+  return groups
 }
 
 /** It is in the tables now, or evicted. */
@@ -80,6 +120,11 @@ export const forget = (state: DurableChannel, cursor: Cursor, index: Index): voi
 export const recentCursors = (recent: Recent, field: IndexField, value: string, after: Cursor, limit: number): ReadonlyArray<Cursor> => {
   const cursors = recent.fields.get(field)?.get(value)
   if (cursors === undefined) return []
-  const from = cursors.findIndex((cursor) => cursor > after)
-  return from < 0 ? [] : cursors.slice(from, from + limit)
+  let from = 0
+  for (let to = cursors.length; from < to;) {
+    const middle = (from + to) >>> 1
+    if (cursors[middle]! > after) to = middle
+    else from = middle + 1
+  }
+  return cursors.slice(from, from + limit)
 }

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { afterAll, beforeEach, describe, expect } from "vitest"
 import type { Filter } from "../../../protocol/event.ts"
 import { makeClock } from "../../../kernel/clock.ts"
-import { indexEventsAtOnce, indexEventsMax } from "../../../kernel/limits.ts"
+import { indexEventsMax, indexRowsAtOnce } from "../../../kernel/limits.ts"
 import * as Sqlite from "../../../kernel/store/sqlite.ts"
 import type { StoreService } from "../../../kernel/store/store.ts"
 import { everything, surely } from "../../contract/store.ts"
@@ -43,6 +43,9 @@ const count = (at: string, table: string): unknown => {
   }
 }
 
+/** What is done behind an append is done. */
+const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
 /** By index, against what a look at each event says. */
 const agrees = (store: StoreService) =>
   Effect.gen(function*() {
@@ -50,10 +53,10 @@ const agrees = (store: StoreService) =>
     const filters: Array<Filter> = [{ kind: "k1" }, { recipient: "r2" }, { subject: "s3" }, { recipient: "r1", kind: "k2" }, { subject: "nobody" }]
     for (const filter of filters) {
       const wanted = all.filter((event) => Object.entries(filter).every(([field, value]) => event[field as keyof Filter & keyof typeof event] === value))
-      expect((yield* everything(store, box, { filter, limit: 7 })).map(({ cursor }) => cursor)).toEqual(wanted.map(({ cursor }) => cursor))
+      expect((yield* everything(store, box, { filter, limit: 37 })).map(({ cursor }) => cursor)).toEqual(wanted.map(({ cursor }) => cursor))
     }
     const newest = new Map(all.map(({ cursor, subject }) => [subject, cursor]))
-    expect((yield* everything(store, box, { newestBySubject: true, limit: 3 })).map(({ cursor }) => cursor)).toEqual([...newest.values()].sort((a, b) => a - b))
+    expect((yield* everything(store, box, { newestBySubject: true, limit: 4 })).map(({ cursor }) => cursor)).toEqual([...newest.values()].sort((a, b) => a - b))
     for (const subject of ["s0", "s4"]) {
       expect((yield* everything(store, box, { newestBySubject: true, filter: { subject } })).map(({ cursor }) => cursor)).toEqual(newest.has(subject) ? [newest.get(subject)] : [])
     }
@@ -62,23 +65,34 @@ const agrees = (store: StoreService) =>
 describe("indexed fields that are not in their tables yet", () => {
   effect("cost an append nothing: the tables are written many events at once", () => session((store) => Effect.gen(function*() {
     yield* store.putChannel(box)
-    for (let i = 0; i < indexEventsMax; i++) yield* surely(store, box, prepared(box, { kind: "k", subject: `s${i}` }))
+    const more = (text: string) => surely(store, box, prepared(box, { kind: "k", subject: text }))
+    for (let i = 0; i < indexEventsMax; i += 512) {
+      yield* surely(store, box, Array.from({ length: 512 }, (_, at) => prepared(box, { kind: "k", subject: `s${i + at}` })[0]!))
+    }
     expect(count(path, "fields")).toBe(0)
-    yield* surely(store, box, prepared(box, { kind: "k", subject: "one more" }))
-    yield* Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
-    expect(count(path, "newest")).toBe(indexEventsAtOnce)
+    yield* more("one more")
+    yield* turn
+    expect(count(path, "fields")).toBe(indexRowsAtOnce)
+    expect(count(path, "newest")).toBe(0)
+    for (let i = 0; i <= (indexEventsMax * 3) / indexRowsAtOnce; i++) yield* more(`later ${i}`)
+    yield* turn
+    expect(count(path, "fields")).toBe((indexEventsMax + 1) * 3)
+    expect(count(path, "newest")).toBe(indexEventsMax + 1)
   })))
 
   for (const seed of [1, 2, 3]) {
     effect(`are found as if they were, after a kill, an eviction, other channels' rows and another index (seed ${seed})`, () => Effect.gen(function*() {
       const random = makeRandom(seed)
       const write = (store: StoreService) => Effect.gen(function*() {
-        for (let turn = 0; turn < 60; turn++) {
-          const size = random.chance(0.2) ? 60 : 1 + random.int(3)
+        for (let round = 0; round < 60; round++) {
+          const size = random.chance(0.2) ? 300 : 1 + random.int(3)
           const drafts = Array.from({ length: size }, () => prepared(box, {
             kind: `k${random.int(3)}`, subject: `s${random.int(6)}`, ...(random.chance(0.7) ? { recipient: `r${random.int(4)}` } : {})
           })[0]!)
-          yield* Effect.all([surely(store, box, drafts), surely(store, plain, prepared(plain, { payload: turn }))], { concurrency: "unbounded" })
+          yield* Effect.all([surely(store, box, drafts), surely(store, plain, prepared(plain, { payload: round }))], { concurrency: "unbounded" })
+          // Also while a part of them is in the tables.
+          if (random.chance(0.05)) yield* agrees(store)
+          if (random.chance(0.03)) yield* session(agrees, killed())
         }
       })
       yield* session((store) => Effect.gen(function*() {
