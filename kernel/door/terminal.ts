@@ -1,5 +1,6 @@
 // The operator's terminal as a docked system: it asks for a capability, asks the gate, and reads its own replies, as
 // any system would. It decides nothing.
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { AppendError, ReadError } from "../../protocol/errors.ts"
@@ -9,6 +10,7 @@ import type { Port } from "../../protocol/port.ts"
 import type { ActionProgress, PayloadOf } from "../../protocol/routes.ts"
 import { finalReplies, replyKinds } from "../../protocol/warrant.ts"
 import { actionGate, capabilityRequest, kernelReplies } from "../../protocol/well-known.ts"
+import type { Grants } from "../authority/grants.ts"
 import type { DockError, Kernel } from "../kernel.ts"
 import { terminalGrantsMax } from "../limits.ts"
 
@@ -32,8 +34,15 @@ const tokenOf = (reply: Event | null): string | undefined => {
 }
 
 /** Asks through a port, as the system that it belongs to. */
-export const terminalOf = (port: Port): Terminal => {
+export const terminalOf = (port: Port, { show }: Pick<Grants, "show">): Terminal => {
   const tokens = new Map<string, string>()
+
+  /** What was had before may have ended, or be used up, since. */
+  const stillGood = (token: string): Effect.Effect<boolean> =>
+    Effect.match(Effect.zip(show(token), Clock.currentTimeMillis), {
+      onFailure: () => false,
+      onSuccess: ([{ endsAt, usesLeft }, now]) => usesLeft !== 0 && (endsAt === null || now < endsAt)
+    })
 
   const replies = (request: string, after: number): Effect.Effect<ReadonlyArray<Event>, ReadError> =>
     Effect.map(port.read(kernelReplies, { after, filter: { correlationId: request } }), (page) => page.events)
@@ -75,17 +84,24 @@ export const terminalOf = (port: Port): Terminal => {
     return yield* progress(asked!.id, 0, waitMillis) // one draft, one answer
   })
 
+  const under = Effect.fnUntraced(function*(token: string, payload: PayloadOf<"act">, waitMillis: number) {
+    const told = yield* request(payload, token, waitMillis)
+    // It may be that this one does not cover it, and a newer one would: the next action asks.
+    if (told.reply?.kind === replyKinds.denied) tokens.delete(payload.executor)
+    return told
+  })
+
   const act: Terminal["act"] = Effect.fnUntraced(function*(payload, waitMillis) {
     if (payload.capability !== undefined) return yield* request(payload, payload.capability, waitMillis)
     const known = tokens.get(payload.executor)
-    if (known !== undefined) return yield* request(payload, known, waitMillis)
+    if (known !== undefined && (yield* stillGood(known))) return yield* under(known, payload, waitMillis)
     const answer = yield* capability(payload.executor, waitMillis)
     const token = tokenOf(answer.reply)
     if (token === undefined) return answer
     // A key makes the request repeatable only when its content, the token included, stays the same.
     if (tokens.size >= terminalGrantsMax) tokens.clear()
     tokens.set(payload.executor, token)
-    return yield* request(payload, token, waitMillis)
+    return yield* under(token, payload, waitMillis)
   })
 
   return { act, progress }
@@ -101,5 +117,5 @@ export const dockTerminal = (kernel: Kernel, executors: ReadonlyArray<string>): 
       },
       { configured: true }
     ),
-    ({ port }) => terminalOf(port)
+    ({ port }) => terminalOf(port, kernel.grants)
   )

@@ -24,7 +24,8 @@ const issuedTo = (state: AuthorityState, system: SystemId, { access, resource }:
       return isIssued(grant.id) && grant.resource === resource && covers(grant.access, access) &&
         notBefore <= now && now < expiresAt && (lookup(state.grants, grant.id)?.uses ?? 0) < usesMax
     })
-    .sort((a, b) => b.issuedAt - a.issuedAt)[0]
+    // Of those of one moment, the one of the later entry: ids end with its cursor.
+    .sort((a, b) => b.issuedAt - a.issuedAt || b.id.length - a.id.length || (a.id < b.id ? 1 : -1))[0]
 
 export const decideCapability = (
   rules: Rules, reference: RequestReference, request: CapabilityRequest

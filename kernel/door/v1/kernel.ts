@@ -49,7 +49,7 @@ export const kernelRows = Effect.fnUntraced(function*(
   const terminals = new WeakMap<Guest, Terminal>()
   const terminalFor = (guest: Guest): Terminal => {
     if (guest.isOperator) return terminal
-    const own = terminals.get(guest) ?? terminalOf(guest.port)
+    const own = terminals.get(guest) ?? terminalOf(guest.port, kernel.grants)
     terminals.set(guest, own)
     return own
   }

@@ -82,6 +82,22 @@ describe("a system with an enrolled key", () => {
     await expect(client.keys.tokenFor(others)).rejects.toMatchObject({ _tag: "GrantNotFound" })
   })
 
+  it("acts under what it has now: one that was used up, or taken back, is asked for anew", async () => {
+    const acted = async (client: Client): Promise<unknown> => (await client.act({ executor: "note", target: "b", risk: "low" }, { waitMillis: 10_000 })).reply
+    expect(await acted(operator)).toMatchObject({ kind: "action_completed", recipient: "terminal" })
+    for (const { id } of await operator.capabilities.list({ holder: "terminal", resource: "note" })) await operator.capabilities.revoke(id)
+    expect(await acted(operator)).toMatchObject({ payload: { reason: expect.stringContaining("an operator took note back") } })
+    for (const _ of [1, 2]) {
+      await give("terminal", { usesMax: 1 })
+      expect(await acted(operator)).toMatchObject({ kind: "action_completed" })
+    }
+    // One that covers something else is not held on to.
+    await give("terminal", { targets: ["c"] })
+    expect(await acted(operator)).toMatchObject({ kind: "action_denied" })
+    await give("terminal")
+    expect(await acted(operator)).toMatchObject({ kind: "action_completed" })
+  })
+
   it("keeps its grants while it is away", async () => {
     const key = await enroll("away")
     const grant = await give("away")
