@@ -10,7 +10,7 @@ import { type Called, idOf, show } from "../called.ts"
 import { clockOf } from "../event-line.ts"
 import { type NotFound, UsageError } from "../failure.ts"
 import { connect } from "../run-file.ts"
-import { ago, err, json, onErr, onOut, out, plain, table } from "../terminal.ts"
+import { ago, brief, err, json, onErr, onOut, out, plain, table } from "../terminal.ts"
 
 const isState = (word: string): word is WarrantState => States.literals.some((state) => state === word)
 
@@ -32,6 +32,9 @@ export const matcherOf = (pattern: string): ((warrant: Pick<GateView, "executor"
 const left = ({ expiresAt, state }: GateView, now: number): string => (state === "escalated" && expiresAt !== null ? ago(Math.max(0, expiresAt - now)) : "")
 
 const votes = ({ approvals: given = [], quorum = 1, state }: GateView): string => (state === "escalated" && quorum > 1 ? `escalated ${given.length}/${quorum}` : state)
+
+/** The arguments, short: enough to tell one from another, and not to decide on. */
+const withOf = ({ payload }: GateView): string => (payload === null ? "" : brief(payload, 60))
 
 /** By system, executor and action: what one decision may be for. */
 const grouped = (warrants: ReadonlyArray<GateView>, now: number): ReadonlyArray<string> => {
@@ -62,8 +65,8 @@ export const list = Effect.fnUntraced(function*(called: Called, { group, match, 
       ? [onOut.dim("Nothing waits.")]
       : group
         ? grouped(warrants, now)
-        : table(["REQUEST", "STATE", "RISK", "SYSTEM", "EXECUTOR", "AGE", "ENDS IN", "TARGET"], warrants.map((warrant) => [
-            warrant.id, votes(warrant), warrant.risk, warrant.system, warrant.executor, ago(now - warrant.requestedAt), left(warrant, now), warrant.target
+        : table(["REQUEST", "STATE", "RISK", "SYSTEM", "EXECUTOR", "AGE", "ENDS IN", "TARGET", "WITH"], warrants.map((warrant) => [
+            warrant.id, votes(warrant), warrant.risk, warrant.system, warrant.executor, ago(now - warrant.requestedAt), left(warrant, now), warrant.target, withOf(warrant)
           ])))
   if (called.json) return
   const unknown = warrants.filter((warrant) => warrant.state === "unknown").length
@@ -85,7 +88,7 @@ export const watch = Effect.fnUntraced(function*(called: Called): Effect.fn.Retu
   const tell = (warrant: GateView, word: string): Effect.Effect<void> =>
     Effect.promise(() => out(called.json
       ? json({ ...warrant, event: word })
-      : `${onOut.dim(clockOf(warrant.requestedAt))}  ${word.padEnd(9)}  ${warrant.id}  ${onOut.bold(warrant.risk.padEnd(12))}  ${plain(warrant.system)}: ${plain(warrant.executor)} on ${plain(warrant.target)}`))
+      : `${onOut.dim(clockOf(warrant.requestedAt))}  ${word.padEnd(9)}  ${warrant.id}  ${onOut.bold(warrant.risk.padEnd(12))}  ${plain(warrant.system)}: ${plain(warrant.executor)} on ${plain(warrant.target)}  ${onOut.dim(withOf(warrant))}`.trimEnd()))
   const head = (yield* client.call("channel", { id: approvals })).head
   for (const warrant of yield* client.call("gate", { query: { state: "escalated" } })) yield* tell(warrant, "waiting")
   if (!called.json) err(onErr.dim("Watching; Ctrl-C ends it."))

@@ -193,8 +193,12 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
       ? Effect.succeed(undefined)
       : Effect.map(warrants.payloadOf(waiting), (payload) => ({ payload }))
 
-  const shortOf = ({ digest, executor, risk, system, target }: Warrant): string =>
-    `lets ${visible(system, 80)} do ${visible(executor, 80)} on ${visible(target)} (${risk}, digest ${digest.slice(0, 12)})`
+  const shortOf = (waiting: Warrant): Effect.Effect<string> =>
+    Effect.map(warrants.payloadOf(waiting), (payload) => {
+      const { digest, executor, risk, system, target } = waiting
+      const given = payload === undefined || payload === null ? "" : ` with ${visible(canonical(payload))}`
+      return `lets ${visible(system, 80)} do ${visible(executor, 80)} on ${visible(target)}${given} (${risk}, digest ${digest.slice(0, 12)})`
+    })
 
   /** Whoever guesses wrong so often is no human in front of the kernel: the action is over. */
   const lock = (ids: ReadonlyArray<string>): Effect.Effect<void> =>
@@ -206,7 +210,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     if (waiting !== undefined) {
       const terms = standing === undefined ? "" : `, and more like it ${standing.target === undefined ? "with exactly these arguments" : `on ${visible(standing.target)}`} for ${Math.ceil(standing.millis / 60_000)} min${standing.uses === undefined ? "" : `, at most ${standing.uses} times`}`
       const { tooMany } = yield* proof.check({
-        warrants: [waiting], subject: canonical({ by, answers: [[id, waiting.digest]], standing: standing ?? null }), says: `${shortOf(waiting)}${terms}`
+        warrants: [waiting], subject: canonical({ by, answers: [[id, waiting.digest]], standing: standing ?? null }), says: outside === undefined ? "" : `${yield* shortOf(waiting)}${terms}`
       }, outside)
       if (tooMany.length > 0) {
         yield* lock(tooMany)
@@ -242,9 +246,10 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     const failed: ReadonlySet<string> = new Set(outcome === "refused" ? [] : yield* Effect.gen(function*() {
       const waiting = answers.flatMap(({ digest, id }) => open(id, by, digest) ?? [])
       if (waiting.length === 0) return []
+      const first = outside === undefined ? [] : yield* Effect.forEach(waiting.slice(0, 5), shortOf)
       const { tooMany } = yield* proof.check({
         warrants: waiting, subject: canonical({ by, answers: waiting.map(({ digest, id }) => [id, digest]), standing: null }),
-        says: waiting.length === 1 ? shortOf(waiting[0]!) : `answers ${waiting.length} actions: ${waiting.slice(0, 5).map(shortOf).join("; ")}${waiting.length > 5 ? "; …" : ""}`
+        says: waiting.length === 1 ? first.join("") : `answers ${waiting.length} actions: ${first.join("; ")}${waiting.length > 5 ? "; …" : ""}`
       }, outside)
       if (tooMany.length === 0) return []
       yield* lock(tooMany)
@@ -291,7 +296,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     edit,
     answerAll,
     vouch: Effect.fnUntraced(function*(by, what, says, outside) {
-      const { tooMany } = yield* proof.check({ warrants: [{ id: what.join(" "), risk: "irreversible" }], subject: canonical({ by, what }), says: visible(says) }, outside)
+      const { tooMany } = yield* proof.check({ warrants: [{ id: what.join(" "), risk: "irreversible" }], subject: canonical({ by, what }), says: visible(says), about: "the operator's token alone does not do that: it needs" }, outside)
       if (tooMany.length > 0) return yield* new Denied({ system: by, operation: what[0], target: what[1], reason: "there were too many wrong codes or passphrases; try again later" })
     }),
     preview: Effect.fnUntraced(function*(given, terms) {

@@ -53,8 +53,8 @@ describe("aaax gate", () => {
   it("shows the inbox with what is left, whole or by kind, and one story on a screen that nothing in it can steer", async () => {
     const id = await park("moon\u202e/x", { note: "a\u001b[2J\u2066b" })
     const inbox = (await gate()).stdout
-    expect(inbox).toMatch(/REQUEST +STATE +RISK +SYSTEM +EXECUTOR +AGE +ENDS IN +TARGET/u)
-    expect(inbox).toMatch(new RegExp(`${id} +escalated +irreversible +a +launch +\\d+ s +15 min +moon·/x`, "u"))
+    expect(inbox).toMatch(/REQUEST +STATE +RISK +SYSTEM +EXECUTOR +AGE +ENDS IN +TARGET +WITH/u)
+    expect(inbox).toMatch(new RegExp(`${id} +escalated +irreversible +a +launch +\\d+ s +15 min +moon·/x +\\{"note":"a\\\\u001b\\[2J·b"\\}`, "u"))
     expect((await gate("ls", "--group")).stdout).toMatch(/1 +escalated +irreversible +a +launch +go/u)
     expect((await gate("ls", "--match", "launch:mars/**")).stdout).toContain("Nothing waits.")
     const { stdout } = await gate("show", id)
@@ -134,7 +134,10 @@ describe("aaax gate", () => {
 
   it("lets a token that was minted for it approve under its own name, and no other", async () => {
     const right = `@${join(directory, "right")}`
-    expect((await aaax("token", "mint", "eve", "--role", "approver", "--dir", directory)).code).toBe(4)
+    const refused = await aaax("token", "mint", "eve", "--role", "approver", "--dir", directory)
+    expect(refused.code).toBe(4)
+    // The words are of what was asked, not of an approval.
+    expect(refused.stderr).toMatch(/operator's token alone does not do that.*The same again with --code/u)
     const minted = await aaax("token", "mint", "ben", "--role", "approver", "--passphrase", right, "--dir", directory)
     expect(minted).toMatchObject({ code: 0 })
     expect(minted.stderr).toContain("approves")

@@ -33,6 +33,8 @@ export interface Claim {
   readonly subject: string
   /** For the terminal: what happens when the code is given. */
   readonly says: string
+  /** What needs proof, and "needs"; default: approvals, from the risk up that config says. */
+  readonly about?: string
 }
 
 export interface Proof {
@@ -125,7 +127,7 @@ export const makeProof = ({ from, now, passphrase, sha256, terminal }: ProofOpti
     return true
   }
 
-  const check: Proof["check"] = Effect.fnUntraced(function*({ says, subject: said, warrants }, outside) {
+  const check: Proof["check"] = Effect.fnUntraced(function*({ about = `approvals from risk ${from} up need`, says, subject: said, warrants }, outside) {
     const risky = outside === undefined ? [] : warrants.filter(({ risk }) => needs(risk)).map(({ id }) => id)
     if (outside === undefined || risky.length === 0) return { tooMany: [] }
     const warrant = risky[0]! // there is one
@@ -133,14 +135,14 @@ export const makeProof = ({ from, now, passphrase, sha256, terminal }: ProofOpti
     const fail = (reason: string, how: string): ProofNeeded =>
       new ProofNeeded({ warrant, reason, shown: terminal !== undefined, passphrase: passphrase !== undefined, how })
     const how = terminal === undefined
-      ? passphrase === undefined ? `Or answer in the kernel's own process. ${setHow}` : "Give the passphrase: aaax gate approve ID --passphrase -"
-      : `Give the code that the kernel's terminal shows${passphrase === undefined ? "" : ", or the passphrase"}: aaax gate approve ID --code CODE`
+      ? passphrase === undefined ? `Or answer in the kernel's own process. ${setHow}` : "The same again with the passphrase: --passphrase - or @FILE; over HTTP `passphrase`."
+      : `The same again with --code CODE${passphrase === undefined ? "; over HTTP `code`" : ", or the passphrase with --passphrase -; over HTTP `code` or `passphrase`"}.`
     if (outside.code === undefined && outside.passphrase === undefined) {
       show(subject, says)
       return yield* fail(
         terminal === undefined
-          ? `approvals from risk ${from} up need a passphrase, because this kernel has no terminal to show a code on${passphrase === undefined ? ", and none is set" : ""}`
-          : `approvals from risk ${from} up need the code that was shown on the kernel's terminal`, how)
+          ? `${about} a passphrase, because this kernel has no terminal to show a code on${passphrase === undefined ? ", and none is set" : ""}`
+          : `${about} the code that was shown on the kernel's terminal`, how)
     }
     if (window.filter((at) => now() - at < codeWindowMillis).length >= codeWrongMax) {
       return yield* new Overloaded({ what: "Wrong codes and passphrases", limit: codeWrongMax, unit: "tries", retryAfterMillis: codeWindowMillis })
