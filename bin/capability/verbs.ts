@@ -26,7 +26,7 @@ export const list = Effect.fnUntraced(function*(
     grants.length === 0
       ? [onOut.dim("Nobody holds anything.")]
       : table(["CAPABILITY", "HOLDER", "RESOURCE", "ACCESS", "ENDS IN", "USES", "FROM", "LIMITS"], grants.map((grant) => [
-          grant.id, grant.holder, grant.resource, grant.access, endsIn(grant.caveats.expiresAt, now), String(grant.uses), giverOf(grant), limits(grant, now)
+          grant.id, grant.holder, grant.resource, grant.access, grant.parent !== null && grant.caveats.expiresAt === undefined ? "with its parent" : endsIn(grant.caveats.expiresAt, now), String(grant.uses), giverOf(grant), limits(grant, now)
         ])))
 })
 

@@ -54,8 +54,10 @@ describe("aaax cap", () => {
     for (const words of ["allows     execute on fs.write", "uses       0, 3 left", "target reports/** | notes/*", "/mode in [\"a\",\"b\"]", "2 per 60 s", "from       operator, ", "1 delegations deep", "below      1 delegated from it"]) {
       expect(shown).toContain(words)
     }
+    const open = await told("delegate", minted.id, "helper")
+    expect((await cap("ls")).stdout).toMatch(new RegExp(`^${open.id} .* with its parent `, "mu"))
     // The beginning of an id is enough while it means one.
-    expect((await cap("revoke", minted.id)).stdout).toBe(`revoked ${minted.id}, and 1 that were delegated from it\n`)
+    expect((await cap("revoke", minted.id)).stdout).toBe(`revoked ${minted.id}, and 2 that were delegated from it\n`)
     expect(await told<ReadonlyArray<GrantView>>("ls", "--resource", "fs.write")).toEqual([])
     expect((await cap("--holder", "writer")).stdout).toBe("Nobody holds anything.\n")
   })

@@ -68,6 +68,7 @@ const tableOf = (rows: ReadonlyArray<readonly [string, string, Operation]>): Rea
 ]
 
 const isForApprovers = ({ description }: Operation): boolean => description?.includes("minted for approving") === true
+const isForKeys = ({ description }: Operation): boolean => description?.includes("enrolled key") === true
 const isForOperator = ({ description }: Operation): boolean => description?.startsWith("For the holder") === true
 
 const page = (): string => {
@@ -99,14 +100,14 @@ const page = (): string => {
     "",
     "## The kernel's API: /v1",
     "",
-    "JSON in, JSON out. *Operator* marks what is for the operator alone, *approvers* what a token with the role `approver` may use, too; the rest is for every guest, as far as its credential allows. A refusal is a problem of RFC 9457 (`application/problem+json`): `code` names the failure, `fields` are its own.",
+    "JSON in, JSON out. *Operator* marks what is for the operator alone, *approvers* what a token with the role `approver` may use, too, *keys* what a system with [a key of its own](authority/tokens.md) may, in its own name; the rest is for every guest, as far as its credential allows. A refusal is a problem of RFC 9457 (`application/problem+json`): `code` names the failure, `fields` are its own.",
     ...tags.flatMap(({ description, name }) => {
       const rows = v1.filter(([, , operation]) => operation.tags?.includes(name) === true)
       if (rows.length === 0) return []
       return ["", `### ${name}`, "", ...(description === undefined ? [] : [description, ""]),
         "| | path | what | takes | answers |", "|---|---|---|---|---|",
         ...rows.map(([method, path, operation]) =>
-          `| ${method} | \`${cell(path)}\` | ${cell(operation.summary ?? "")}${isForOperator(operation) ? ` *Operator${isForApprovers(operation) ? ", approvers" : ""}.*` : ""} | ${cell(takesOf(operation))} | ${cell(givesOf(operation))} |`)]
+          `| ${method} | \`${cell(path)}\` | ${cell(operation.summary ?? "")}${isForOperator(operation) ? ` *Operator${isForApprovers(operation) ? ", approvers" : ""}${isForKeys(operation) ? ", keys" : ""}.*` : ""} | ${cell(takesOf(operation))} | ${cell(givesOf(operation))} |`)]
     }),
     "",
     "### Problems",

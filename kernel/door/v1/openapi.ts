@@ -35,7 +35,7 @@ const endpointOf = (name: string, row: Row): Building => {
   }
   const make = HttpApiEndpoint.make(row.method) as unknown as (name: string, path: string, options: unknown) => Building // see above
   return make(name, pathOf(row), options).annotateMerge(OpenApi.annotations({
-    identifier: name, summary: row.says, description: row.guests === true ? "For every guest, as far as its credential allows." : `For the holder of the operator's token${row.approvers === true ? ", and of a token that was minted for approving" : ""}.`
+    identifier: name, summary: row.says, description: row.guests === true ? "For every guest, as far as its credential allows." : `For the holder of the operator's token${row.approvers === true ? ", and of a token that was minted for approving" : ""}${row.enrolled === true ? ", and for a system with an enrolled key, in its own name" : ""}.`
   }))
 }
 
