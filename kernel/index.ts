@@ -14,5 +14,6 @@ export {
 export { type PortableStore } from "./door/sssn/store.ts"
 export { JWTChannelSecurity, type GenerateOptions, type JWKSource, type JWTAlgorithm, type JWTSecurityOptions } from "./guard/jwt-security.ts"
 export { type Tokens } from "./guard/tokens.ts"
+export { relayFile, type RelayFileOptions } from "./power/relay-file.ts"
 export { Store, type StoreService } from "./store/store.ts"
 export * from "../protocol/index.ts"

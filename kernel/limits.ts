@@ -479,3 +479,32 @@ export const packageDepthMax = 16
 export const progressTextMax = 65_536
 export const progressWaitingMax = 1_000
 export const progressRetention = 10_000
+/** Lines of a relay's file that are kept when it is trimmed, and bytes of it from which on it is trimmed whatever its lines. */
+export const relayLinesDefault = 5_000
+export const relayBytesMax = 64 * 1_048_576
+/** One frame of the synapse wire either way, in bytes; and what the list in one may take of it. */
+export const synapseFrameBytesMax = 1_048_576
+export const synapseListBytesMax = 1_000_000
+/** Name of a seat that comes over a door, in bytes; its system id must fit into a name as well. */
+export const synapseNameBytesMax = 256
+/** Connections of one synapse door when its config names no number, and those of one address. */
+export const synapseClientsDefault = 1_024
+export const synapseClientsMax = 10_000
+/** Requests of one synapse connection that have no answer yet, and those that wait for something; beyond it no more is read of it. */
+export const synapseAsksMax = 64
+export const synapseWaitsMax = 16
+/** Heartbeats and frames that cannot be read which one connection may send at once, and how many more a second. */
+export const synapseBeatsBurst = 60
+export const synapseBeatsPerSecond = 10
+/** Bindings of one name that may come at once, and how many more a second; the others wait. */
+export const synapseBindsBurst = 10
+export const synapseBindsPerSecond = 1
+/** Buckets that are remembered after their connection was closed. */
+export const synapseBucketsMax = 10_000
+/** Silence after which a synapse connection is pinged, how long it may take to answer, and in which it must say who it is, in milliseconds. */
+export const synapsePingMillis = 15_000
+export const synapsePongMillis = 14_000
+export const synapseBindMillis = 10_000
+/** Time in which a synapse client must take what was sent, in milliseconds; and what may wait for it, in bytes. */
+export const synapseStuckMillis = 4_000
+export const synapseOutboxBytesMax = 4 * 1_048_576
