@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest"
+import { covers, makeScopeIndex, normaliseScope, normaliseWorktree, overlaps, scopesOverlap } from "../../protocol/scope.ts"
+import { makeRandom } from "../kit/random.ts"
+
+const touch = (a: string, b: string): boolean => scopesOverlap(normaliseScope([a]), normaliseScope([b]))
+
+describe("a scope", () => {
+  it("is kept in its order, each path once and in one spelling", () => {
+    expect(normaliseScope(["./src/a/", " docs//b ", "src/a", "x\\y"])).toEqual(["src/a", "docs/b", "x/y"])
+    expect(normaliseScope([])).toEqual([])
+    for (const whole of ["", ".", "./", "/etc", "C:\\x", "a/../b", "~/x", "a\u0000b", "x".repeat(5_000)]) {
+      expect(normaliseScope(["a", whole]), whole).toEqual([""])
+    }
+  })
+
+  it("below an absolute worktree is what is below it", () => {
+    expect(normaliseScope(["/repo/src", "/repo/./lib/"], "/repo/")).toEqual(["src", "lib"])
+    expect(normaliseScope(["/repository/src"], "/repo")).toEqual([""])
+    expect(normaliseScope(["/repo"], "/repo")).toEqual([""])
+    expect([normaliseWorktree(" /repo//x/./ "), normaliseWorktree("wt-a"), normaliseWorktree("")]).toEqual(["/repo/x", "wt-a", ""])
+  })
+
+  it("touches what lies in it, above it and beside its spelling, and nothing else", () => {
+    for (const [a, b] of [
+      ["src", "src"], ["src", "src/a"], ["src/a/b", "src"], ["", "x"], ["src//a", "src/a"], ["src/../lib", "lib"], [".", "src/a"], ["/repo/src", "src"],
+      ["SRC/a", "src/a"], ["src\\a", "src/a"], ["src/*", "src/a.py"], ["src/**/*.ts", "src/x/y.ts"], ["caf\u00e9", "cafe\u0301"], ["src/**", "src"],
+      ["**/x.ts", "x.ts"], ["**/x.ts", "a/b/x.ts"], ["*.ts", "a.*"], ["a*c", "*b*"], ["src/?.ts", "src/e\u0301x/../q"], ["src/?.ts", "src/\u00e9.ts"],
+      ["src/[ab].ts", "src/a.ts"], ["src/[id].tsx", "src/[id].tsx"], ["{src,lib}/a", "lib/a"], ["src/a**", "src/abc/d"], ["a/**.ts", "a/b/c.ts"], ["**/*.md", "src/a.ts"]
+    ] as const) expect([touch(a, b), touch(b, a)], `${a} ${b}`).toEqual([true, true])
+    for (const [a, b] of [
+      ["src", "src2"], ["src/a", "src/b"], ["src/*.md", "src/a.ts"], ["src/*.ts", "lib/*.ts"], ["a?c", "ac"], ["*.ts", "*.md"], ["src/*/x", "src/a/y"]
+    ] as const) expect([touch(a, b), touch(b, a)], `${a} ${b}`).toEqual([false, false])
+  })
+
+  it("covers the paths below it, and a name that looks like a pattern is a name", () => {
+    expect(covers(["src/*.ts"], "src/a.ts")).toBe(true)
+    expect(covers(["src/a*"], "src/*")).toBe(false)
+    expect(covers(["src/**"], "src")).toBe(true)
+    expect(covers(["src"], "SRC/x/y")).toBe(true)
+    expect(covers(["src/a"], "src")).toBe(false)
+    expect(covers(["src"], "../src")).toBe(false)
+    expect(covers([], "../src")).toBe(true)
+    expect(covers([""], "anything")).toBe(true)
+  })
+})
+
+describe("the index of scopes", () => {
+  const words = ["src", "SRC", "a", "b", "a.ts", "b.md", "lib", "x", "*", "**", "*.ts", "?", "a*", "[ab]", "caf\u00e9", "cafe\u0301"]
+  const random = makeRandom(11)
+  const path = (): string => {
+    const length = random.int(4)
+    const parts = Array.from({ length }, () => words[random.int(words.length)]!)
+    const text = parts.join(random.int(8) === 0 ? "//" : random.int(9) === 0 ? "\\" : "/")
+    return random.int(12) === 0 ? `./${text}/` : random.int(30) === 0 ? `/${text}` : random.int(30) === 0 ? `${text}/../x` : text
+  }
+
+  it("says what the rule for two scopes says of each pair", () => {
+    const index = makeScopeIndex<number>()
+    const held = new Map<number, { readonly worktree: string; readonly paths: ReadonlyArray<string>; readonly owner: string }>()
+    for (let step = 0; step < 3_000; step++) {
+      const worktree = random.int(5) === 0 ? "other" : ""
+      const owner = `o${random.int(4)}`
+      const paths = normaliseScope(Array.from({ length: random.int(20) === 0 ? 0 : 1 + random.int(3) }, path))
+      const conflicts = [...held].filter(([, one]) => one.worktree === worktree && one.owner !== owner && scopesOverlap(one.paths, paths))
+      // The one that was there first.
+      expect(index.firstConflict(worktree, paths, owner), JSON.stringify(paths)).toBe(conflicts[0]?.[0])
+      const plain = path()
+      const covering = [...held].filter(([, one]) => one.worktree === worktree && covers(one.paths, plain)).map(([key]) => key)
+      expect(index.covering(worktree, plain), plain).toEqual(covering)
+      if (held.size > 40 || random.int(3) === 0) {
+        const [key, one] = [...held][random.int(Math.max(1, held.size))] ?? []
+        if (key !== undefined && one !== undefined) {
+          index.remove(one.worktree, one.paths, one.owner, key)
+          held.delete(key)
+        }
+      } else {
+        index.add(worktree, paths, owner, step)
+        held.set(step, { worktree, paths, owner })
+      }
+    }
+  })
+
+  it("never says less than names that two patterns both match", () => {
+    const names = ["src", "a", "a.ts", "b.md", "ab", "x/a.ts", "src/a.ts", "src/x/b.md", "lib/a", "src/a/b"]
+    for (let step = 0; step < 3_000; step++) {
+      const a = path()
+      const b = path()
+      const both = names.some((name) => covers(normaliseScope([a]), name) && covers(normaliseScope([b]), name))
+      if (both) expect(touch(a, b), `${a} ${b}`).toBe(true)
+    }
+    expect(overlaps("a/**/b", "a/b")).toBe(true)
+  })
+})
