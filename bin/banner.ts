@@ -22,7 +22,7 @@ export interface BannerFacts {
   readonly notes: ReadonlyArray<string>
 }
 
-export const banner = (kernel: Kernel, facts: BannerFacts): ReadonlyArray<string> => {
+export const banner = (kernel: Pick<Kernel, "status" | "systems">, facts: BannerFacts): ReadonlyArray<string> => {
   const status = kernel.status()
   const row = (name: string, text: string): string => `  ${onErr.bold(name.padEnd(8))} ${text}`
   const systems = kernel.systems().filter(({ framework }) => framework !== "door")
@@ -35,7 +35,8 @@ export const banner = (kernel: Kernel, facts: BannerFacts): ReadonlyArray<string
     row("Config", facts.configFile === null ? "none: the default constellation surveys this folder" : plain(facts.configFile)),
     row("Store", `${status.store.path === null ? "" : `${plain(status.store.path)}: durable, `}${status.store.durability}; ${status.store.events} events`),
     row("Docked", systems.length === 0 ? "nothing yet" : systems.map(docked).join("   ")),
-    row("Gate", plain(status.policy) + (status.waiting > 0 ? onErr.yellow(`; ${status.waiting} waiting: aaax gate`) : "")),
+    row("Gate", plain(status.policy) + (status.waiting > 0 ? onErr.yellow(`; ${status.waiting} waiting: aaax gate`) : "") +
+      (status.unknown > 0 ? onErr.yellow(`; ${status.unknown} whose outcome nobody knows: aaax gate ls --state unknown`) : "")),
     ...(facts.published === undefined ? [] : [row("Open at", `${facts.published}  for whoever has a token: aaax token mint${away}; what there is: ${facts.published}/docs`)]),
     row("Listens", `${facts.url}  for its operator${facts.published === undefined ? " only" : ""}; try: aaax status${away}`),
     row("Stop", "Ctrl-C drains and ends it, once more ends it at once; or aaax down"),

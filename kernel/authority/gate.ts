@@ -296,7 +296,7 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
     edit,
     answerAll,
     vouch: Effect.fnUntraced(function*(by, what, says, outside) {
-      const { tooMany } = yield* proof.check({ warrants: [{ id: what.join(" "), risk: "irreversible" }], subject: canonical({ by, what }), says: visible(says), about: "the operator's token alone does not do that: it needs" }, outside)
+      const { tooMany } = yield* proof.check({ warrants: [{ id: what.join(" ").trim(), risk: "irreversible" }], subject: canonical({ by, what }), says: visible(says), about: "the operator's token alone does not do that: it needs" }, outside)
       if (tooMany.length > 0) return yield* new Denied({ system: by, operation: what[0], target: what[1], reason: "there were too many wrong codes or passphrases; try again later" })
     }),
     preview: Effect.fnUntraced(function*(given, terms) {
