@@ -1,7 +1,9 @@
 // What a start says of what it found: nobody looks for what is not told.
 import { describe, expect, it } from "vitest"
 import { banner } from "../../bin/banner.ts"
-import type { StatusView } from "../../protocol/view.ts"
+import type { DoctorView } from "../../protocol/routes.ts"
+
+type StatusView = DoctorView["status"]
 
 const status: StatusView = {
   id: "k", name: "K", version: "1", pid: 1, boot: 2, startedAt: 0, now: 1, directory: "d", policy: "granted", systems: 0, grants: 0, waiting: 0, unknown: 0,
