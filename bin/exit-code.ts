@@ -76,10 +76,22 @@ const byName = (error: object): number => {
   return codes.failed
 }
 
+/** Of a hub. What is not here is a refusal like others. */
+const byHubCode: Readonly<Record<string, number>> = {
+  TASK_ID_REQUIRED: codes.usage, PATH_IDENTITY_INVALID: codes.usage, TARGET_REQUIRED: codes.usage, OFFER_INCOMPLETE: codes.usage, TITLE_REQUIRED: codes.usage,
+  STATUS_UNKNOWN: codes.usage, KIND_UNKNOWN: codes.usage, INVALID: codes.usage, MALFORMED: codes.usage, UNKNOWN_TYPE: codes.usage,
+  NOT_CLAIMED: codes.notFound, TASK_NOT_FOUND: codes.notFound, MESSAGE_NOT_FOUND: codes.notFound, TARGET_OFFLINE: codes.notFound,
+  LEASE_LIVE: codes.conflict, SCOPE_CONFLICT: codes.conflict, EPOCH_STALE: codes.conflict, VERSION_CONFLICT: codes.conflict,
+  TRANSITION_ILLEGAL: codes.conflict, ALREADY_OWNED: codes.conflict, ALREADY_HELD: codes.conflict, WOULD_DEADLOCK: codes.conflict,
+  DEPENDENCY_CYCLE: codes.conflict, IDEMPOTENCY_CONFLICT: codes.conflict, NAME_CONFLICT: codes.conflict,
+  RATE_LIMITED: codes.failed, UNAVAILABLE: codes.failed, UNSUPPORTED: codes.failed, REFUSED: codes.failed
+}
+
 export const codeOf = (error: unknown): number => {
   if (typeof error !== "object" || error === null) return codes.failed
   if (!("_tag" in error) || typeof error._tag !== "string") return byName(error)
   if (error._tag === "Refused" && "kind" in error && typeof error.kind === "string") return byRefusal[error.kind] ?? codes.denied
+  if (error._tag === "SynapseRefused" && "code" in error && typeof error.code === "string") return byHubCode[error.code] ?? codes.denied
   const { _tag: tag } = error
   // A key of the table, as is seen first.
   return Object.hasOwn(byTag, tag) ? byTag[tag as keyof typeof byTag] : codes.failed

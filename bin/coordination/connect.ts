@@ -1,0 +1,116 @@
+// Which hub a coordination command means, which seat it takes there, and the connection for as long as the command needs it.
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import { execFileSync } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { KernelUnreachable } from "../../libos/http.ts"
+import { SynapseAgent, type SynapseAgentOptions } from "../../libos/synapse/agent.ts"
+import { SynapseRefused } from "../../libos/synapse/refused.ts"
+import { TimedOut } from "../../protocol/errors.ts"
+import { synapsePath, synapsePort } from "../../protocol/synapse.ts"
+import { UsageError } from "../failure.ts"
+import { text } from "../flag.ts"
+import { findRun, isAlive } from "../run-file.ts"
+
+/** What every coordination command takes. Spread into its flags; `given` makes `SeatFlags` of them. */
+export const seatFlags = {
+  uri: text("uri", "The hub; default: $SYNAPSE_URI, else the constellation of this folder, else ws://localhost:8876"),
+  name: Flag.String("name").pipe(
+    Flag.withAlias("seat"), Flag.withDescription("The seat; default: git config aaax.seat of this working tree, else $AAAX_SEAT, else USER"), Flag.optional),
+  token: text("token", "What the hub asks for; default: $SYNAPSE_TOKEN, or that of the constellation of this folder")
+}
+export interface SeatFlags {
+  readonly uri?: string
+  readonly name?: string
+  readonly token?: string
+}
+
+export const seatDefault = "USER"
+export const uriDefault = `ws://localhost:${synapsePort}`
+
+const isInGit = (from: string): boolean => {
+  for (let directory = from;; directory = dirname(directory)) {
+    if (existsSync(join(directory, ".git"))) return true
+    if (dirname(directory) === directory) return false
+  }
+}
+
+const textOf = (value: string | undefined): string | undefined => (value === undefined || value.trim() === "" ? undefined : value.trim())
+
+/** The seat of whoever works in this folder: the working tree's own before the terminal's. */
+export const seatOf = (directory: string, name?: string): string => {
+  const given = textOf(name)
+  if (given !== undefined) return given
+  if (isInGit(directory)) {
+    try {
+      const own = textOf(execFileSync("git", ["-C", directory, "config", "--get", "aaax.seat"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }))
+      if (own !== undefined) return own
+    } catch {
+      // No git here, or nothing set: both say the same.
+    }
+  }
+  return textOf(process.env["AAAX_SEAT"]) ?? seatDefault
+}
+
+export interface Hub {
+  readonly uri: string
+  readonly token?: string
+}
+
+/** The hub that is meant. The operator's token of a constellation goes to that constellation alone. */
+export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, UsageError> =>
+  Effect.suspend(() => {
+    const asked = textOf(flags.uri) ?? textOf(process.env["SYNAPSE_URI"])
+    const token = textOf(flags.token) ?? textOf(process.env["SYNAPSE_TOKEN"])
+    const own = token === undefined ? {} : { token }
+    if (asked !== undefined) {
+      return /^wss?:\/\/[^\s/]/u.test(asked)
+        ? Effect.succeed({ uri: asked, ...own })
+        : Effect.fail(new UsageError({ reason: `--uri ${asked} is no address such as ${uriDefault}.` }))
+    }
+    const found = findRun(directory)
+    if (found === undefined || !isAlive(found.run.pid)) return Effect.succeed({ uri: uriDefault, ...own })
+    const uri = `${found.run.url.replace(/^http/u, "ws")}${synapsePath}`
+    if (token !== undefined) return Effect.succeed({ uri, token })
+    try {
+      return Effect.succeed({ uri, token: readFileSync(found.run.tokenFile, "utf8").trim() })
+    } catch {
+      return Effect.succeed({ uri })
+    }
+  })
+
+export type SeatFailure = SynapseRefused | KernelUnreachable | TimedOut | UsageError
+
+/** Anything else that async code throws is a fault of ours. */
+export const seatFailure = (error: unknown): SeatFailure => {
+  if (error instanceof SynapseRefused || error instanceof KernelUnreachable || error instanceof TimedOut || error instanceof UsageError) return error
+  throw error
+}
+
+export interface Seated {
+  readonly agent: SynapseAgent
+  readonly hub: Hub
+  readonly seat: string
+}
+
+/**
+ * Takes a seat at the hub, does `body` there, and leaves. The connection is not made again when it breaks, unless `options`
+ * say so: a command that gets no answer says so.
+ */
+export const withSeat = <A>(
+  called: { readonly directory: string }, flags: SeatFlags, body: (seated: Seated) => Promise<A> | A,
+  options: Partial<Omit<SynapseAgentOptions, "uri" | "token">> = {}
+): Effect.Effect<A, SeatFailure> =>
+  Effect.flatMap(hubOf(called.directory, flags), (hub) =>
+    Effect.acquireUseRelease(
+      Effect.tryPromise({
+        try: async () => {
+          const seat = seatOf(called.directory, flags.name)
+          return { seat, hub, agent: await SynapseAgent.connect({ name: seat, reconnect: false, ...hub, ...options }) }
+        },
+        catch: seatFailure
+      }),
+      (seated) => Effect.tryPromise({ try: async () => body(seated), catch: seatFailure }),
+      ({ agent }) => Effect.sync(() => agent.close())
+    ))
