@@ -20,6 +20,7 @@ export interface Waiting {
   readonly hear: (frame: HubFrame, name: string, correlates: boolean) => boolean
   /** In the order in which they were asked. */
   readonly open: () => ReadonlyArray<Request>
+  /** Rejects what waits and what is added later. */
   readonly end: (failure: unknown) => void
 }
 
@@ -75,6 +76,7 @@ const isRefusal = (frame: HubFrame, { type }: Request): boolean => frame.type ==
 
 export const makeWaiting = (): Waiting => {
   const entries = new Map<string, Entry>()
+  let ended: { readonly failure: unknown } | undefined
 
   const byOrder = (frame: HubFrame, name: string): Entry | undefined => {
     for (const entry of entries.values()) {
@@ -91,6 +93,7 @@ export const makeWaiting = (): Waiting => {
   return {
     add: (request, timeoutMillis, signal) =>
       new Promise((resolve, reject) => {
+        if (ended !== undefined) return reject(ended.failure)
         if (signal?.aborted === true) return reject(signal.reason)
         const stop = (): void => finish(() => reject(signal?.reason))
         const finish = (then: () => void): void => {
@@ -101,7 +104,7 @@ export const makeWaiting = (): Waiting => {
         }
         const timer = timeoutMillis === Infinity
           ? undefined
-          : setTimeout(() => finish(() => reject(new TimedOut({ what: `The answer to ${request.type}`, millis: timeoutMillis }))), timeoutMillis)
+          : setTimeout(() => finish(() => reject(new TimedOut({ what: request.type, millis: timeoutMillis }))), timeoutMillis)
         signal?.addEventListener("abort", stop, { once: true })
         entries.set(request.id, {
           request, resolve: (frame) => finish(() => resolve(frame)), reject: (failure) => finish(() => reject(failure))
@@ -118,6 +121,7 @@ export const makeWaiting = (): Waiting => {
     },
     open: () => [...entries.values()].map(({ request }) => request),
     end: (failure) => {
+      ended ??= { failure }
       for (const entry of entries.values()) entry.reject(failure)
     }
   }

@@ -1,0 +1,241 @@
+// A seat at a hub, against hubs that do what a test says: of ours and of the ancestor's kind.
+import { afterEach, describe, expect, it } from "vitest"
+import { KernelUnreachable } from "../../libos/http.ts"
+import { SynapseAgent, type SynapseAgentOptions } from "../../libos/synapse/agent.ts"
+import { refusalOf, SynapseRefused } from "../../libos/synapse/refused.ts"
+import { TimedOut } from "../../protocol/errors.ts"
+import { fakeHub, type FakeHub, type FakeOptions } from "../kit/hub-fake.ts"
+
+const ends: Array<() => unknown> = []
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end()
+})
+const hubWith = async (options?: FakeOptions): Promise<FakeHub> => {
+  const hub = await fakeHub(options)
+  ends.push(hub.close)
+  return hub
+}
+const seat = async (hub: { readonly uri: string }, options: Partial<SynapseAgentOptions> = {}): Promise<SynapseAgent> => {
+  const agent = await SynapseAgent.connect({ uri: hub.uri, name: "A", pauseMillisMax: 1, ...options })
+  ends.push(() => agent.close())
+  return agent
+}
+const ours = { extensions: ["request_id", "ask"] }
+const isOf = (type: string) => (frame: { readonly type: string }) => frame.type === type
+
+describe("a seat at a hub", () => {
+  it("is ready when the hub has taken its name, not when it was welcomed", async () => {
+    const hub = await hubWith({ refuse: ({ sender, token }) => sender === "B" && token !== "t" ? { frame: { type: "auth_denied", target: "B", payload: "Authentication token required." }, code: 4010 } : undefined })
+    await expect(seat(hub, { name: "B" })).rejects.toMatchObject({ _tag: "SynapseRefused", code: "AUTH_DENIED", message: "Authentication token required." })
+    expect((await seat(hub, { name: "B", token: "t" })).isConnected).toBe(true)
+    expect(hub.heard[0]).toMatchObject({ type: "heartbeat", sender: "B", payload: "online", token: "t" })
+  })
+
+  it("is refused with what the hub says of its name, and ends", async () => {
+    const payload = "Name 'A' is already online from another session. Use a unique --name."
+    const hub = await hubWith({ refuse: () => ({ frame: { type: "name_conflict", payload }, code: 4009 }) })
+    const agent = new SynapseAgent({ uri: hub.uri, name: "A" })
+    await expect(agent.ready).rejects.toMatchObject({ code: "NAME_CONFLICT", reason: payload })
+    expect(await agent.closed).toBeInstanceOf(SynapseRefused)
+    await expect(agent.requestWho()).rejects.toMatchObject({ code: "NAME_CONFLICT" })
+  })
+
+  it("says that nobody answers", async () => {
+    const hub = await hubWith()
+    await hub.close()
+    await expect(seat(hub)).rejects.toBeInstanceOf(KernelUnreachable)
+  })
+
+  it("gives each request its own answer, whatever else comes of that type", async () => {
+    const hub = await hubWith({
+      ...ours,
+      answer: ({ request_id, task_id, type }, say) => {
+        if (type !== "claim") return
+        say({ type: "claim_granted", task_id: "t1", owner: "Z", epoch: 9, request_id: "somebody's" })
+        say({ type: "claim_denied", task_id: "t1", payload: "Task 't1' is already claimed by Z." })
+        if (task_id === "t2") say({ type: "claim_granted", task_id, owner: "A", epoch: 2, request_id })
+        else say({ type: "claim_denied", task_id, payload: "Task 't1' is already claimed by Z.", reason_code: "LEASE_LIVE", holder: "Z", request_id })
+      }
+    })
+    const agent = await seat(hub)
+    const [first, second] = await Promise.allSettled([agent.claim("t1", { paths: ["src"] }), agent.claim("t2")])
+    expect(first).toMatchObject({ status: "rejected", reason: { _tag: "SynapseRefused", code: "LEASE_LIVE", holder: "Z" } })
+    expect(second).toMatchObject({ status: "fulfilled", value: { task_id: "t2", epoch: 2 } })
+    expect(hub.heard.find(({ task_id }) => task_id === "t1")).toMatchObject({ paths: ["src"], idem_key: expect.any(String), payload: "t1" })
+  })
+
+  it("tells answers of a hub without request ids by type, task and seat", async () => {
+    const hub = await hubWith({
+      answer: ({ task_id, title, type, text, kind }, say) => {
+        if (type === "claim") {
+          say({ type: "claim_granted", task_id, owner: "Z", epoch: 1 })
+          say({ type: "claim_granted", task_id, owner: "A", epoch: 2 })
+        } else if (type === "ledger_task" && title === "") say({ type: "error", target: "A", payload: "Task title is required." })
+        else if (type === "ledger_task") {
+          say({ type: "ledger_task_posted", payload: `Task '${task_id}' declared by Z.`, task: { task_id, title: "theirs" } })
+          say({ type: "ledger_task_posted", payload: `Task '${task_id}' declared by A.`, task: { task_id, title } })
+        } else if (type === "ledger_progress") {
+          say({ type: "ledger_progress_posted", note: { task_id, author: "Z", kind, text } })
+          say({ type: "ledger_progress_posted", note: { task_id, author: "A", kind, text } })
+        }
+      }
+    })
+    const agent = await seat(hub)
+    expect((await agent.claim("t")).epoch).toBe(2)
+    await expect(agent.postTask("t", "")).rejects.toMatchObject({ code: "TITLE_REQUIRED", message: "Task title is required." })
+    expect((await agent.postTask("t", "mine")).task.title).toBe("mine")
+    expect((await agent.postProgress("t", "on it", { kind: "note" })).note.author).toBe("A")
+    expect(agent.isOurs).toBe(false)
+    await expect(agent.ask({ verb: "inbox" })).rejects.toMatchObject({ code: "UNSUPPORTED" })
+  })
+
+  it("does not take the note of a hand-off for its answer", async () => {
+    const hub = await hubWith({
+      ...ours,
+      answer: ({ request_id, task_id, to_agent, type }, say) => {
+        if (type !== "handoff") return
+        say({ type: "ledger_progress_posted", request_id, note: { task_id, author: "A", kind: "note", text: "handed off to B" } })
+        say({ type: "handoff_granted", request_id, task_id, owner: to_agent, previous_owner: "A" })
+      }
+    })
+    expect(await (await seat(hub)).handoff("t", "B")).toMatchObject({ type: "handoff_granted", owner: "B" })
+  })
+
+  it("asks what is ours as it is, and gives a refusal its code", async () => {
+    const hub = await hubWith({
+      ...ours,
+      answer: ({ ask, request_id, type }, say) => {
+        if (type !== "ask") return
+        say({ type: "answer", request_id, answer: ask.verb === "who" ? { ok: true, seats: [] } : { ok: false, code: "NOT_OWNER", message: "It is Z's.", holder: "Z" } })
+      }
+    })
+    const agent = await seat(hub)
+    expect(await agent.ask({ verb: "who" })).toEqual({ ok: true, seats: [] })
+    await expect(agent.ask({ verb: "release", task: "t" })).rejects.toMatchObject({ code: "NOT_OWNER", reason: "It is Z's.", holder: "Z" })
+  })
+
+  it("does not wait for ever", async () => {
+    const agent = await seat(await hubWith(ours), { timeoutMillis: 1 })
+    await expect(agent.requestBoard()).rejects.toBeInstanceOf(TimedOut)
+    const stop = new AbortController()
+    const waiting = agent.claim("t", { wait: true, signal: stop.signal })
+    stop.abort(new Error("enough"))
+    await expect(waiting).rejects.toThrow("enough")
+  })
+
+  it("hands out the messages of others, and its own echo only to whoever sent it", async () => {
+    const hub = await hubWith({ ...ours, answer: ({ payload, request_id, sender, type }, say) => void (type === "chat" && say({ type: "chat", sender, payload, msg_id: 2, request_id })) })
+    const agent = await seat(hub)
+    const messages = agent.messages()
+    hub.broadcast({ type: "chat", sender: "B", payload: "one", msg_id: 1 })
+    expect((await agent.chat("mine", { target: "B", priority: true })).msg_id).toBe(2)
+    expect(hub.heard.at(-1)).toMatchObject({ type: "chat", target: "B", payload: "mine", priority: true })
+    hub.broadcast({ type: "chat", sender: "B", payload: "two", msg_id: 3 })
+    expect([(await messages.next()).value?.payload, (await messages.next()).value?.payload]).toEqual(["one", "two"])
+  })
+
+  it("connects again, resumes behind the last message, hands out each once and in order, and asks again what had no answer", async () => {
+    let lives = 0
+    const hub = await hubWith({
+      ...ours,
+      answer: ({ request_id, since, task_id, type }, say, cut) => {
+        if (type === "claim" && ++lives === 1) cut()
+        else if (type === "claim") say({ type: "claim_granted", task_id, owner: "A", request_id })
+        else if (type === "resume_request" && since === 1) {
+          // One comes meanwhile, and what was missed comes in two parts.
+          say({ type: "chat", sender: "B", payload: "four", msg_id: 4 })
+          say({ type: "resume_snapshot", request_id, since, truncated: true, gap: true, messages: [{ type: "chat", sender: "B", payload: "two", msg_id: 2 }] })
+        } else if (type === "resume_request") {
+          say({ type: "resume_snapshot", request_id, since, messages: [{ type: "chat", sender: "B", payload: "three", msg_id: 3 }, { type: "chat", sender: "B", payload: "four", msg_id: 4 }] })
+        }
+      }
+    })
+    const agent = await seat(hub)
+    const messages = agent.messages()
+    hub.broadcast({ type: "chat", sender: "B", payload: "one", msg_id: 1 })
+    expect((await messages.next()).value?.payload).toBe("one")
+    expect((await agent.claim("t")).owner).toBe("A")
+    const claims = hub.heard.filter(isOf("claim"))
+    expect(claims.length).toBe(2)
+    expect(claims[0].idem_key).toBe(claims[1].idem_key)
+    expect([(await messages.next()).value?.payload, (await messages.next()).value?.payload, (await messages.next()).value?.payload]).toEqual(["two", "three", "four"])
+    expect(agent.hasGap).toBe(true)
+    expect(agent.lastMessage).toBe(4)
+  })
+
+  it("does not say twice what the hub had kept before the connection broke", async () => {
+    let said: object | undefined
+    const hub = await hubWith({
+      ...ours,
+      answer: (frame, say, cut) => {
+        if (frame.type === "chat") {
+          said = { type: "chat", sender: "A", payload: frame.payload, msg_id: 2, client_msg_id: frame.client_msg_id }
+          cut()
+        } else if (frame.type === "resume_request") say({ type: "resume_snapshot", request_id: frame.request_id, since: 1, messages: [said] })
+      }
+    })
+    const agent = await seat(hub)
+    hub.broadcast({ type: "chat", sender: "B", payload: "one", msg_id: 1 })
+    await agent.messages().next()
+    expect((await agent.chat("once")).msg_id).toBe(2)
+    expect(hub.heard.filter(isOf("chat")).length).toBe(1)
+  })
+
+  it("advertises again on a new connection", async () => {
+    const hub = await hubWith({ ...ours, answer: ({ request_id, type }, say) => void (type === "advertise" && say({ type: "capability_advertised", agent: "A", request_id })) })
+    const agent = await seat(hub)
+    await agent.advertise({ skills: ["ts"] })
+    await hub.next(isOf("advertise"))
+    hub.cut()
+    expect(await hub.next(isOf("advertise"))).toMatchObject({ skills: ["ts"], sender: "A" })
+  })
+
+  it("waits for its name when the hub still holds the connection that broke, and gives up when its token is good no longer", async () => {
+    let refusals: Array<{ readonly frame: object; readonly code: number }> = []
+    const hub = await hubWith({ ...ours, refuse: () => refusals.shift(), answer: ({ request_id, type }, say) => void (type === "who_request" && say({ type: "who_snapshot", online_agents: ["A"], connected_clients: 1, request_id })) })
+    const agent = await seat(hub)
+    refusals = [{ frame: { type: "name_conflict", payload: "Name 'A' is already online." }, code: 4009 }]
+    hub.cut()
+    expect((await agent.requestWho()).online_agents).toEqual(["A"])
+    refusals = [{ frame: { type: "auth_denied", payload: "Invalid authentication token." }, code: 4010 }]
+    hub.cut()
+    expect(await agent.closed).toMatchObject({ code: "AUTH_DENIED" })
+    await expect(agent.requestWho()).rejects.toMatchObject({ code: "AUTH_DENIED" })
+  })
+
+  it("ends with the connection when it is not to connect again, and everything that waits with it", async () => {
+    const hub = await hubWith(ours)
+    const agent = await seat(hub, { reconnect: false })
+    const waiting = [agent.requestBoard(), agent.messages().next()]
+    const settled = Promise.allSettled(waiting)
+    await hub.next(isOf("board_request"))
+    hub.cut()
+    for (const one of await settled) expect(one).toMatchObject({ status: "rejected", reason: { _tag: "KernelUnreachable" } })
+  })
+
+  it("passes over frames that are none", async () => {
+    const hub = await hubWith({ ...ours, answer: ({ request_id, type }, say) => {
+      if (type !== "who_request") return
+      say({ type: 7 })
+      say({ type: "claim_granted", payload: null })
+      say({ type: "who_snapshot", online_agents: [], connected_clients: 1, request_id })
+    } })
+    expect((await (await seat(hub)).requestWho()).connected_clients).toBe(1)
+  })
+})
+
+describe("a refusal", () => {
+  it("has a code also where the hub sends none", () => {
+    const texts: ReadonlyArray<readonly [string, string]> = [
+      ["Task ID is required.", "TASK_ID_REQUIRED"], ["Task 't' is already claimed by B.", "LEASE_LIVE"], ["Task 't' file scope conflicts with 'u' held by B.", "SCOPE_CONFLICT"],
+      ["Task 't' is not currently claimed.", "NOT_CLAIMED"], ["Task 't' is owned by B, not A.", "NOT_OWNER"], ["Task 't' owned by B, not A.", "NOT_OWNER"],
+      ["Task 't' epoch is stale (current 3).", "EPOCH_STALE"], ["Task 't' not found.", "TASK_NOT_FOUND"], ["Task 't' version conflict (current 2).", "VERSION_CONFLICT"],
+      ["Task 't' cannot transition done -> working.", "TRANSITION_ILLEGAL"], ["Handoff target 'B' is not online.", "TARGET_OFFLINE"], ["Handoff target is required.", "TARGET_REQUIRED"],
+      ["Task 't' is already owned by A.", "ALREADY_OWNED"], ["Task 't' is not claimed; nothing to wait for.", "NOT_CLAIMED"], ["You already hold 't'.", "ALREADY_HELD"],
+      ["Waiting for 't' held by B would deadlock.", "WOULD_DEADLOCK"], ["resource offer requires kind+name", "OFFER_INCOMPLETE"], ["Task title is required.", "TITLE_REQUIRED"],
+      ["Task 't' dependencies would form a cycle.", "DEPENDENCY_CYCLE"], ["Task 't' is not on the board.", "TASK_NOT_FOUND"], ["Unknown ledger status 'x'.", "STATUS_UNKNOWN"],
+      ["Unknown progress kind 'x'.", "KIND_UNKNOWN"], ["Rate limit exceeded.", "RATE_LIMITED"], ["Unknown message type 'x'.", "UNKNOWN_TYPE"], ["Malformed JSON.", "MALFORMED"], ["No.", "REFUSED"]
+    ]
+    for (const [payload, code] of texts) expect(refusalOf({ type: "error", payload }).code, payload).toBe(code)
+  })
+})
