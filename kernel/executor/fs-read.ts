@@ -69,19 +69,19 @@ export const executor = (options: ReadOptions): Executor => {
 
   return {
     name: "fs.read",
-    description: `Reads a file below ${options.roots.join(", ")}. Payload: {offset?, length?, encoding?}.`,
+    description: `Reads a file below ${options.roots.join(", ")}. Target: a path below ${options.roots.length > 1 ? "the first one" : "it"}${options.roots.length > 1 ? ", or FOLDER:PATH" : ""}. Payload: {offset?, length?, encoding?}.`,
     risk: "low",
     recovery: "idempotent",
     payload: schema,
     check,
     perform: (call, powers) =>
-      stoppable(async (signal) => {
+      stoppable(async () => {
         const refusal = check(call)
         const place = placeOf(call.target)
         if (refusal !== undefined || typeof place === "string") throw new NotDone(refusal ?? String(place))
         // `check` has taken it.
         const { encoding, length, offset = 0 } = (call.payload ?? {}) as Payload
-        const { bytes, sizeBytes } = await read(steps, place, { offset, length, bytesMax }, secrets, signal)
+        const { bytes, sizeBytes } = await read(steps, place, { offset, length, bytesMax }, secrets)
         const result: FileRead = {
           path: call.target, sizeBytes, offset, bytes: bytes.length, sha256: hash("sha256", bytes, "hex"), ...(await told(bytes, encoding, powers))
         }
@@ -99,7 +99,7 @@ interface Range {
 
 /** Entered folder by folder without following a link, and opened without waiting for what is no file. */
 const read = async (
-  steps: Steps, place: Place, range: Range, secrets: Secrets, signal: AbortSignal
+  steps: Steps, place: Place, range: Range, secrets: Secrets
 ): Promise<{ readonly bytes: Buffer; readonly sizeBytes: number }> => {
   const opened: Array<Folder> = []
   let handle: FileHandle | undefined
@@ -107,7 +107,6 @@ const read = async (
     let folder = await openRoot(place.root)
     opened.push(folder)
     for (const name of place.parents) {
-      if (signal.aborted) throw new NotDone("it was stopped")
       folder = await steps.enter(folder, name)
       opened.push(folder)
     }

@@ -88,7 +88,6 @@ const bytesOf = ({ body, encoding }: Payload): Buffer | undefined => (body === u
 const bodyRefusal = (payload: Payload, method: Method): string | undefined => {
   if (payload.body === undefined) return payload.encoding === undefined ? undefined : "payload.encoding: there is no body"
   if (isSafe(method)) return `payload.body: a ${method} has none`
-  if (payload.body.length > 2 * fetchBodyBytesMax) return `the body has more than ${fetchBodyBytesMax} bytes`
   const bytes = bytesOf(payload)!
   if (bytes.length > fetchBodyBytesMax) return `the body has more than ${fetchBodyBytesMax} bytes`
   return bytes.toString(payload.encoding ?? "utf8") === payload.body ? undefined : "payload.body: it is not what its encoding says"
@@ -179,18 +178,15 @@ export const executor = (options: FetchOptions): Executor => {
 
   const fetch = async (call: Call, powers: CallPowers | undefined, signal: AbortSignal): Promise<Fetched> => {
     const refusal = check(call)
-    if (refusal !== undefined) throw new NotDone(refusal)
     const { given, method: wanted } = partsOf(call.payload)
+    const start = egress.to(call.target, wanted)
+    if (refusal !== undefined || typeof start === "string") throw new NotDone(refusal ?? String(start))
     const millis = given.timeoutMillis ?? timeoutMillis
     const ended = AbortSignal.any([signal, AbortSignal.timeout(millis)])
-    let [target, method] = [call.target, wanted]
-    let first: URL | undefined
+    let [destination, method] = [start, wanted]
     if (powers !== undefined) await asked(powers.stillHolds)
     for (let redirects = 0; ; redirects++) {
-      const destination = egress.to(target, method)
-      if (typeof destination === "string") throw new NotDone(destination)
-      first ??= destination.url
-      const isFirst = destination.url.origin === first.origin
+      const isFirst = destination.url.origin === start.url.origin
       let answer: Answer
       try {
         answer = await once(call, given, destination, method, isFirst, ended)
@@ -205,18 +201,18 @@ export const executor = (options: FetchOptions): Executor => {
       if (answer.problem !== undefined && isSafe(wanted)) throw new NotDone(`${destination.url.host} answered ${answer.status}, but ${answer.problem}`)
       const next = redirectOf(answer, destination.url, method)
       if (next === undefined) return tell(answer, destination.url, redirects, powers)
+      const to = egress.to(next.url.href, next.method)
       const problem = redirects >= redirectsMax ? `more than ${redirectsMax} redirects`
         : next.method !== "HEAD" && next.method !== "GET" ? `a redirect of a ${method} is not followed`
         : destination.url.protocol === "https:" && next.url.protocol !== "https:" ? "it leads from https to http"
         : powers !== undefined && !powers.covers(next.url.href) ? "it leads out of what the grant covers"
-        : typeof egress.to(next.url.href, next.method) === "string" ? String(egress.to(next.url.href, next.method))
         : undefined
-      if (problem !== undefined) {
+      if (problem !== undefined || typeof to === "string") {
         // Asking has changed nothing, and the answer is not here. What was changed is: the redirect is the answer.
-        if (isSafe(wanted)) throw new NotDone(`the redirect to ${next.url.origin} was not followed: ${problem}`)
-        return { ...(await tell(answer, destination.url, redirects, powers)), problem: `the redirect was not followed: ${problem}` }
+        if (isSafe(wanted)) throw new NotDone(`the redirect to ${next.url.origin} was not followed: ${problem ?? String(to)}`)
+        return { ...(await tell(answer, destination.url, redirects, powers)), problem: `the redirect was not followed: ${problem ?? String(to)}` }
       }
-      ;[target, method] = [next.url.href, next.method]
+      ;[destination, method] = [to, next.method]
     }
   }
 
