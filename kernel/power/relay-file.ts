@@ -1,7 +1,6 @@
 // The file of a relay, for whoever may write it: appended to, and trimmed by a rename, so that a reader finds the old file or the new one.
 import { randomUUID } from "node:crypto"
-import { open, realpath, rename, unlink, type FileHandle } from "node:fs/promises"
-import { mkdirSync } from "node:fs"
+import { mkdir, open, realpath, rename, unlink, type FileHandle } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { relayHead, relayHeadOf, relayTrim, type RelaySink } from "../../protocol/relay.ts"
 import { relayBytesMax, relayLinesDefault } from "../limits.ts"
@@ -28,9 +27,14 @@ const linesOf = (bytes: Uint8Array): number => {
   return count
 }
 
+interface Opened {
+  readonly append: (lines: ReadonlyArray<string>) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
 /** Opens or creates the file, and its folder. What a crash left of a last line is ended, so that the next one is whole. */
-export const relayFile = async ({ linesMax = relayLinesDefault, path }: RelayFileOptions): Promise<RelaySink> => {
-  mkdirSync(dirname(resolve(path)), { recursive: true })
+const opened = async (path: string, linesMax: number): Promise<Opened> => {
+  await mkdir(dirname(resolve(path)), { recursive: true })
   let file = await open(path, "a+", 0o600)
   // A link stays one: what it leads to is what is replaced.
   const target = await realpath(path)
@@ -40,7 +44,6 @@ export const relayFile = async ({ linesMax = relayLinesDefault, path }: RelayFil
   let lines = linesOf(found) - (relayHeadOf(found).length > 0 ? 1 : 0)
   let bytes = found.length
   let isWhole = true
-  let last: Promise<unknown> = Promise.resolve()
 
   const trim = async (): Promise<void> => {
     const old = await whole(file)
@@ -66,26 +69,38 @@ export const relayFile = async ({ linesMax = relayLinesDefault, path }: RelayFil
     bytes = body.length - from
   }
 
-  // Trimmed before it grows: what cannot be trimmed takes no more lines, and what was refused was not written.
-  const write = async (added: ReadonlyArray<string>): Promise<void> => {
-    if (linesMax > 0 && (lines >= 2 * linesMax || bytes >= relayBytesMax)) await trim()
-    const text = `${isWhole ? "" : "\n"}${added.map((line) => `${line}\n`).join("")}`
-    isWhole = false
-    await file.appendFile(text)
-    isWhole = true
-    lines += added.length
-    bytes += Buffer.byteLength(text)
-  }
-
   return {
-    append: (added) => {
-      const written = last.then(() => write(added))
+    // Trimmed before it grows: what cannot be trimmed takes no more lines, and what was refused was not written.
+    append: async (added) => {
+      if (linesMax > 0 && (lines >= 2 * linesMax || bytes >= relayBytesMax)) await trim()
+      if (added.length === 0) return
+      const text = `${isWhole ? "" : "\n"}${added.map((line) => `${line}\n`).join("")}`
+      isWhole = false
+      await file.appendFile(text)
+      isWhole = true
+      lines += added.length
+      bytes += Buffer.byteLength(text)
+    },
+    close: () => file.close()
+  }
+}
+
+/** The file is opened with the first lines; none at all open it too. One that cannot be opened is tried again with the next ones. */
+export const relayFile = ({ linesMax = relayLinesDefault, path }: RelayFileOptions): RelaySink => {
+  let file: Opened | undefined
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    append: (lines) => {
+      const written = last.then(async () => {
+        file ??= await opened(path, linesMax)
+        await file.append(lines)
+      })
       last = written.catch(() => undefined)
       return written
     },
     close: async () => {
       await last
-      await file.close()
+      await file?.close()
     }
   }
 }

@@ -122,7 +122,7 @@ describe("the file of a relay", () => {
 
   it("[135] is trimmed by a rename, and cursors go on where they were", async () => {
     const path = join(folder, "deep", "relay.ndjson")
-    const sink = await relayFile({ path, linesMax: 5 })
+    const sink = relayFile({ path, linesMax: 5 })
     await sink.append(numbered(1, 3))
     const first = readOn(path, "")
     expect(first.objects).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
@@ -149,12 +149,12 @@ describe("the file of a relay", () => {
   it("[133] that another program began is gone on with, and the rest of a line that a crash left is ended", async () => {
     const path = join(folder, "relay.ndjson")
     writeFileSync(path, '{"n":1}\n{"n":2')
-    const sink = await relayFile({ path })
+    const sink = relayFile({ path })
     await sink.append(numbered(3, 1))
     await sink.close()
     expect(readOn(path, "0")).toMatchObject({ objects: [{ n: 1 }, { n: 3 }] })
     expect(readOn(path, "8").objects).toEqual([{ n: 3 }])
-    const again = await relayFile({ path, linesMax: 1 })
+    const again = relayFile({ path, linesMax: 1 })
     await again.append(numbered(4, 1))
     // Its old cursors have no generation, and are good for the trimmed file too.
     expect(readOn(path, "15")).toMatchObject({ objects: [{ n: 3 }, { n: 4 }], gap: false })
@@ -163,12 +163,12 @@ describe("the file of a relay", () => {
 
   it("[133] is begun anew with another generation: a cursor of the old one starts again", async () => {
     const path = join(folder, "relay.ndjson")
-    const sink = await relayFile({ path })
+    const sink = relayFile({ path })
     await sink.append(numbered(1, 2))
     await sink.close()
     const { cursor } = readOn(path, "")
     rmSync(path)
-    const next = await relayFile({ path })
+    const next = relayFile({ path })
     await next.append(numbered(7, 4))
     await next.close()
     expect(readOn(path, cursor)).toMatchObject({ gap: true, objects: [7, 8, 9, 10].map((n) => ({ n })) })
@@ -176,7 +176,7 @@ describe("the file of a relay", () => {
 
   it("takes no line that it could not keep within its bound, and none of it is written twice", async () => {
     const path = join(folder, "relay.ndjson")
-    const sink = await relayFile({ path, linesMax: 2 })
+    const sink = relayFile({ path, linesMax: 2 })
     await sink.append(numbered(1, 4))
     rmSync(folder, { recursive: true })
     await expect(sink.append(numbered(5, 1))).rejects.toThrow()

@@ -1,0 +1,77 @@
+// Relay: mirrors what everybody is told, claims, plan, chat and presence, line by line into a file that other programs follow.
+import { coordination, defineModule, type RelaySink, type System } from "aaax"
+import { encodeLite, encodeLossless, type Frame } from "./codec.ts"
+import { framesOf, makeRoster } from "./frames.ts"
+
+export { decode, encodeLite, encodeLossless, type Frame, type LiteLine, type LosslessLine } from "./codec.ts"
+export { isWanted, shown, type Wanted } from "./show.ts"
+
+export interface RelayOptions {
+  /** Where the lines go: `relayFile({ path })` of `aaax/kernel`, or what else takes lines. */
+  readonly sink: RelaySink
+  readonly id?: string
+  /** `lossless` (default) keeps every field; `lite` what people read, as the first generation of relays did. */
+  readonly form?: "lossless" | "lite"
+  /** What stands as `hub_id` in the lines. */
+  readonly hub?: string
+}
+
+const retryMillisFirst = 250
+const retryMillisMax = 30_000
+
+const pause = (millis: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener("abort", done)
+      resolve()
+    }
+    const timer = setTimeout(done, millis)
+    signal.addEventListener("abort", done)
+    if (signal.aborted) done()
+  })
+
+/**
+ * Every entry is one line, or two for a handoff. After a crash the last lines may come once more; none is left out that the
+ * channels still keep.
+ */
+export const relay = ({ form = "lossless", hub = "", id = "relay", sink }: RelayOptions): System => {
+  if (typeof sink?.append !== "function") throw new TypeError("a relay needs a sink: relay({ sink: relayFile({ path }) }), with relayFile of aaax/kernel")
+  const lineOf = (frame: Frame, at: number): string => JSON.stringify(form === "lite" ? encodeLite(frame, at) : encodeLossless(frame))
+  return defineModule({
+    id,
+    description: "mirrors what everybody is told to a file, line by line",
+    reads: { ledger: coordination.ledger, talk: coordination.talk, presence: coordination.presence },
+    run: async ({ log, reads, signal }) => {
+      const roster = makeRoster()
+      const mirror = async (events: ReadonlyArray<Parameters<typeof framesOf>[0]>): Promise<void> => {
+        const lines = events.flatMap((event) => framesOf(event, hub, roster).map((frame) => lineOf(frame, event.recordedAt)))
+        for (let millis = retryMillisFirst; lines.length > 0 && !signal.aborted; millis = Math.min(2 * millis, retryMillisMax)) {
+          try {
+            return await sink.append(lines)
+          } catch (error) {
+            log.error(`the relay takes no lines, tried again in ${millis} ms`, { reason: String(error) })
+            await pause(millis, signal)
+          }
+        }
+        // Not handled: it comes again.
+        if (lines.length > 0) throw new Error("the relay was stopped before its lines were taken")
+      }
+      const follow = async (channel: "ledger" | "talk"): Promise<void> => {
+        const { head } = await reads[channel].read({ limit: 1 })
+        for await (const events of reads[channel].batches({ from: channel, after: head, gap: "continue" })) await mirror(events)
+      }
+      /** Who was there before is not told again, but belongs to the roster. */
+      const followPresence = async (): Promise<void> => {
+        const { head } = await reads.presence.read({ limit: 1 })
+        for await (const events of reads.presence.batches({ from: "start", gap: "continue" })) {
+          for (const event of events) if (event.cursor <= head) roster.take(event)
+          await mirror(events.filter(({ cursor }) => cursor > head))
+        }
+      }
+      await Promise.all([follow("ledger"), follow("talk"), followPresence()])
+    }
+  })
+}
+
+export default relay
