@@ -21,7 +21,9 @@ export const mail = defineExecutor({
     // The key is the same for every attempt: a letter that was sent before a crash is not sent twice.
     if (!sent.has(key)) sent.set(key, `to ${target}: ${payload.subject}`)
     return { letters: sent.size, said: `logged in with ${password}` }
-  }
+  },
+  compensate: (_, { original }) => ({ recalled: sent.delete(original.key) }), // aaax gate compensate ID
+  compensateRecovery: "idempotent"
 })
 
 const clerk = defineModule({

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Client, ClientError } from "../../libos/http.ts"
 import type { BatchAnswer, GateStory, StandingPreview, StandingTerms } from "../../protocol/approval.ts"
+import { EffectFailed } from "../../protocol/errors.ts"
 import type { GateView } from "../../protocol/view.ts"
 import { type Called, show, spanOf } from "../called.ts"
 import { jsonOf } from "../data.ts"
@@ -146,6 +147,15 @@ export const edit = Effect.fnUntraced(function*(called: Called, given: string, f
   yield* answered(called, warrant, "edited and approved")
 })
 
+/** How long the command stays for what becomes of it, and how often it looks. */
+const outcomeMillis = 10_000
+const lookMillis = 50
+
+const ended = (client: Client, warrant: GateView, waited = 0): Effect.Effect<GateView, ClientError> =>
+  warrant.state !== "started" || waited >= outcomeMillis
+    ? Effect.succeed(warrant)
+    : Effect.flatMap(Effect.delay(client.call("warrant", { id: warrant.id }), lookMillis), (next) => ended(client, next, waited + lookMillis))
+
 /** Closed ones are not listed: the id is taken as it is. */
 export const compensate = Effect.fnUntraced(function*(
   called: Called, given: string, flags: ProofFlags & { readonly reason: string }
@@ -153,8 +163,11 @@ export const compensate = Effect.fnUntraced(function*(
   const client = yield* connect(called.directory)
   const { id } = yield* client.call("warrant", { id: given })
   const { reason, ...proof } = flags
-  const back = yield* proved(proof, (shown) => client.call("compensate", { id, payload: { reason, ...shown } }))
-  yield* show(called, back, () => [`${back.id} takes back ${id}: ${back.state}; what became of it: aaax gate show ${id}`])
+  const back = yield* ended(client, yield* proved(proof, (shown) => client.call("compensate", { id, payload: { reason, ...shown } })))
+  yield* show(called, back, () => [
+    back.state === "started" ? `${back.id} takes back ${id}; what became of it: aaax gate show ${id}` : `${back.id} takes back ${id}: ${back.state}`
+  ])
+  if (back.state === "failed" || back.state === "unknown") return yield* new EffectFailed({ request: back.id, outcome: back.state, reason: plain(back.reason) })
 })
 
 export const reconcile = Effect.fnUntraced(function*(

@@ -207,6 +207,9 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
   const approve: Gate["approve"] = Effect.fnUntraced(function*(given, by, { digest, outside, reason = "", standing } = {}) {
     const id = whole(given)
     const waiting = open(id, by, digest)
+    const { frozen } = journal.state()
+    // A code is good once: it is not used up by what cannot be.
+    if (waiting !== undefined && frozen !== null) return yield* new WarrantConflict({ warrant: id, reason: `nothing starts while the kernel is frozen by ${frozen.by}` })
     if (waiting !== undefined) {
       const terms = standing === undefined ? "" : `, and more like it ${standing.target === undefined ? "with exactly these arguments" : `on ${visible(standing.target)}`} for ${Math.ceil(standing.millis / 60_000)} min${standing.uses === undefined ? "" : `, at most ${standing.uses} times`}`
       const { tooMany } = yield* proof.check({
@@ -322,19 +325,20 @@ export const make = ({ artifact, canonical, compensation, journal, now, proof, r
       Effect.suspend(() => submitted(whole(id), by, "reconcile", decideReconcile(whole(id), by, outcome, reason, isServed))),
     compensate: (id, by, reason, { outside } = {}) =>
       compensation.on(id, Effect.fnUntraced(function*(done): Effect.fn.Return<GateView, AnswerError> {
-        if (done !== undefined) {
-          const { executor, risk, system, target } = done.warrant
-          const { tooMany } = yield* proof.check({
-            warrants: [{ id, risk }], subject: canonical({ by, compensates: id }),
-            says: `takes back what ${visible(system, 80)} did with ${visible(executor, 80)} on ${visible(target)} (${risk})`
-          }, outside)
-          if (tooMany.length > 0) return yield* new Denied({ system: by, operation: "take back", target: id, reason: "there were too many wrong codes or passphrases" })
-        }
-        const own = `back-${crypto.randomUUID()}`
-        const { answer } = yield* journal.submit(decideCompensate(rules, done, own, by, reason))
-        if (answer.ok) return yield* viewOf(own)
         if (done === undefined) return yield* new WarrantNotFound({ warrant: id })
-        return yield* new WarrantConflict({ warrant: id, reason: answer.reason })
+        const own = `back-${crypto.randomUUID()}`
+        const back = decideCompensate(rules, done, own, by, reason)
+        // Nothing has to be proved for what would not be done.
+        const first = back(journal.state(), now()).answer
+        if (!first.ok) return yield* new WarrantConflict({ warrant: id, reason: first.reason })
+        const { executor, risk, system, target } = done.warrant
+        const { tooMany } = yield* proof.check({
+          warrants: [{ id, risk }], subject: canonical({ by, compensates: id }),
+          says: `takes back what ${visible(system, 80)} did with ${visible(executor, 80)} on ${visible(target)} (${risk})`
+        }, outside)
+        if (tooMany.length > 0) return yield* new Denied({ system: by, operation: "take back", target: id, reason: "there were too many wrong codes or passphrases" })
+        const { answer } = yield* journal.submit(back)
+        return answer.ok ? yield* viewOf(own) : yield* new WarrantConflict({ warrant: id, reason: answer.reason })
       })),
     why: makeWhy({ journal, store })
   }

@@ -4,12 +4,12 @@
 // Risk is medium: it changes only what is below folders that the operator declared, but what it replaces is gone.
 import { hash } from "node:crypto"
 import { constants, type Stats } from "node:fs"
-import { lstat, mkdir, open, rename, rmdir, unlink, type FileHandle } from "node:fs/promises"
+import { lstat, mkdir, open, realpath, rename, rmdir, unlink, type FileHandle } from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { reported, type Call, type CallPowers, type EffectResult, type Executor, type ExecutorFailure } from "../../protocol/executor.ts"
 import { writeBytesMax } from "../limits.ts"
-import { codeOf, hasHandlePaths, makeSteps, openRoot, type Folder, type Steps } from "./confined.ts"
+import { codeOf, hasHandlePaths, makeSteps, openRoot, placeNow, type Folder, type Steps } from "./confined.ts"
 import { keepBefore, restore } from "./fs-undo.ts"
 import { asked, NotDone, payloadRefusal, stoppable } from "./executor.ts"
 import { makePathLock } from "./path-lock.ts"
@@ -74,11 +74,12 @@ export const executor = (options: WriteOptions): Executor => {
 
   return {
     name: "fs.write",
-    description: `Writes a file below ${options.roots.join(", ")}, whole or not at all. Payload: {content, encoding?}.`,
+    description: `Writes a file below ${options.roots.join(", ")}, whole or not at all. Target: a path below ${options.roots.length > 1 ? "the first one" : "it"}${options.roots.length > 1 ? ", or FOLDER:PATH" : ""}. Payload: {content, encoding?}.`,
     risk: "medium",
     recovery: "queryable",
     payload: schema,
     check,
+    changes: (call) => stoppable(() => changed(placeOf(call.target))),
     perform: (call, powers) => alone(call, (place, bytes, signal) => write(steps, place, call, bytes, signal, powers)),
     status: (call) => alone(call, (place, bytes, signal) => find(steps, place, call, bytes, signal)),
     compensate: (call, { original, undo }, powers) =>
@@ -98,6 +99,15 @@ const proceed = (signal: AbortSignal): void => {
 
 const ignore = (): undefined => undefined
 
+/** Links below the root are not followed, so that only the root has another place than it says. */
+const changed = async (place: Place | string): Promise<ReadonlyArray<string>> => {
+  if (typeof place === "string") throw new NotDone(place)
+  const root = await realpath(place.root).catch((error: unknown) => {
+    throw new NotDone(reasonOf(error))
+  })
+  return [[root === "/" ? "" : root, ...place.parents, place.name].join("/")]
+}
+
 /** Everything up to the rename can be taken back and is; the rename is the effect. */
 const write = async (
   steps: Steps, place: Place, call: Call, bytes: Buffer, signal: AbortSignal, powers: CallPowers | undefined
@@ -110,7 +120,10 @@ const write = async (
     const [from, to] = [await steps.at(folder, temporary(call)), await steps.at(folder, place.name)]
     const before = powers === undefined ? undefined : await keepBefore(to, powers)
     // The lock of this path is ours: who holds the fence now holds it when the file changes.
-    if (powers !== undefined) await asked(powers.stillHolds)
+    if (powers !== undefined) {
+      await asked(powers.stillHolds)
+      await asked(powers.mayChange([`${await placeNow(folder)}/${place.name}`]))
+    }
     proceed(signal)
     await rename(from, to).catch((error: unknown) => {
       // An input/output error leaves open what the disk holds: a defect, and not to be taken back.

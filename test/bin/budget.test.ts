@@ -16,6 +16,7 @@ import { runIn, type Running } from "../kit/running.ts"
 const directory = mkdtempSync(join(tmpdir(), "aaax-budget-"))
 const back: Array<unknown> = []
 /** As an author writes one. */
+let attempts = 0
 const translate = defineExecutor({
   name: "translate", risk: "low", recovery: "none", labels: ["untrusted.web"], external: true,
   cost: ({ payload }) => ({ tokens: (payload as { readonly text: string }).text.length }),
@@ -25,6 +26,7 @@ const translate = defineExecutor({
     return reported({ result: { text }, spent: { tokens: 3 }, undo: { length: text.length } })
   },
   compensate: (_, { original, undo }) => {
+    if (++attempts === 1) throw new NotDone({ reason: "not yet" })
     back.push([original.payload, undo])
     return "gone"
   }
@@ -72,7 +74,10 @@ describe("aaax budget", () => {
     expect(await budget("show", "*")).toMatchObject({ spent: { tokens: 3 } })
     expect(await act("eight888")).toMatchObject({ kind: "action_denied", payload: { reason: expect.stringContaining("limit 10, spent 3, reserved 0, asked 8; ask the operator for more: aaax budget set '*' --tokens N") } })
     const id = done.correlationId ?? ""
-    expect((await cli("gate", "compensate", id, "--reason", "a mistake")).stdout).toContain(`takes back ${id}`)
+    // Its first attempt fails, and says so.
+    const failed = await cli("gate", "compensate", id)
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining("not yet") })
+    expect((await cli("gate", "compensate", id, "--reason", "a mistake")).stdout).toMatch(new RegExp(`takes back ${id}: succeeded\n$`, "u"))
     await run(awaitReply(port, id, "action_compensated"))
     expect(back).toEqual([[{ text: "seven77" }, { length: 7 }]])
     expect((await cli("gate", "show", id)).stdout).toContain("compensated")

@@ -106,6 +106,25 @@ describe("an approval from outside the kernel's process", () => {
       expect(yield* client.call("approve", { id: two, payload: { code: yield* codeFor(two) } })).toMatchObject({ approvedBy: "operator" })
     }))
 
+  effect("asks for no code for what would not be done: while the kernel is frozen, or to take back what cannot be", () =>
+    Effect.gen(function*() {
+      const { kernel, park, shown, port } = yield* parking()
+      const client = yield* over(kernel)
+      const id = yield* park()
+      yield* client.call("freeze", { payload: { reason: "incident" } })
+      expect(yield* Effect.flip(client.call("approve", { id, payload: {} }))).toMatchObject({ _tag: "WarrantConflict", reason: expect.stringContaining("frozen") })
+      expect(shown).toEqual([])
+      yield* Effect.ignore(client.call("thaw", { payload: {} }))
+      yield* client.call("thaw", { payload: { code: codeIn(shown.at(-1)) } })
+      kernel.time.advance(10_000)
+      yield* Effect.ignore(client.call("approve", { id, payload: {} }))
+      yield* client.call("approve", { id, payload: { code: codeIn(shown.at(-1)) } })
+      yield* awaitReply(port, id, "action_completed")
+      const before = shown.length
+      expect(yield* Effect.flip(client.call("compensate", { id, payload: {} }))).toMatchObject({ _tag: "WarrantConflict", reason: "launch cannot take back what it did" })
+      expect(shown).toHaveLength(before)
+    }))
+
   effect("takes a code once", () =>
     Effect.gen(function*() {
       const { kernel, park, shown } = yield* parking({ quorum: { irreversible: 2 } })
