@@ -44,6 +44,7 @@ import * as Journal_ from "./authority/journal.ts"
 import type { Journal } from "./authority/journal.ts"
 import type { CheckpointPace, CheckpointPlace } from "./authority/evidence/place.ts"
 import { oldestOpenRequest } from "./authority/state/warrants.ts"
+import * as Scopes from "./authority/scopes.ts"
 import * as Projections from "./authority/projections.ts"
 import * as Warrants from "./authority/warrants.ts"
 import * as Channels from "./channel/channels.ts"
@@ -212,6 +213,8 @@ export interface Powers {
   /** The private key that signs tokens for grants, by how many there were. Absent: one that dies with the kernel. */
   readonly capabilityKey?: (generation: number) => Effect.Effect<SigningKey, StoreUnavailable>
   readonly readingPower: (root: string) => Effect.Effect<ReadingPower, ReadFailure>
+  /** Where paths really lie, for claims of files. Absent: they are what they say. */
+  readonly place?: Scopes.PlacePower
   /** Values of the config's secrets, for executors and for striking them out. Absent: there are none. */
   readonly secrets?: Warrants.ExecutorSecrets
   /** Shows a line to whoever sits in front of the kernel, and to nobody else; absent: it has no terminal. */
@@ -315,7 +318,8 @@ export const make = Effect.fnUntraced(function*(
     ...(options.quorum === undefined ? {} : { quorum: options.quorum })
   }
   const entered = options.entered ?? (() => {})
-  const warrants = yield* Warrants.make({ journal, channels, executor: registry.get, digestOf, entered, circuits, now: clock.now, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
+  const scopes = Scopes.make({ channels, directory: options.directory, place: powers.place, now: clock.now })
+  const warrants = yield* Warrants.make({ scopes, journal, channels, executor: registry.get, digestOf, entered, circuits, now: clock.now, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
   const projections = yield* Projections.make({ journal, channels, payloadOf: warrants.payloadOf })
   const pending = makePendingRequests()
   const clash = registry.register(kernelSystem, [Declassify.executor(kept, store)]) ?? registry.register(kernelSystem, options.executors)

@@ -29,6 +29,11 @@ export interface CallContext {
   readonly secret: (name: string) => Promise<string>
   /** Rejects once the fence that the request named has moved on: for right before the effect. */
   readonly stillHolds: () => Promise<void>
+  /**
+   * Rejects when one of these absolute paths, links resolved, is in what another system has claimed; one that ends with `/`
+   * stands for everything below it. For right before it is changed.
+   */
+  readonly mayChange: (paths: ReadonlyArray<string>) => Promise<void>
   /** Whether the requester's grant covers this target too. */
   readonly covers: (target: string) => boolean
   /** Keeps bytes that are too many for a result, as an artifact. */
@@ -92,6 +97,7 @@ const contextOf = (signal: AbortSignal, powers: CallPowers | undefined): CallCon
   signal,
   secret: (name) => used(powers?.secret(name) ?? Effect.fail({ reason: `there is no secret ${name} here` })),
   stillHolds: () => used(powers?.stillHolds ?? Effect.void),
+  mayChange: (paths) => used(powers?.mayChange(paths) ?? Effect.void),
   covers: (target) => powers?.covers(target) ?? false,
   keep: (bytes, mediaType) => used(powers?.keep(bytes, mediaType) ?? Effect.fail({ reason: "nothing can be kept here" }))
 })

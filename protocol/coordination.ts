@@ -16,6 +16,12 @@ export const presence: ChannelId = "coordination.presence"
 /** The live scope of each claimed task, by task: what executors hold writes against. */
 export const epochs: ChannelId = "coordination.epochs"
 
+/**
+ * What the kernel is changing files for right now: a coordinator that provides this channel (delivery latest, in memory) is told
+ * here, and says of no scope that it is granted while somebody else's call under way touches it.
+ */
+export const underWay: ChannelId = "coordination.under-way"
+
 /** What a seat that takes part is wired to. */
 export const seatWrites: ReadonlyArray<ChannelId> = [requests]
 export const seatReads: ReadonlyArray<ChannelId> = [replies, ledger, talk, presence]
@@ -333,11 +339,12 @@ export interface Applied {
 }
 
 export interface TalkEntries {
-  readonly chat: { readonly chat: Chat }
+  /** `to`: the seats that it was directed at, as they were known then. */
+  readonly chat: { readonly chat: Chat; readonly to?: ReadonlyArray<string> }
   readonly progress: { readonly note: Note; readonly applied?: Applied }
   readonly offered: { readonly offer: Offer; readonly applied?: Applied }
-  /** One seat's state of the messages up to or of one number. */
-  readonly acknowledged: { readonly seat: string; readonly message: number; readonly state: Delivery }
+  /** One seat's state of one message, or of all up to it (`mark`: its inbox was handed out so far). */
+  readonly acknowledged: { readonly seat: string; readonly message: number; readonly state: Delivery; readonly mark?: boolean }
 }
 
 export interface PresenceEntries {
@@ -365,3 +372,32 @@ export type Notice =
   | { readonly notice: "receipt"; readonly receipt: Receipt }
   /** It owns live claims or tasks, and nobody has read for it since. */
   | { readonly notice: "silent"; readonly since: number; readonly claims: ReadonlyArray<string> }
+
+/**
+ * The newest event of `underWay`: every call that changes files, from before its last look at the claims until it has ended.
+ * Sent by the kernel, with one subject, so that the newest event is the whole list.
+ */
+export interface UnderWay {
+  readonly calls: ReadonlyArray<{
+    readonly warrant: string
+    readonly system: string
+    /** Real and absolute; one that ends with `/` stands for everything below it. */
+    readonly paths: ReadonlyArray<string>
+    /** The claim that its request named as a fence. */
+    readonly task?: string
+    readonly epoch?: number
+  }>
+}
+
+/** Why an executor left files as they were: beside the reason of a failed action, for programs. */
+export interface ScopeRefusal {
+  /** `UNAVAILABLE`: who claims what cannot be told. */
+  readonly code: Extract<RefusalCode, "SCOPE_CONFLICT" | "EPOCH_STALE" | "UNAVAILABLE">
+  readonly path?: string
+  readonly task?: string
+  readonly owner?: string
+  readonly epoch?: number
+  readonly expiresAt?: number
+  /** What to do to be let through. */
+  readonly how: string
+}

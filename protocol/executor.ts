@@ -41,6 +41,11 @@ export interface CallPowers {
    * the lock of what it changes: between that and the first check somebody else may have taken over.
    */
   readonly stillHolds: Effect.Effect<void, ExecutorFailure>
+  /**
+   * Fails when one of these absolute real paths is in what another system has claimed; one that ends with `/` stands for
+   * everything below it. Like `stillHolds` for right before the effect, under the lock of what it changes.
+   */
+  readonly mayChange: (paths: ReadonlyArray<string>) => Effect.Effect<void, ExecutorFailure>
   /** Whether the requester's grant covers this target too. What leads elsewhere, as a redirect does, asks before it follows. */
   readonly covers: (target: string) => boolean
   /** The value of a secret that config binds to this executor. It is struck out of whatever the call gives back. */
@@ -113,6 +118,11 @@ export interface Executor {
    * stop the effect. The kernel always hands its powers over; who calls it by hand may have none.
    */
   readonly perform: (call: Call, powers?: CallPowers) => Effect.Effect<EffectResult, ExecutorFailure>
+  /**
+   * The files that a call would change, by their absolute real paths, folders with `/` at the end: what is claimed by others is
+   * refused before it is called. Absent: none. Who changes files asks `mayChange` all the same, when it knows for good which.
+   */
+  readonly changes?: (call: Call) => Effect.Effect<ReadonlyArray<string>, ExecutorFailure>
   /** For `queryable`: whether the effect of this call is there. `undefined`: it is not. */
   readonly status?: (call: Call, powers?: CallPowers) => Effect.Effect<EffectResult | undefined, ExecutorFailure>
   /**

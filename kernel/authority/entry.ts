@@ -7,6 +7,7 @@ import type { Standing } from "../../protocol/approval.ts"
 import type { Asks } from "../../protocol/asks.ts"
 import type { Access, Decision, Grant, Risk } from "../../protocol/authority.ts"
 import type { Cost, Limits } from "../../protocol/budget.ts"
+import type { ScopeRefusal } from "../../protocol/coordination.ts"
 import type { Event } from "../../protocol/event.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { ChannelId, Cursor, SystemId } from "../../protocol/names.ts"
@@ -252,6 +253,8 @@ export interface WarrantFinished extends Traced {
   readonly labels?: ReadonlyArray<string>
   /** What its executor needs to take it back; the requester is not told. */
   readonly undo?: unknown
+  /** Set when files were left as they were because of a claim. */
+  readonly scope?: ScopeRefusal
 }
 /** An account of the systems that a glob names. */
 export interface BudgetSet {

@@ -80,12 +80,14 @@ export const projected = (entry: Entry, payload: unknown): ReadonlyArray<Project
         approval("approval.expired", entry.warrant, { id: entry.warrant })
       ]
     case "warrant.finished": {
-      const { executor, outcome, reason, result, resultArtifact, warrant } = entry
+      const { executor, outcome, reason, result, resultArtifact, scope, warrant } = entry
       if (outcome === "succeeded") {
         const artifact = resultArtifact === null ? {} : { result_artifact: resultArtifact }
         return [reply(entry, replyKinds.completed, { request_id: warrant, executor, result: result ?? null, ...artifact })]
       }
-      return [reply(entry, outcome === "failed" ? replyKinds.failed : replyKinds.unknown, { request_id: warrant, executor, reason })]
+      return [reply(entry, outcome === "failed" ? replyKinds.failed : replyKinds.unknown, {
+        request_id: warrant, executor, reason, ...(scope === undefined ? {} : { scope })
+      })]
     }
     case "warrant.compensated":
       return entry.outcome === "succeeded"

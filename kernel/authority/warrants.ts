@@ -9,6 +9,7 @@ import * as HashMap from "effect/HashMap"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { ActionRequest, Fence } from "../../protocol/authority.ts"
+import { epochs } from "../../protocol/coordination.ts"
 import { reportOf, type Call, type CallPowers, type Compensated, type Executor, type ExecutorFailure } from "../../protocol/executor.ts"
 import { kernelSystem } from "../../protocol/names.ts"
 import type { SecretView } from "../../protocol/view.ts"
@@ -24,6 +25,7 @@ import { decideFinish, decideRestart, type Finish } from "./decide/warrant.ts"
 import { sameTrace } from "./entry.ts"
 import type { Placed } from "./state/state.ts"
 import { makeProgress } from "./progress.ts"
+import { unavailable, type Barred, type Scopes } from "./scopes.ts"
 import { lookup } from "./state/state.ts"
 import type { Journal } from "./journal.ts"
 import { allows } from "./verify.ts"
@@ -37,6 +39,8 @@ export interface WarrantsOptions {
   readonly entered: (system: string) => void
   /** Kernel time in Unix milliseconds. */
   readonly now?: () => number
+  /** What others have claimed, for executors that change files; without it nobody claims anything. */
+  readonly scopes?: Scopes
   /** What could not be reached several times in a row; default: its own. */
   readonly circuits?: Circuits
   /** Values that config names; without it there are none. */
@@ -70,8 +74,33 @@ const labelsIn = (labels: ReadonlyArray<unknown>): ReadonlyArray<string> =>
 
 const movedOn = ({ channel, epoch, key }: Fence): string => `the fence ${channel}/${key} has moved on from epoch ${epoch}`
 
+/** It never came to a call. */
+const failedFor = ({ reason, scope }: Barred): Finish => ({ ...failed(reason), scope })
+
+/** The newest word on a key is of this epoch; of a claim: it has not ended either. */
+const isAt = (fence: Fence, newest: unknown, now: number): boolean => {
+  if (typeof newest !== "object" || newest === null) return false
+  // Members are compared and not used.
+  const { ended, epoch, expiresAt } = newest as Readonly<Record<string, unknown>>
+  return epoch === fence.epoch && (fence.channel !== epochs || (ended !== true && Number(expiresAt) > now))
+}
+
+const staleOf = (fence: Fence): Barred => ({
+  reason: movedOn(fence),
+  scope: {
+    code: "EPOCH_STALE", task: fence.key, epoch: fence.epoch,
+    how: fence.channel === epochs ? "claim it again, and ask under the epoch of that" : "ask under its newest epoch"
+  }
+})
+
 /** The grant that it was started under, and those above: the end of one of them is the end of all below. */
 const grantsOf = ({ chain = [], grant }: Warrant): ReadonlyArray<string> => (grant === null ? chain : [grant, ...chain])
+
+/** A typed failure's own words, or whatever was thrown. */
+const reasonIn = (cause: Cause.Cause<ExecutorFailure>): unknown => {
+  const thrown = Cause.squash(cause)
+  return typeof thrown === "object" && thrown !== null && "reason" in thrown ? thrown.reason : thrown
+}
 
 const requestOf = (payload: unknown): Partial<ActionRequest> =>
   typeof payload === "object" && payload !== null ? (payload as Partial<ActionRequest>) : {}
@@ -115,13 +144,31 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   /** What others threw or failed with, without secrets: struck out before it is cut short, so that no part of one is left. */
   const told = (thrown: unknown): string => inWords(thrown, struck)
 
+  /** Nothing for a call where nobody claims anything. */
+  const entered = (warrant: Warrant, fence: Fence | undefined, paths: ReadonlyArray<string>): Effect.Effect<Barred | undefined> =>
+    options.scopes === undefined || options.scopes.isIdle()
+      ? Effect.succeed(undefined)
+      : Effect.catchDefect(options.scopes.enter({ warrant: warrant.id, system: warrant.system, paths, fence }), (defect) => Effect.succeed(unavailable(told(defect))))
+
   const progressOf = makeProgress(channels, options.secrets?.redaction)
-  const powersOf = (warrant: Warrant, fence: Fence | undefined, stop?: Deferred.Deferred<never, string>): CallPowers => ({
+  const powersOf = (
+    warrant: Warrant, fence: Fence | undefined, stop?: Deferred.Deferred<never, string>, barred: (by: Barred) => void = () => {}
+  ): CallPowers => ({
     stillHolds: Effect.suspend(() => {
       if (stop !== undefined && Deferred.isDoneUnsafe(stop)) return Effect.fail({ reason: "its capability was revoked before it began" })
       if (fence === undefined) return Effect.void
-      return Effect.flatMap(holds(fence), (isHeld) => (isHeld ? Effect.void : Effect.fail({ reason: movedOn(fence) })))
+      return Effect.flatMap(holds(fence), (isHeld) => {
+        if (isHeld) return Effect.void
+        barred(staleOf(fence))
+        return Effect.fail({ reason: movedOn(fence) })
+      })
     }),
+    mayChange: (paths) =>
+      Effect.flatMap(entered(warrant, fence, paths), (by) => {
+        if (by === undefined) return Effect.void
+        barred(by)
+        return Effect.fail({ reason: by.reason })
+      }),
     covers: (target) =>
       allows(journal.state(), {
         token: warrant.grant ?? "", holder: warrant.system, resource: warrant.executor, access: "execute", action: warrant.action, target,
@@ -156,6 +203,13 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   const artifactJson = (digest: string): Effect.Effect<unknown, unknown> =>
     Effect.map(channels.store.getArtifact(digest), (bytes): unknown => JSON.parse(new TextDecoder().decode(bytes)))
 
+  /** What a call would change, or why that cannot be told. */
+  const changesOf = (executor: Executor, call: Call): Effect.Effect<ReadonlyArray<string> | string> =>
+    executor.changes === undefined || options.scopes === undefined || options.scopes.isIdle()
+      ? Effect.succeed([])
+      : Effect.map(Effect.exit(contained(() => executor.changes?.(call) ?? Effect.succeed([]))), (exit) =>
+          Exit.isSuccess(exit) ? exit.value : `what it would change cannot be told: ${told(reasonIn(exit.cause))}`)
+
   /** The call as its warrant says: the effect itself, or taking one back. */
   const called = (executor: Executor, warrant: Warrant, call: Call, powers: CallPowers): Effect.Effect<unknown, ExecutorFailure> =>
     warrant.compensates === undefined
@@ -170,8 +224,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   const holds = (fence: Fence): Effect.Effect<boolean> =>
     channels.read(kernelSystem, fence.channel, { filter: { subject: fence.key } }).pipe(
       Effect.map((page) => {
-        const newest = page.events.at(-1)?.payload
-        return typeof newest === "object" && newest !== null && (newest as Readonly<Record<string, unknown>>)["epoch"] === fence.epoch
+        return isAt(fence, page.events.at(-1)?.payload, now())
       }),
       Effect.orElseSucceed(() => false)
     )
@@ -241,8 +294,14 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const payload = yield* payloadOf(warrant)
     if (payload === undefined || !isIntact(warrant, payload)) return failed("the arguments are not those that were decided on")
     const fence = yield* fenceOf(warrant)
-    if (fence !== undefined && !(yield* holds(fence))) return failed(movedOn(fence))
+    if (fence !== undefined && !(yield* holds(fence))) return failedFor(staleOf(fence))
     const call = callOf(warrant, payload)
+    // What is taken back says itself what it changes: its target is that of another call.
+    const declared = warrant.compensates !== undefined ? undefined : yield* changesOf(executor, call)
+    if (typeof declared === "string") return failed(told(declared))
+    const isClaimed = (declared !== undefined && declared.length > 0) || fence?.channel === epochs
+    const already = isClaimed ? yield* entered(warrant, fence, declared ?? []) : undefined
+    if (already !== undefined) return failedFor(already)
     if (Deferred.isDoneUnsafe(stop)) return failed("its capability was revoked before it began")
     const circuit = circuitFor(executor, call)
     const isOpen = circuits.refusal(circuit, now())
@@ -250,10 +309,13 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const millis = executor.timeoutMillis ?? executorMillisDefault
     const began = performance.now()
     const taken = (): number => Math.ceil(performance.now() - began)
+    let barred: Barred | undefined
     // A typed failure is the executor's word that nothing happened; every other end leaves the question open.
     const exit = yield* contained(() => {
       options.entered(`executor ${warrant.executor}`)
-      return called(executor, warrant, call, powersOf(warrant, fence, stop))
+      return called(executor, warrant, call, powersOf(warrant, fence, stop, (by) => {
+        barred = by
+      }))
     }).pipe(
       Effect.map((result) => ({ tag: "done", result }) as const),
       Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: told(failure?.reason), spent: failure?.spent, isReached: failure?.unavailable !== true } as const)),
@@ -270,7 +332,10 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     if (exit.value.tag === "done") return yield* succeeded(executor, exit.value.result, taken())
     // It was called: what it does not say that it cost is charged as declared.
     return exit.value.tag === "failed"
-      ? { ...failed(exit.value.reason), isFree: false, spent: exit.value.spent, millis: taken() }
+      ? {
+          ...failed(exit.value.reason), isFree: false, spent: exit.value.spent, millis: taken(),
+          ...(barred?.reason === exit.value.reason ? { scope: barred.scope } : {})
+        }
       : yield* askedWhat(executor, warrant, call, exit.value.reason)
   })
 
@@ -287,7 +352,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     dispatched.set(warrant.id, call)
     run(
       warrant.id,
-      places.withPermit(perform(warrant, call.stop)).pipe(
+      places.withPermit(perform(warrant, call.stop).pipe(Effect.ensuring(options.scopes?.leave(warrant.id) ?? Effect.void))).pipe(
         Effect.ensuring(Effect.sync(() => dispatched.get(warrant.id) === call && dispatched.delete(warrant.id))),
         Effect.flatMap((finish) => finished(warrant, finish))
       )

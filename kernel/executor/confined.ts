@@ -4,7 +4,7 @@
 // wherever that folder has been moved to meanwhile. Elsewhere the path is used, and the folder found again under it
 // before each use; there, someone with write access to the root could still win a race that is a few microseconds long.
 import { constants, existsSync } from "node:fs"
-import { lstat, open, realpath, type FileHandle } from "node:fs/promises"
+import { lstat, open, readlink, realpath, type FileHandle } from "node:fs/promises"
 import { NotDone } from "./executor.ts"
 
 export interface Folder {
@@ -29,6 +29,10 @@ export const openRoot = async (root: string): Promise<Folder> => {
   const real = await realpath(root)
   return openFolder(real, real)
 }
+
+/** Where the folder lies now, wherever it has been moved to meanwhile. */
+export const placeNow = (folder: Folder): Promise<string> =>
+  hasHandlePaths ? readlink(`/proc/self/fd/${folder.handle.fd}`) : realpath(folder.path)
 
 /** Gives entries of open folders a path that can be handed to the file system. */
 export interface Steps {

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import * as Result from "effect/Result"
 import type { Call, CallPowers } from "../../protocol/executor.ts"
 import { writeUndoBytesMax } from "../limits.ts"
-import { codeOf, openRoot, type Folder, type Steps } from "./confined.ts"
+import { codeOf, openRoot, placeNow, type Folder, type Steps } from "./confined.ts"
 import { asked, NotDone } from "./executor.ts"
 import { reasonOf, type Place } from "./place.ts"
 
@@ -90,7 +90,10 @@ export const restore = async (
     if (now?.bytes?.equals(bytes) !== true) throw new NotDone(`${call.target} is not what was written there any more; somebody has changed it since`)
     const from = await steps.at(folder, name)
     if (content !== undefined && before.was === "kept") await put(from, content, before.mode)
-    if (powers !== undefined) await asked(powers.stillHolds)
+    if (powers !== undefined) {
+      await asked(powers.stillHolds)
+      await asked(powers.mayChange([`${await placeNow(folder)}/${place.name}`]))
+    }
     if (signal.aborted) throw new NotDone("it was stopped")
     changed = true
     if (content === undefined) await gone(folder, path)

@@ -4,7 +4,7 @@
 // irreversible. A commit carries the name of its warrant in its message, so that after a crash it is found again; branches,
 // worktrees and pushes are found by what they are. Pushes go to the addresses that config names, never to what the
 // repository calls a remote.
-import { mkdir } from "node:fs/promises"
+import { lstat, mkdir, realpath } from "node:fs/promises"
 import { basename, isAbsolute, join } from "node:path"
 import { ConfigInvalid, type ConfigIssue } from "../../protocol/errors.ts"
 import { reported, type Call, type CallPowers, type Executor } from "../../protocol/executor.ts"
@@ -238,6 +238,27 @@ export const executor = (options: GitOptions): Executor => {
     }
   }
 
+  /** The files and folders that are about to be another version, or there, or gone. A branch and a push change none. */
+  const changed = async (place: Place, payload: Payload): Promise<ReadonlyArray<string>> => {
+    const { path, worktrees = "" } = place.repository
+    switch (payload.op) {
+      case "commit": {
+        const { workTree } = await checkoutOf(path, place.worktree, place.repository.worktrees)
+        return Promise.all(payload.paths.map(async (one) => {
+          const path = join(workTree, one)
+          // One that is gone may have been a folder.
+          return (await lstat(path).catch(() => undefined))?.isDirectory() === false ? path : `${path}/`
+        }))
+      }
+      case "worktree.add":
+      case "worktree.remove":
+        // The folder for worktrees may not be there yet: then its own name is where it will be.
+        return [`${join(await realpath(worktrees).catch(() => worktrees), place.worktree ?? "")}/`]
+      default:
+        return []
+    }
+  }
+
   const withLabels = (place: Place, result: unknown): unknown => {
     const { labels = [] } = place.repository
     return labels.length === 0 ? result : reported({ result, labels })
@@ -261,6 +282,11 @@ export const executor = (options: GitOptions): Executor => {
     timeoutMillis: 3 * gitMillisMax,
     payload: schema,
     check,
+    changes: (call) =>
+      stoppable(async () => {
+        const { payload, place } = begun(call)
+        return changed(place, payload)
+      }),
     perform: (call, powers) => {
       const body = async (signal: AbortSignal): Promise<unknown> => {
         const { payload, place } = begun(call)
@@ -270,7 +296,11 @@ export const executor = (options: GitOptions): Executor => {
           throw new NotDone(payload.op === "worktree.remove" ? "there is no such worktree" : "it is there already")
         }
         // The lock of this repository is ours: who holds the fence now holds it when it changes.
-        if (powers !== undefined) await asked(powers.stillHolds)
+        if (powers !== undefined) {
+          await asked(powers.stillHolds)
+          const paths = await changed(place, payload)
+          if (paths.length > 0) await asked(powers.mayChange(paths))
+        }
         if (signal.aborted) throw new NotDone("it was stopped")
         await change(run, place, payload, call)
         const result = payload.op === "push" ? { remote: payload.remote, branch: payload.branch, commit: payload.commit } : await found(run, place, payload, call)

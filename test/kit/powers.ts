@@ -8,6 +8,7 @@ export const powers = (more: Partial<CallPowers> = {}): { readonly powers: CallP
     kept,
     powers: {
       stillHolds: Effect.void,
+      mayChange: () => Effect.void,
       covers: () => true,
       secret: (name) => Effect.fail({ reason: `there is no secret ${name}` }),
       keep: (bytes, mediaType) => Effect.sync(() => ({ artifact: `artifact-${kept.push(bytes) - 1}`, sizeBytes: bytes.length, mediaType })),

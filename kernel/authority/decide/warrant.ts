@@ -1,4 +1,5 @@
 // The life of a warrant that was started: its outcome, a second attempt after a crash, and what somebody found out.
+import type { ScopeRefusal } from "../../../protocol/coordination.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { sameTrace, type WarrantFinished } from "../entry.ts"
@@ -22,19 +23,22 @@ export interface Finish {
   readonly isFree?: boolean
   readonly labels?: ReadonlyArray<string>
   readonly undo?: unknown
+  /** Of a failed one: the claim, or the lack of one, for which files were left as they were. */
+  readonly scope?: ScopeRefusal
 }
 
 /** The outcome of an attempt; one that is not the newest attempt of this boot says nothing. */
 export const decideFinish = (id: string, attempt: number, finish: Finish): Decision<boolean> => (state, now) => {
   const warrant = lookup(state.warrants, id)
   if (warrant === undefined || warrant.state !== "started" || warrant.attempt !== attempt) return { entries: [], answer: false }
-  const { isFree: _, labels, millis: __, outcome, reason, result, resultArtifact, spent: ___, undo } = finish
+  const { isFree: _, labels, millis: __, outcome, reason, result, resultArtifact, scope, spent: ___, undo } = finish
   const carried = outcome === "succeeded" ? [...new Set([...(warrant.labels ?? []), ...(labels ?? [])])].sort() : []
   const entry: WarrantFinished = {
     kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt, outcome, reason, result, resultArtifact,
     reconciledBy: null,
     ...settlementOf(warrant, finish),
     ...(undo === undefined ? {} : { undo }),
+    ...(scope === undefined ? {} : { scope }),
     ...sameTrace(warrant),
     // What it gave comes from where it was asked for, and from where the executor got it.
     ...(carried.length === 0 ? {} : { labels: carried })
