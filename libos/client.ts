@@ -15,6 +15,8 @@ import { connect } from "./remote.ts"
 
 export * from "../protocol/index.ts"
 export { SSSNClient, SSSNClientError, type SSSNClientOptions } from "./client/sssn.ts"
+export { SynapseAgent, type CallOptions as SynapseCallOptions, type SynapseAgentOptions } from "./synapse/agent.ts"
+export { SynapseRefused, type SynapseCode } from "./synapse/refused.ts"
 export { attenuate, cardOf, prove, type Attenuation, type ProofOf } from "./client/key.ts"
 export type { ArtifactBytes, PutArtifactOptions } from "./client/artifact.ts"
 export type { CallOptions, Client, ClientOptions, PutSnapshotOptions, SubscribeOptions } from "./client/surface.ts"

@@ -30,17 +30,19 @@ export const openSession = (
     const scope = yield* Effect.scope
     const bridge = makeBridge(context, signals.stopped)
     const authority = yield* makeAuthority(port)
-    const opened = new Map<ChannelId, Promise<Replies>>()
+    const known = new Map<ChannelId, Promise<Replies>>()
+    const opened: Session["opened"] = (make) => bridge.run(Effect.provideService(make, Scope, scope))
     return {
       port,
       bridge,
       authority,
       signal: signals.stop,
       replies: (channel) => {
-        const known = opened.get(channel) ?? bridge.run(Effect.provideService(makeReplies(port, channel), Scope, scope))
-        opened.set(channel, known)
-        return known
-      }
+        const replies = known.get(channel) ?? opened(makeReplies(port, channel))
+        known.set(channel, replies)
+        return replies
+      },
+      opened
     }
   })
 

@@ -1,6 +1,7 @@
 // defineModule: a manifest and plain async code become the system that the kernel docks.
 import * as Effect from "effect/Effect"
 import type { ChannelSpec } from "../protocol/channel.ts"
+import { seatReads, seatWrites } from "../protocol/coordination.ts"
 import type { Executor } from "../protocol/executor.ts"
 import type { Manifest, PowerRequest, System } from "../protocol/manifest.ts"
 import { isReserved } from "../protocol/well-known.ts"
@@ -11,6 +12,7 @@ import { makeReader, makeWriter } from "./channel.ts"
 import {
   makeAct, makeAsk, makeHold, makeLog, makeReading, makeReads, makeRequest, makeSnapshots, makeTakes, makeWrites, openSession
 } from "./context.ts"
+import { coordinate, type Coordination } from "./coordination.ts"
 import { toStandard, type Input, type Output, type PayloadSchema } from "./payload.ts"
 import { awaitAtMost } from "./promise.ts"
 import type { Act, Log, Reading, Reads, Session, Snapshots, Takes, Writes } from "./surface.ts"
@@ -33,7 +35,7 @@ type ReadOf<S, P extends ReadonlyArray<ProvideSpec>> = SchemaOf<S, P> extends in
 type WriteOf<S, P extends ReadonlyArray<ProvideSpec>> = SchemaOf<S, P> extends infer X extends PayloadSchema ? Input<X> : unknown
 
 /** What `run` is given. Every name is one that the module declared; another does not compile. */
-export interface ModuleContext<R, W, T, P extends ReadonlyArray<ProvideSpec>, S extends string, X extends string> {
+export interface ModuleContext<R, W, T, P extends ReadonlyArray<ProvideSpec>, S extends string, X extends string, C extends boolean = false> {
   readonly id: SystemId
   readonly reads: { readonly [K in keyof R]: Reads<ReadOf<R[K], P>, X> }
   readonly writes: { readonly [K in keyof W]: Writes<WriteOf<W[K], P>> }
@@ -47,6 +49,8 @@ export interface ModuleContext<R, W, T, P extends ReadonlyArray<ProvideSpec>, S 
   /** Appends a request to any channel and waits for the event that answers it. */
   readonly ask: ReturnType<typeof makeAsk>
   readonly snapshots: Snapshots<S>
+  /** Claims, plan, messages and presence, for a module that takes part in coordination. */
+  readonly coordination: C extends true ? Coordination : undefined
   /** The reading powers, in the order in which they were asked for. */
   readonly powers: ReadonlyArray<Reading>
   /** The system calls themselves, as Effects. */
@@ -58,7 +62,7 @@ export interface ModuleContext<R, W, T, P extends ReadonlyArray<ProvideSpec>, S 
 
 export interface ModuleSpec<
   R extends Named<ReadSpec>, W extends Named<WriteSpec>, T extends Named<ReadSpec>, P extends ReadonlyArray<ProvideSpec>,
-  S extends string, X extends string
+  S extends string, X extends string, C extends boolean = boolean
 > {
   readonly id: SystemId
   readonly description?: string
@@ -75,10 +79,12 @@ export interface ModuleSpec<
   readonly serves?: ReadonlyArray<Executor>
   readonly powers?: ReadonlyArray<PowerRequest>
   readonly privileged?: boolean
+  /** Takes part in coordination, under its own id: is wired to what a seat reads and writes, and gets `context.coordination`. */
+  readonly coordination?: C
   /** Once before each `run`. */
-  readonly setup?: (context: ModuleContext<R, W, T, P, S, X>) => Promise<void> | void
+  readonly setup?: (context: ModuleContext<R, W, T, P, S, X, C>) => Promise<void> | void
   /** Its life: ends when the work is done or `signal` is aborted; is started again when it throws. */
-  readonly run?: (context: ModuleContext<R, W, T, P, S, X>) => Promise<void> | void
+  readonly run?: (context: ModuleContext<R, W, T, P, S, X, C>) => Promise<void> | void
   /** Called when it is to end, beside `signal`, and awaited. */
   readonly drain?: () => Promise<void> | void
 }
@@ -89,8 +95,8 @@ export interface ModuleSpec<
  */
 export const defineModule = <
   const R extends Named<ReadSpec> = {}, const W extends Named<WriteSpec> = {}, const T extends Named<ReadSpec> = {},
-  const P extends ReadonlyArray<ProvideSpec> = readonly [], const S extends string = never, const X extends string = never
->(spec: ModuleSpec<R, W, T, P, S, X>): System => {
+  const P extends ReadonlyArray<ProvideSpec> = readonly [], const S extends string = never, const X extends string = never, const C extends boolean = false
+>(spec: ModuleSpec<R, W, T, P, S, X, C>): System => {
   const provides = spec.provides ?? []
   const schemas = new Map<ChannelId, StandardSchemaV1>()
   for (const { name, schema } of provides) if (typeof schema === "object" && schema !== null || typeof schema === "function") schemas.set(name, toStandard(schema))
@@ -98,7 +104,7 @@ export const defineModule = <
   const schemaOf = (wish: ReadSpec): StandardSchemaV1 | undefined =>
     typeof wish === "object" && wish.schema !== undefined ? toStandard(wish.schema) : schemas.get(channelName(wish))
 
-  const contextOf = (session: Session): ModuleContext<R, W, T, P, S, X> => {
+  const contextOf = (session: Session): ModuleContext<R, W, T, P, S, X, C> => {
     const { port } = session
     const readers = mapValues(spec.reads ?? {}, (wish, key) =>
       makeReads(session, makeReader(port, channelName(wish), schemaOf(wish)), key))
@@ -110,14 +116,16 @@ export const defineModule = <
     return {
       id: port.system,
       // The keys are those of the spec, and each channel was made with the schema that its type was taken from.
-      reads: readers as ModuleContext<R, W, T, P, S, X>["reads"],
-      writes: writers as ModuleContext<R, W, T, P, S, X>["writes"],
-      takes: takers as ModuleContext<R, W, T, P, S, X>["takes"],
+      reads: readers as ModuleContext<R, W, T, P, S, X, C>["reads"],
+      writes: writers as ModuleContext<R, W, T, P, S, X, C>["writes"],
+      takes: takers as ModuleContext<R, W, T, P, S, X, C>["takes"],
       act: makeAct(session),
       request: makeRequest(session),
       hold: makeHold(session),
       ask: makeAsk(session),
       snapshots: makeSnapshots(session),
+      // As C says, which was taken from the spec.
+      coordination: (spec.coordination === true ? coordinate(session) : undefined) as ModuleContext<R, W, T, P, S, X, C>["coordination"],
       powers: port.powers.map((power) => makeReading(session, power)),
       port,
       signal: session.signal,
@@ -163,8 +171,8 @@ const manifestOf = (
   const own = new Set(provides.map(({ name }) => name))
   if (own.size !== provides.length) fail("it provides one channel twice")
   for (const name of own) if (isReserved(name)) fail(`it provides ${name}, but names that begin with aaax. are the kernel's`)
-  const others = (wishes: Named<ReadSpec> | undefined): ReadonlyArray<ChannelId> => {
-    const names = Object.values(wishes ?? {}).map(channelName)
+  const others = (wishes: Named<ReadSpec> | undefined, seat: ReadonlyArray<ChannelId> = []): ReadonlyArray<ChannelId> => {
+    const names = [...Object.values(wishes ?? {}).map(channelName), ...seat]
     for (const name of names) if (!isSegment(name)) fail(`${JSON.stringify(name)} is not a channel name`)
     return [...new Set(names)].filter((name) => !own.has(name))
   }
@@ -172,8 +180,8 @@ const manifestOf = (
     id: spec.id,
     framework: "esm",
     description: spec.description ?? "",
-    reads: others(spec.reads),
-    writes: others(spec.writes),
+    reads: others(spec.reads, spec.coordination === true ? seatReads : []),
+    writes: others(spec.writes, spec.coordination === true ? seatWrites : []),
     takes: others(spec.takes),
     provides: provides.map(({ schema, ...channel }) => (typeof schema === "string" ? { ...channel, schema } : channel)),
     snapshots: spec.snapshots ?? [],

@@ -1,4 +1,6 @@
 // The surface of `aaax` as types: what modules and their handlers are given, in promises and async iterables.
+import type * as Effect from "effect/Effect"
+import type { Scope } from "effect/Scope"
 import type { Appended } from "../protocol/event.ts"
 import type { ChannelId, Cursor } from "../protocol/names.ts"
 import type { Port, ReadOptions } from "../protocol/port.ts"
@@ -113,6 +115,8 @@ export interface Session {
   readonly bridge: Bridge
   readonly authority: Authority
   readonly replies: (channel: ChannelId) => Promise<Replies>
+  /** Makes something that lives for as long as the system runs. */
+  readonly opened: <A>(make: Effect.Effect<A, never, Scope>) => Promise<A>
   /** Aborted when the system is asked to stop. Calls go on working until it is stopped. */
   readonly signal: AbortSignal
 }

@@ -1,6 +1,7 @@
 // Systems as classes, for those who know them from the Python generations: a subclass with channels, subsystems and a step that
 // is repeated, docked as it is.
 import * as Effect from "effect/Effect"
+import { seatReads, seatWrites } from "../protocol/coordination.ts"
 import type { Executor } from "../protocol/executor.ts"
 import type { Converter, Manifest, System } from "../protocol/manifest.ts"
 import type { ChannelInfo, MessageContent } from "../protocol/message.ts"
@@ -141,6 +142,11 @@ export class BaseSystem extends SystemVerbs implements System {
   /** Channels of others that it works with, and executors. */
   connect(wishes: Wishes): void {
     this.#topology.connect(wishes)
+  }
+
+  /** Takes part in coordination: in `setup`, so that `coordination` works while it runs. */
+  coordinate(): void {
+    this.#topology.connect({ reads: seatReads, writes: seatWrites })
   }
 
   /** Serves an executor to others while it is docked. */

@@ -8,6 +8,7 @@ import type { Acted, ActOptions, CapabilityOptions } from "./authority.ts"
 import type { Capability, HeldCapability } from "./capability.ts"
 import { makeReader, type WriteOptions } from "./channel.ts"
 import { makeHold, makeLog, makeReads, makeRequest, makeTakes } from "./context.ts"
+import { coordinate, type Coordination } from "./coordination.ts"
 import type { ChannelClient } from "./kind/channel-client.ts"
 import type { MessageOptions } from "./kind/draft.ts"
 import { requestReply } from "./kind/request.ts"
@@ -21,6 +22,8 @@ export interface ActionOptions extends Omit<ActOptions, "risk"> {
 }
 
 export interface ChannelWrite extends Omit<WriteOptions<unknown>, "subject" | "metadata">, Pick<MessageOptions, "direct" | "replyTo" | "recipientId" | "subject" | "metadata"> {}
+
+const coordinations = new WeakMap<Session, Coordination>()
 
 /** Each of them works from the time when the system runs until it has ended. */
 export abstract class SystemVerbs {
@@ -37,6 +40,14 @@ export abstract class SystemVerbs {
 
   get log(): Log {
     return makeLog(this.running())
+  }
+
+  /** Claims, plan, messages and presence, under this system's id. It must have said `coordinate()` in its setup. */
+  get coordination(): Coordination {
+    const session = this.running()
+    const coordination = coordinations.get(session) ?? coordinate(session)
+    coordinations.set(session, coordination)
+    return coordination
   }
 
   channel(name: ChannelId): Reads<unknown, string> {

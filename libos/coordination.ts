@@ -1,0 +1,260 @@
+// Coordination for modules: every verb of the coordinator as a promise, and claims that are renewed while they are held.
+import * as Effect from "effect/Effect"
+import type { Scope } from "effect/Scope"
+import type { Ask, Card, Chat, Claim, Delivery, NoteKind, Notice, Results, TaskStatus, Verb } from "../protocol/coordination.ts"
+import { seatOfSystem } from "../protocol/coordination.ts"
+import { makeAsking, noticeOf, type Answered, type AskFailure, type Asking } from "./coordination/asking.ts"
+import { holding, type HeldClaim, type Holding } from "./coordination/held.ts"
+import { within } from "./kind/rest.ts"
+import type { Session } from "./surface.ts"
+
+type Of<V extends Verb, Named extends string = never> = Omit<Extract<Ask, { readonly verb: V }>, "verb" | Named>
+interface Waits {
+  readonly signal?: AbortSignal
+}
+
+export interface Coordination {
+  /** What others call this system. */
+  readonly seat: string
+  /** Any request as it is, for what has no verb here. Throws `CoordinationRefused`. */
+  readonly ask: <V extends Verb>(ask: Extract<Ask, { readonly verb: V }>) => Promise<Results[V]>
+  /**
+   * Takes a lease and holds it: it is renewed until it is released, handed on, lost, or the system ends. With `wait` it stays in
+   * line until the task is free; aborting `signal` gives the place up.
+   */
+  readonly claim: (task: string, options?: Of<"claim", "task"> & Waits) => Promise<HeldClaim>
+  /** Ends a lease that this seat holds, also one that nobody has in hand. */
+  readonly release: (task: string, options?: Of<"release", "task">) => Promise<void>
+  readonly handoff: (task: string, to: string, options?: Of<"handoff", "task" | "to">) => Promise<Claim>
+  readonly checkpoint: (task: string, text: string, options?: Of<"checkpoint", "task" | "checkpoint">) => Promise<void>
+  /** Asks to be told when a task that another seat holds is free: by a notice, or by `free`. */
+  readonly wait: (task: string) => Promise<Results["wait"]>
+  /** Resolves when a task that another seat holds is free, at once when it is. */
+  readonly free: (task: string, options?: Waits) => Promise<void>
+  readonly plan: {
+    readonly declare: (task: string, title: string, options?: Of<"declare", "task" | "title">) => Promise<Results["declare"]["task"]>
+    readonly update: (task: string, changes: Of<"plan", "task" | "status"> & { readonly status?: TaskStatus }) => Promise<Results["plan"]["task"]>
+    /** Ids of tasks that can be begun. */
+    readonly ready: () => Promise<ReadonlyArray<string>>
+    /** All of it, or a page behind `after`. */
+    readonly board: (page?: Of<"board">) => Promise<Results["board"]>
+  }
+  readonly progress: (task: string, text: string, kind?: NoteKind) => Promise<void>
+  readonly presence: () => Promise<Results["who"]["seats"]>
+  /** Says what this seat can do, again before it ends, until the system ends or `signal` is aborted. */
+  readonly advertise: (card: Of<"advertise"> & Waits) => Promise<Card>
+  /** Offers a resource, again before the offer ends. */
+  readonly offer: (kind: string, name: string, options?: Of<"offer", "kind" | "name"> & Waits) => Promise<void>
+  /** To everybody, to one seat, to several with commas, or to globs. */
+  readonly send: (text: string, options?: Of<"send", "payload" | "target"> & { readonly to?: string }) => Promise<Results["send"]>
+  /** Messages for this seat; with `waitMillis` it stays until there is one. */
+  readonly inbox: (options?: Of<"inbox"> & Waits) => Promise<Results["inbox"]>
+  /** Messages for this seat as they come; each is acknowledged as handled when the next one is asked for. */
+  readonly messages: (options?: Waits) => AsyncGenerator<Chat, void, undefined>
+  readonly acknowledge: (message: number, state?: "delivered" | "read" | "handled") => Promise<Delivery>
+  /** Live claims, offers and seats: a page. */
+  readonly state: (filter?: Of<"state">) => Promise<Results["state"]>
+  /** All live claims, page by page. */
+  readonly claims: (filter?: Of<"state", "after" | "limit">) => AsyncGenerator<Claim, void, undefined>
+  readonly manifest: (taskClass?: string) => Promise<ReadonlyArray<Card>>
+  readonly history: (limit?: number) => Promise<Results["history"]>
+  readonly resume: (since: number, limit?: number) => Promise<Results["resume"]>
+  readonly receipts: (of?: Of<"receipts">) => Promise<Results["receipts"]["receipts"]>
+  /** Whether these paths may be changed by this seat, or by another one. */
+  readonly check: (worktree: string, paths: ReadonlyArray<string>, options?: Of<"check", "worktree" | "paths">) => Promise<Results["check"]>
+  /** Who holds a path. */
+  readonly why: (worktree: string, path: string) => Promise<ReadonlyArray<Claim>>
+  /** What this seat is told without having asked, from now on. */
+  readonly notices: (options?: Waits) => AsyncGenerator<Notice, void, undefined>
+  /** Says that it is here no more; any further request says that it is. */
+  readonly leave: () => Promise<void>
+}
+
+/** Cards and offers end after 300 seconds. */
+const sayAgainSeconds = 100
+/** One long poll, in milliseconds. */
+const pollMillis = 20_000
+
+/** The verbs as Effects, for a port whose manifest is wired to `coordination.seatReads` and `seatWrites`. */
+export interface CoordinationEffect {
+  readonly seat: string
+  readonly ask: <V extends Verb>(ask: Extract<Ask, { readonly verb: V }>, timeoutMillis?: number) => Effect.Effect<Results[V], AskFailure>
+  readonly notices: Asking["notices"]
+}
+
+export const makeCoordination = (port: Session["port"]): Effect.Effect<CoordinationEffect, never, Scope> =>
+  Effect.map(makeAsking(port), (asking): CoordinationEffect => ({
+    seat: seatOfSystem(port.system),
+    ask: (ask, timeoutMillis) => Effect.map(asking.ask(ask, timeoutMillis), ({ result }) => result),
+    notices: asking.notices
+  }))
+
+/** Opened by the first use of a system's coordination; ends with the system. */
+export const coordinate = (session: Session): Coordination => {
+  const { bridge, port } = session
+  let opened: Promise<Asking> | undefined
+  const opening = (): Promise<Asking> => opened ??= session.opened(makeAsking(port))
+  const holdings = new Map<string, Set<Holding>>()
+  let listening: Promise<void> | undefined
+
+  const answered = async <V extends Verb>(ask: Extract<Ask, { readonly verb: V }>, signal?: AbortSignal): Promise<Answered<V>> =>
+    bridge.run((await opening()).ask(ask), ...(signal === undefined ? [] : [signal]))
+  const asked = async <V extends Verb>(ask: Extract<Ask, { readonly verb: V }>, signal?: AbortSignal): Promise<Results[V]> => (await answered(ask, signal)).result
+
+  const until = (signal: AbortSignal | undefined): AbortSignal => (signal === undefined ? session.signal : AbortSignal.any([session.signal, signal]))
+
+  async function* notices({ signal }: Waits = {}): AsyncGenerator<Notice, void, undefined> {
+    yield* await heard(until(signal))
+  }
+  /** Hears from the moment when it is resolved on, not from when it is first read. */
+  const heard = async (signal: AbortSignal): Promise<AsyncGenerator<Notice, void, undefined>> => {
+    const follower = await bridge.run((await opening()).notices)
+    return (async function*() {
+      try {
+        while (!signal.aborted) for (const event of await bridge.run(follower.pull, signal)) yield noticeOf(event)
+      } catch (error) {
+        if (!signal.aborted) throw error
+      }
+    })()
+  }
+  /** Leases that are over are told to whoever holds them. */
+  const listen = (): Promise<void> => listening ??= heard(session.signal).then((all) => {
+    void (async () => {
+      for await (const notice of all) {
+        if (notice.notice === "expired") for (const one of holdings.get(notice.task) ?? []) one.expired(notice.epoch)
+      }
+    })().catch((error: unknown) => {
+      // Their time ends by itself, too.
+      listening = undefined
+      bridge.start(Effect.logWarning(`coordination: notices are not heard: ${String(error)}`))
+    })
+  })
+
+  const sayAgain = (say: () => Promise<unknown>, signal: AbortSignal): void => {
+    void (async () => {
+      for (;;) {
+        await within(undefined, sayAgainSeconds, signal)
+        if (signal.aborted) return
+        await say().catch((error: unknown) => bridge.start(Effect.logWarning(`coordination: not said again: ${String(error)}`)))
+      }
+    })()
+  }
+
+  const hold = (wish: Extract<Ask, { readonly verb: "claim" }>, granted: Answered<"claim">): HeldClaim => {
+    const { task } = granted.result.claim
+    const own = holding(answered, wish, granted, () => {
+      const all = holdings.get(task)
+      all?.delete(own)
+      if (all?.size === 0) holdings.delete(task)
+    })
+    holdings.set(task, (holdings.get(task) ?? new Set()).add(own))
+    session.signal.addEventListener("abort", own.end, { once: true })
+    return own.held
+  }
+
+  const claim: Coordination["claim"] = async (task, { signal, ...options } = {}) => {
+    signal?.throwIfAborted()
+    await listen()
+    const wish = { verb: "claim" as const, task, ...options }
+    const granting = answered(wish)
+    if (signal === undefined) return hold(wish, await granting)
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        // It may be granted all the same: then it is nobody's, and given back.
+        granting.then(({ result }) => asked({ verb: "release", task: result.claim.task, epoch: result.claim.epoch })).catch(() => undefined)
+        reject(signal.reason)
+      }
+      signal.addEventListener("abort", stop, { once: true })
+      granting.then(
+        (granted) => {
+          signal.removeEventListener("abort", stop)
+          if (!signal.aborted) resolve(hold(wish, granted))
+        },
+        (error: unknown) => {
+          signal.removeEventListener("abort", stop)
+          reject(error)
+        }
+      )
+    })
+  }
+
+  const inbox: Coordination["inbox"] = ({ signal, ...options } = {}) => asked({ verb: "inbox", ...options }, until(signal))
+
+  return {
+    seat: seatOfSystem(port.system),
+    ask: (ask) => asked(ask),
+    claim,
+    release: async (task, options = {}) => void await asked({ verb: "release", task, ...options }),
+    handoff: async (task, to, options = {}) => (await asked({ verb: "handoff", task, to, ...options })).claim,
+    checkpoint: async (task, text, options = {}) => void await asked({ verb: "checkpoint", task, checkpoint: text, ...options }),
+    wait: (task) => asked({ verb: "wait", task }),
+    free: async (task, { signal } = {}) => {
+      const ends = until(signal)
+      const all = await heard(ends)
+      try {
+        await asked({ verb: "wait", task })
+      } catch (error) {
+        await all.return()
+        // Nobody holds it.
+        if (error instanceof Error && "code" in error && error.code === "NOT_CLAIMED") return
+        throw error
+      }
+      for await (const notice of all) if (notice.notice === "free" && notice.task === task) return
+      throw ends.reason
+    },
+    plan: {
+      declare: async (task, title, options = {}) => (await asked({ verb: "declare", task, title, ...options })).task,
+      update: async (task, changes) => (await asked({ verb: "plan", task, ...changes })).task,
+      ready: async () => (await asked({ verb: "board" })).ready,
+      board: (page = {}) => asked({ verb: "board", ...page })
+    },
+    progress: async (task, text, kind = "note") => void await asked({ verb: "progress", task, text, kind }),
+    presence: async () => (await asked({ verb: "who" })).seats,
+    advertise: async ({ signal, ...card }) => {
+      const say = (): Promise<Results["advertise"]> => asked({ verb: "advertise", ...card })
+      const { card: told } = await say()
+      sayAgain(say, until(signal))
+      return told
+    },
+    offer: async (kind, name, { signal, ...options } = {}) => {
+      const { key: _, ...again } = options
+      await asked({ verb: "offer", kind, name, ...options })
+      sayAgain(() => asked({ verb: "offer", kind, name, ...again }), until(signal))
+    },
+    send: (payload, { to, ...options } = {}) => asked({ verb: "send", payload, ...(to === undefined ? {} : { target: to }), ...options }),
+    inbox,
+    messages: async function*({ signal } = {}) {
+      const ends = until(signal)
+      try {
+        while (!ends.aborted) {
+          const { messages } = await inbox({ waitMillis: pollMillis, ...(signal === undefined ? {} : { signal }) })
+          for (const chat of messages) {
+            yield chat
+            await asked({ verb: "acknowledge", message: chat.message, state: "handled" })
+            if (ends.aborted) return
+          }
+        }
+      } catch (error) {
+        if (!ends.aborted) throw error
+      }
+    },
+    acknowledge: async (message, state = "handled") => (await asked({ verb: "acknowledge", message, state })).state,
+    state: (filter = {}) => asked({ verb: "state", ...filter }),
+    claims: async function*(filter = {}) {
+      let after: string | undefined
+      do {
+        const page = await asked({ verb: "state", ...filter, ...(after === undefined ? {} : { after }) })
+        yield* page.items
+        after = page.next
+      } while (after !== undefined)
+    },
+    manifest: async (taskClass) => (await asked({ verb: "manifest", ...(taskClass === undefined ? {} : { taskClass }) })).cards,
+    history: (limit) => asked({ verb: "history", ...(limit === undefined ? {} : { limit }) }),
+    resume: (since, limit) => asked({ verb: "resume", since, ...(limit === undefined ? {} : { limit }) }),
+    receipts: async (of = {}) => (await asked({ verb: "receipts", ...of })).receipts,
+    check: (worktree, paths, options = {}) => asked({ verb: "check", worktree, paths, ...options }),
+    why: async (worktree, path) => (await asked({ verb: "why", worktree, path })).claims,
+    notices,
+    leave: async () => void await asked({ verb: "leave" })
+  }
+}
