@@ -1,13 +1,11 @@
 // From started to receipt: a durable `started` licenses exactly one call on the executor's port; its outcome is an
 // entry again. After a crash, a start without an outcome is treated as the executor's recovery says.
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberMap from "effect/FiberMap"
 import * as HashMap from "effect/HashMap"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import type { ActionRequest, Fence } from "../../protocol/authority.ts"
 import { epochs } from "../../protocol/coordination.ts"
 import { reportOf, type Call, type CallPowers, type Compensated, type Executor, type ExecutorFailure } from "../../protocol/executor.ts"
@@ -20,6 +18,8 @@ import { toText } from "../store/codec.ts"
 import { circuitFor, contained, inWords, recoveryFor } from "../executor/executor.ts"
 import { makeCircuits, type Circuits } from "../guard/circuit.ts"
 import type { Redaction } from "../guard/redaction.ts"
+import { ended, makeCalls, makeStop, stop as stopCall, type Stop } from "./calls.ts"
+import { finalOf, type Final } from "./decide/action.ts"
 import { compensationPayload, doneOf } from "./decide/compensate.ts"
 import { decideFinish, decideRestart, type Finish } from "./decide/warrant.ts"
 import { sameTrace } from "./entry.ts"
@@ -72,10 +72,10 @@ const unknown = (reason: string): Finish => ({ outcome: "unknown", reason, resul
 const labelsIn = (labels: ReadonlyArray<unknown>): ReadonlyArray<string> =>
   labels.filter((label): label is string => typeof label === "string" && label.length > 0 && label.length <= labelLengthMax).slice(0, labelsMax)
 
-const movedOn = ({ channel, epoch, key }: Fence): string => `the fence ${channel}/${key} has moved on from epoch ${epoch}`
-
 /** It never came to a call. */
 const failedFor = ({ reason, scope }: Barred): Finish => ({ ...failed(reason), scope })
+
+const movedOn = ({ channel, epoch, key }: Fence): string => `the fence ${channel}/${key} has moved on from epoch ${epoch}`
 
 /** The newest word on a key is of this epoch; of a claim: it has not ended either. */
 const isAt = (fence: Fence, newest: unknown, now: number): boolean => {
@@ -107,11 +107,9 @@ const requestOf = (payload: unknown): Partial<ActionRequest> =>
 
 export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effect.fn.Return<Warrants, never, Scope.Scope> {
   const { channels, digestOf, executor: executorOf, journal } = options
-  const calls = yield* FiberMap.make<string, unknown, never>()
-  const run = yield* FiberMap.runtime(calls)()
-  const places = yield* Semaphore.make(executorCallsMax)
+  const calls = yield* makeCalls(executorCallsMax)
   /** Calls that wait for a place or are under way, so that a revocation finds them all. */
-  const dispatched = new Map<string, { readonly grants: ReadonlyArray<string>; readonly stop: Deferred.Deferred<never, string> }>()
+  const dispatched = new Map<string, { readonly grants: ReadonlyArray<string>; readonly stop: Stop }>()
 
   const circuits = options.circuits ?? makeCircuits()
   const now = options.now ?? Date.now
@@ -152,10 +150,10 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
 
   const progressOf = makeProgress(channels, options.secrets?.redaction)
   const powersOf = (
-    warrant: Warrant, fence: Fence | undefined, stop?: Deferred.Deferred<never, string>, barred: (by: Barred) => void = () => {}
+    warrant: Warrant, fence: Fence | undefined, stop?: Stop, barred: (by: Barred) => void = () => {}
   ): CallPowers => ({
     stillHolds: Effect.suspend(() => {
-      if (stop !== undefined && Deferred.isDoneUnsafe(stop)) return Effect.fail({ reason: "its capability was revoked before it began" })
+      if (stop?.reason !== undefined) return Effect.fail({ reason: "its capability was revoked before it began" })
       if (fence === undefined) return Effect.void
       return Effect.flatMap(holds(fence), (isHeld) => {
         if (isHeld) return Effect.void
@@ -250,7 +248,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   }
 
   /** What the executor reported, made to fit an entry. */
-  const succeeded = Effect.fnUntraced(function*(executor: Executor, given: unknown, millis?: number): Effect.fn.Return<Finish> {
+  const succeeded = (executor: Executor, given: unknown, millis?: number): Effect.Effect<Finish> => {
     const { labels, result, spent, undo } = reportOf(given)
     const beside = {
       ...(spent === undefined ? {} : { spent }),
@@ -258,24 +256,24 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       ...(undo === undefined ? {} : { undo: entryJson(undo) }),
       labels: labelsIn([...(executor.labels ?? []), ...(Array.isArray(labels) ? labels.map((label) => (typeof label === "string" ? struck(label) : label)) : [])])
     }
-    return { ...(yield* resulting(result)), ...beside }
-  })
+    return Effect.map(resulting(result), (finish) => ({ ...finish, ...beside }))
+  }
 
-  const resulting = Effect.fnUntraced(function*(result: unknown): Effect.fn.Return<Finish> {
+  const resulting = (result: unknown): Effect.Effect<Finish> => {
     let text: string
     try {
       text = toText(result ?? null, "result")
       const redaction = options.secrets?.redaction
       if (redaction?.isIdle() === false) text = toText(redaction.json(JSON.parse(text)), "result")
     } catch (error) {
-      return { outcome: "succeeded", reason: `its result was dropped: ${told(error)}`, result: null, resultArtifact: null }
+      return Effect.succeed({ outcome: "succeeded", reason: `its result was dropped: ${told(error)}`, result: null, resultArtifact: null })
     }
-    if (text.length <= resultTextMax) return { outcome: "succeeded", reason: "", result: JSON.parse(text), resultArtifact: null }
-    const artifact = yield* channels.store.putArtifact(new TextEncoder().encode(text), "application/json").pipe(Effect.option)
-    return artifact._tag === "Some"
-      ? { outcome: "succeeded", reason: "", result: null, resultArtifact: artifact.value.digest }
-      : { outcome: "succeeded", reason: "its result was too large and could not be kept", result: null, resultArtifact: null }
-  })
+    if (text.length <= resultTextMax) return Effect.succeed({ outcome: "succeeded", reason: "", result: JSON.parse(text), resultArtifact: null })
+    return Effect.match(channels.store.putArtifact(new TextEncoder().encode(text), "application/json"), {
+      onFailure: (): Finish => ({ outcome: "succeeded", reason: "its result was too large and could not be kept", result: null, resultArtifact: null }),
+      onSuccess: ({ digest }): Finish => ({ outcome: "succeeded", reason: "", result: null, resultArtifact: digest })
+    })
+  }
 
   const statusOf = (executor: Executor, warrant: Warrant, call: Call): Effect.Effect<unknown, ExecutorFailure | Cause.TimeoutError> =>
     contained(() => executor.status?.(call, powersOf(warrant, undefined)) ?? Effect.die(new Error("it cannot be asked"))).pipe(Effect.timeout(statusMillisMax))
@@ -288,12 +286,13 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     return status.value === undefined ? failed(`${reason}; it did not happen`) : yield* succeeded(executor, status.value)
   })
 
-  const perform = Effect.fnUntraced(function*(warrant: Warrant, stop: Deferred.Deferred<never, string>): Effect.fn.Return<Finish> {
+  const perform = Effect.fnUntraced(function*(warrant: Warrant, stop: Stop, final: Final | undefined): Effect.fn.Return<Finish> {
     const executor = executorOf(warrant.executor)
     if (executor === undefined) return failed(`nobody serves ${warrant.executor}`)
-    const payload = yield* payloadOf(warrant)
-    if (payload === undefined || !isIntact(warrant, payload)) return failed("the arguments are not those that were decided on")
-    const fence = yield* fenceOf(warrant)
+    // What was decided a moment ago is at hand, and could not change since.
+    const payload = final === undefined ? yield* payloadOf(warrant) : final.payload
+    if (final === undefined && (payload === undefined || !isIntact(warrant, payload))) return failed("the arguments are not those that were decided on")
+    const fence = warrant.key === undefined ? yield* fenceOf(warrant) : warrant.fence
     if (fence !== undefined && !(yield* holds(fence))) return failedFor(staleOf(fence))
     const call = callOf(warrant, payload)
     // What is taken back says itself what it changes: its target is that of another call.
@@ -302,7 +301,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const isClaimed = (declared !== undefined && declared.length > 0) || fence?.channel === epochs
     const already = isClaimed ? yield* entered(warrant, fence, declared ?? []) : undefined
     if (already !== undefined) return failedFor(already)
-    if (Deferred.isDoneUnsafe(stop)) return failed("its capability was revoked before it began")
+    if (stop.reason !== undefined) return failed("its capability was revoked before it began")
     const circuit = circuitFor(executor, call)
     const isOpen = circuits.refusal(circuit, now())
     if (isOpen !== undefined) return failed(struck(isOpen))
@@ -311,32 +310,34 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
     const taken = (): number => Math.ceil(performance.now() - began)
     let barred: Barred | undefined
     // A typed failure is the executor's word that nothing happened; every other end leaves the question open.
-    const exit = yield* contained(() => {
+    const end = yield* Effect.onInterrupt(ended(() => {
       options.entered(`executor ${warrant.executor}`)
       return called(executor, warrant, call, powersOf(warrant, fence, stop, (by) => {
         barred = by
       }))
-    }).pipe(
-      Effect.map((result) => ({ tag: "done", result }) as const),
-      Effect.catch((failure) => Effect.succeed({ tag: "failed", reason: told(failure?.reason), spent: failure?.spent, isReached: failure?.unavailable !== true } as const)),
-      Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.succeed({ tag: "open", reason: `it took longer than ${millis} ms`, isReached: false } as const) }),
-      Effect.raceFirst(Deferred.await(stop).pipe(Effect.catch((reason) => Effect.succeed({ tag: "open", reason, isReached: undefined } as const)))),
-      Effect.onInterrupt(() => Effect.sync(() => circuits.ended(circuit, undefined, now()))),
-      Effect.exit
-    )
-    circuits.ended(circuit, Exit.isFailure(exit) ? false : exit.value.tag === "done" ? true : exit.value.isReached, now())
-    if (Exit.isFailure(exit)) {
-      // Who stops the kernel does not get here: an interruption that does is the executor's own.
-      return yield* askedWhat(executor, warrant, call, `the executor broke off: ${told(Cause.squash(exit.cause))}`)
+    }, millis, stop), () => Effect.sync(() => circuits.ended(circuit, undefined, now())))
+    if (end.broken !== undefined) {
+      circuits.ended(circuit, end.broken.isReached, now())
+      return yield* askedWhat(executor, warrant, call, end.broken.reason)
     }
-    if (exit.value.tag === "done") return yield* succeeded(executor, exit.value.result, taken())
+    if (Exit.isSuccess(end.exit)) {
+      circuits.ended(circuit, true, now())
+      return yield* succeeded(executor, end.exit.value, taken())
+    }
+    const typed = Cause.findError(end.exit.cause)
+    if (Result.isFailure(typed)) {
+      circuits.ended(circuit, false, now())
+      // Who stops the kernel does not get here: an interruption that does is the executor's own.
+      return yield* askedWhat(executor, warrant, call, `the executor broke off: ${told(Cause.squash(end.exit.cause))}`)
+    }
+    const failure = typed.success as ExecutorFailure | undefined // as its type says, or whatever somebody failed with
+    const reason = told(failure?.reason)
+    circuits.ended(circuit, failure?.unavailable !== true, now())
     // It was called: what it does not say that it cost is charged as declared.
-    return exit.value.tag === "failed"
-      ? {
-          ...failed(exit.value.reason), isFree: false, spent: exit.value.spent, millis: taken(),
-          ...(barred?.reason === exit.value.reason ? { scope: barred.scope } : {})
-        }
-      : yield* askedWhat(executor, warrant, call, exit.value.reason)
+    return {
+      ...failed(reason), isFree: false, spent: failure?.spent, millis: taken(),
+      ...(barred?.reason === reason ? { scope: barred.scope } : {})
+    }
   })
 
   /** The outcome always gets its entry, if need be without a result that no entry can hold. */
@@ -347,13 +348,16 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       })))
     )
 
-  const dispatch = (warrant: Warrant): void => {
-    const call = { grants: grantsOf(warrant), stop: Deferred.makeUnsafe<never, string>() }
+  const dispatch = (warrant: Warrant, final?: Final): void => {
+    const call = { grants: grantsOf(warrant), stop: makeStop() }
     dispatched.set(warrant.id, call)
-    run(
-      warrant.id,
-      places.withPermit(perform(warrant, call.stop).pipe(Effect.ensuring(options.scopes?.leave(warrant.id) ?? Effect.void))).pipe(
-        Effect.ensuring(Effect.sync(() => dispatched.get(warrant.id) === call && dispatched.delete(warrant.id))),
+    calls.run(
+      perform(warrant, call.stop, final).pipe(
+        Effect.ensuring(options.scopes?.leave(warrant.id) ?? Effect.void),
+        Effect.onExit(() => Effect.sync(() => {
+          if (dispatched.get(warrant.id) === call) dispatched.delete(warrant.id)
+          calls.left()
+        })),
         Effect.flatMap((finish) => finished(warrant, finish))
       )
     )
@@ -361,7 +365,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
 
   journal.onCommitted((entries: ReadonlyArray<Placed>) => {
     for (const { entry } of entries) {
-      if (entry.kind === "action.decided" && entry.warrant.state === "started") dispatch(entry.warrant)
+      if (entry.kind === "action.decided" && entry.warrant.state === "started") dispatch(entry.warrant, finalOf(entry))
       if (entry.kind === "warrant.started") {
         const warrant = lookup(journal.state().warrants, entry.warrant)
         if (warrant !== undefined) dispatch(warrant)
@@ -370,7 +374,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
         const ended = new Set(entry.grants)
         for (const call of dispatched.values()) {
           if (call.grants.some((grant) => ended.has(grant))) {
-            Deferred.doneUnsafe(call.stop, Effect.fail("its capability was revoked while it was under way"))
+            stopCall(call.stop, "its capability was revoked while it was under way")
           }
         }
       }
@@ -410,6 +414,6 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
       }),
     payloadOf,
     underWay: () => dispatched.size,
-    settled: FiberMap.awaitEmpty(calls)
+    settled: calls.settled
   }
 })

@@ -9,12 +9,27 @@ import type { Rules } from "../authority/decide/decision.ts"
 import { decideRequested } from "../authority/decide/token.ts"
 import { make, type Service, type ServiceRoom } from "./service.ts"
 
+const isText = (value: unknown, lengthMax: number): value is string => typeof value === "string" && value.length <= lengthMax
+
 export const service = (room: ServiceRoom, rules: Rules, canonical: (value: unknown) => string, compensation: Compensation): Service =>
   make({
     room,
     channel: actionGate,
     schema: ActionRequest,
     refusal: replyKinds.denied,
+    plain: (payload) => {
+      const { action, capability, compensates, executor, fence, payload: given, risk_level, target } = payload as Readonly<Record<string, unknown>> // an object
+      if (fence !== undefined || compensates !== undefined) return undefined
+      if (!isText(action, 200) || !isText(executor, 200) || executor === "" || !isText(target, 4096)) return undefined
+      const request: { -readonly [Member in keyof ActionRequest]: ActionRequest[Member] } = { action, executor, target }
+      // It came as JSON.
+      if (given !== undefined) request.payload = given as ActionRequest["payload"] & {}
+      if (isText(capability, Infinity) || capability === null) request.capability = capability
+      else if (capability !== undefined) return undefined
+      if (isText(risk_level, 100)) request.risk_level = risk_level
+      else if (risk_level !== undefined) return undefined
+      return request
+    },
     decide: Effect.fnUntraced(function*(reference, request) {
       const { compensates } = request
       if (compensates !== undefined) {

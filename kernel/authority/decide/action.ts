@@ -3,7 +3,7 @@ import { bearerRiskMax, isRisk, riskAtMost, riskMax, type ActionRequest, type Gr
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { callRefusal, circuitFor, effectiveRisk, isExternal, recoveryFor } from "../../executor/executor.ts"
 import { approvalMillisDefault, warrantsOpenMax, warrantsWaitingMax } from "../../limits.ts"
-import { sameTrace, type ActionDecided, type RequestReference } from "../entry.ts"
+import { sameTrace, type ActionDecided, type Entry, type RequestReference } from "../entry.ts"
 import { accountsOf } from "../state/budgets.ts"
 import { heldBy, lookup } from "../state/state.ts"
 import { startsSince } from "../state/warrants.ts"
@@ -25,6 +25,25 @@ export interface ActionAnswer {
 
 type ActionQuestion = Extract<Question, { readonly kind: "action" }>
 type Draft<A> = { -readonly [K in keyof A]: A[K] }
+
+/** Final payloads of entries that were just made, so that nobody has to read them back. They go with their entry. */
+const finals = new WeakMap<Entry, Final>()
+
+/** A payload that nobody can change any more: the digest of its entry was taken of this very value. */
+export interface Final {
+  readonly payload: unknown
+}
+
+/** The final payload that an entry was decided on, while it is at hand; else it is read, and compared with the digest. */
+export const finalOf = (entry: Entry): Final | undefined => finals.get(entry)
+
+/** Plain data, frozen at every depth, as events are. */
+const isFixed = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return true
+  if (!Object.isFrozen(value)) return false
+  for (const key in value) if (!isFixed((value as Readonly<Record<string, unknown>>)[key])) return false // its own member, or of a list
+  return true
+}
 
 /** Most actions have none: one for all of them. */
 const nothingKept: ReadonlySet<string> = new Set()
@@ -96,6 +115,7 @@ export const decideAction = (
       if (beside !== nothingSaid) Object.assign(entry, beside)
     }
     if (isTraced) Object.assign(entry, sameTrace(reference))
+    if (outcome === "started" && artifact === null && isFixed(payload)) finals.set(entry, { payload })
     return {
       entries: compensates === undefined || outcome === "denied"
         ? [entry]
