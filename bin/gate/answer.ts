@@ -1,4 +1,5 @@
 // The operator's answers: yes, no, other arguments, more of the same, and what became of what nobody knows.
+import { isDeepStrictEqual } from "node:util"
 import * as Effect from "effect/Effect"
 import type { Client, ClientError } from "../../libos/http.ts"
 import type { BatchAnswer, GateStory, StandingPreview, StandingTerms } from "../../protocol/approval.ts"
@@ -138,7 +139,9 @@ export const edit = Effect.fnUntraced(function*(called: Called, given: string, f
   const client = yield* connect(called.directory)
   const shown = yield* client.call("warrant", { id: yield* find(client, given) })
   const reason = flags.reason === undefined ? {} : { reason: flags.reason }
-  const edited = yield* client.call("edit", {
+  // The same command is said again when it has to be proved: then these arguments wait already.
+  const isThere = flags.approve && (flags.digest ?? shown.digest) === shown.digest && isDeepStrictEqual(shown.payload, payload)
+  const edited = isThere ? shown : yield* client.call("edit", {
     id: shown.id, payload: { payload: payload as null, digest: flags.digest ?? shown.digest, ...reason } // JSON, as was just parsed
   })
   if (!flags.approve) return yield* answered(called, edited, "edited")

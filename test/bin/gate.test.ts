@@ -88,6 +88,8 @@ describe("aaax gate", () => {
     expect((await gate("show", id)).stdout).toMatch(/edited +by operator, [^\n]+: less/u)
     expect((await gate("edit", id, "--payload", "no json")).code).toBe(2)
     const before = calls.length
+    // Said without proof, and again with it, as the refusal asks.
+    expect((await gate("edit", id, "--payload", "{\"n\":3}", "--approve")).code).toBe(4)
     expect((await gate("edit", id, "--payload", "{\"n\":3}", "--approve", "--passphrase", `@${join(directory, "right")}`)).code).toBe(0)
     await run(awaitReply(port, id))
     expect(calls.slice(before)).toMatchObject([{ payload: { n: 3 } }])
