@@ -11,13 +11,24 @@ export interface Overseeing {
 }
 
 /** What it offered again. Without a board nothing happens. */
-export const superviseOnce = async (on: Overseeing, now: number, idleMillis: number): Promise<ReadonlyArray<Stall>> => {
+export const superviseOnce = async (on: Overseeing, idleMillis: number): Promise<ReadonlyArray<Stall>> => {
   const board = await on.look()
   if (board === undefined) return []
   const offered: Array<Stall> = []
-  for (const stall of detectStalls(board, now, idleMillis)) {
+  for (const stall of detectStalls(board, idleMillis)) {
     await on.assess(stall.task, `supervisor: ${stall.reason}; re-offering`)
     if (await on.reopen(stall.task, stall.version)) offered.push(stall)
   }
   return offered
+}
+
+/** Whether a change of a task that has to have a version was made: false when the task has another one by now. */
+export const unlessMoved = async (change: Promise<unknown>): Promise<boolean> => {
+  try {
+    await change
+    return true
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "VERSION_CONFLICT") return false
+    throw error
+  }
 }

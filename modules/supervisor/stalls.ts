@@ -3,6 +3,8 @@ import type { coordination } from "aaax"
 
 /** What there is to judge by, as it was at one moment. */
 export interface Board {
+  /** When that was, in milliseconds. */
+  readonly at: number
   readonly tasks: ReadonlyArray<coordination.PlanTask>
   readonly notes: ReadonlyArray<coordination.Note>
   readonly claims: ReadonlyArray<Pick<coordination.Claim, "task" | "owner" | "expiresAt" | "status">>
@@ -19,8 +21,8 @@ export interface Stall {
 /** A finished claim keeps its scope until it ends, but nobody works under it. */
 const isWorkedUnder = (status: string): boolean => status !== "done" && status !== "failed"
 
-/** Stalled tasks by id. Times in milliseconds. */
-export const detectStalls = ({ claims, notes, seats, tasks }: Board, now: number, idleMillis: number): ReadonlyArray<Stall> => {
+/** Stalled tasks by id. */
+export const detectStalls = ({ at: now, claims, notes, seats, tasks }: Board, idleMillis: number): ReadonlyArray<Stall> => {
   const finished = new Set(tasks.filter(({ status }) => status === "done" || status === "cancelled").map(({ task }) => task))
   const leased = new Set(claims.filter(({ expiresAt, status }) => expiresAt > now && isWorkedUnder(status)).map(({ task }) => task))
   const notedAt = new Map<string, number>()

@@ -10,8 +10,8 @@ const idle = 300_000
 const task = (id: string, given: Partial<coordination.PlanTask> = {}): coordination.PlanTask => ({
   task: id, title: id, description: "", dependsOn: [], status: "in_progress", suggestedOwner: "", createdBy: "A", createdAt: 0, updatedAt: now - idle, version: 3, ...given
 })
-const board = (given: Partial<Board>): Board => ({ tasks: [], notes: [], claims: [], seats: [], ...given })
-const stalls = (given: Partial<Board>): ReadonlyArray<string> => detectStalls(board(given), now, idle).map(({ reason, task: id }) => `${id}: ${reason}`)
+const board = (given: Partial<Board>): Board => ({ at: now, tasks: [], notes: [], claims: [], seats: [], ...given })
+const stalls = (given: Partial<Board>): ReadonlyArray<string> => detectStalls(board(given), idle).map(({ reason, task: id }) => `${id}: ${reason}`)
 const claim = (id: string, given: Partial<Board["claims"][number]> = {}): Board["claims"][number] => ({ task: id, owner: "B", expiresAt: now + 1, status: "working", ...given })
 const note = (id: string, at: number, author = "B"): coordination.Note => ({ task: id, author, kind: "note", text: "x", at })
 
@@ -62,7 +62,7 @@ describe("a round of the supervisor", () => {
         said.push([id, "open", version])
         return !moved.includes(id)
       }
-    }, now, idle)
+    }, idle)
     return { said, offered }
   }
 
