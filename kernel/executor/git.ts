@@ -301,7 +301,6 @@ export const executor = (options: GitOptions): Executor => {
           const paths = await changed(place, payload)
           if (paths.length > 0) await asked(powers.mayChange(paths))
         }
-        if (signal.aborted) throw new NotDone("it was stopped")
         await change(run, place, payload, call)
         const result = payload.op === "push" ? { remote: payload.remote, branch: payload.branch, commit: payload.commit } : await found(run, place, payload, call)
         if (result === undefined) throw new Error("git said that it was done, but it is not there")

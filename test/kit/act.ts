@@ -26,7 +26,7 @@ export const pairOf = ({ d, x }: { readonly d: string; readonly x: string }): Pa
 export const keyOf = ({ d, kid, x }: Pair, system: string, epoch: number, audience: string): EnrolledKey =>
   ({ crv: "Ed25519", kty: "OKP", x, d, kid, system, epoch, audience })
 
-export const jwkOf = ({ x }: { readonly x: string }) => ({ crv: "Ed25519", kty: "OKP", x })
+export const jwkOf = ({ x }: { readonly x: string }) => ({ crv: "Ed25519", kty: "OKP", x }) as const
 
 export const signature = (input: string, { secret }: Pair): string => sign(null, Buffer.from(input), secret).toString("base64url")
 

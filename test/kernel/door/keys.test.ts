@@ -200,6 +200,9 @@ describe("a token for a grant", () => {
     expect(await act("docs/a", token)).toMatchObject({ reply: { kind: "action_denied", payload: { reason: expect.stringContaining("another system") } } })
     // What was met is a grant like any other: it is listed, and ended.
     expect((await operator.capabilities.list({ holder: "bob" })).map(({ offline, parent }) => [offline, parent])).toEqual([[grant, grant]])
+    // It has a token already, and gets no other one of the kernel.
+    const [met] = await operator.capabilities.list({ holder: "bob" })
+    await expect(client.keys.tokenFor(met!.id)).rejects.toMatchObject({ _tag: "Denied", message: expect.stringContaining("delegated by a token") })
     await operator.capabilities.revoke(grant)
     expect(await act("docs/a", await attenuate(token, { to: cardOf(bob), caveats: {}, key: ann }))).toMatchObject({ reply: { kind: "action_denied" } })
   })

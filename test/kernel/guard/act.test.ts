@@ -183,6 +183,19 @@ describe("a token", () => {
     ["a caveat that nobody knows", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, { moonphase: "full" } as Caveats), "ben"], /one of its links: .*moonphase/u],
     ["a caveat that is malformed", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, { usesMax: -1 }), "ben"], /one of its links/u],
     ["a count in its root", (w) => w.root(w.ada, { claims: { cav: { usesMax: 9 } } }), /its grant's/u],
+    ["a caveat of its root that is malformed", (w) => w.root(w.ada, { claims: { cav: { expiresAt: "never" } } }), /its root: /u],
+    ["a grant that is a number", (w) => w.root(w.ada, { claims: { jti: 1 } }), /root does not say/u],
+    ["an audience that is a number", (w) => w.root(w.ada, { claims: { aud: 1, iss: 1 } }), /root does not say/u],
+    ["a time in words", (w) => w.root(w.ada, { claims: { iat: "now" } }), /root does not say/u],
+    ["a holder that is none", (w) => w.root(w.ada, { claims: { sub: "a b" } }), /root does not say/u],
+    ["a holder's key that is none", (w) => w.root(w.ada, { claims: { cnf: { jkt: "short" } } }), /root does not say/u],
+    ["a holder's key with another beside it", (w) => w.root(w.ada, { claims: { cnf: { jkt: w.ada.kid, x: "y" } } }), /root does not say/u],
+    ["a holder's epoch that is no number", (w) => w.root(w.ada, { claims: { ep: "1" } }), /root does not say/u],
+    ["a member that nobody knows in a link", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, {}, { admin: true }), "ben"], /links does not say/u],
+    ["another version in a link", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, {}, { v: 2 }), "ben"], /links does not say/u],
+    ["a link without a name of its own", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, {}, { jti: "" }), "ben"], /links does not say/u],
+    ["a link whose name is a number", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, {}, { jti: 1 }), "ben"], /links does not say/u],
+    ["a delegate that is none", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, {}, { sub: 1 }), "ben"], /links does not say/u],
     ["a root that has expired", (w) => w.root(w.ada, { claims: { cav: { expiresAt: w.now } } }), /it has expired/u],
     ["a link that has expired", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, { expiresAt: w.now }), "ben"], /Invalid or expired/u],
     ["a link that is not good yet", (w) => [narrowed(w.root(w.ada), w.ada, w.ben, { notBefore: w.now + 1 }), "ben"], /notBefore/u],
@@ -411,6 +424,15 @@ describe("signatures", () => {
     expect(readCompact(`${header}.${claims}.${"A".repeat(86)}`)).toBeUndefined()
     const written = readCompact(compact({ alg: "EdDSA" }, { iss: "joe" }, key))
     expect(written).toMatchObject({ header: { alg: "EdDSA" }, claims: { iss: "joe" }, signed: "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJqb2UifQ" })
+  })
+
+  it("are never right with a key that is written longer or shorter than one is", () => {
+    const key = pair()
+    const mark = Buffer.from(signature("x", key), "base64url")
+    expect(actCrypto.verify(key.x, "x", mark)).toBe(true)
+    for (const other of [Buffer.concat([Buffer.from(key.x, "base64url"), Buffer.from([0])]), Buffer.from(key.x, "base64url").subarray(0, 31), Buffer.alloc(0)]) {
+      expect(actCrypto.verify(other.toString("base64url"), "x", mark), String(other.length)).toBe(false)
+    }
   })
 
   it("are never right with a key of small order, which is never enrolled", () => {
