@@ -213,8 +213,8 @@ export interface Powers {
   /** The private key that signs tokens for grants, by how many there were. Absent: one that dies with the kernel. */
   readonly capabilityKey?: (generation: number) => Effect.Effect<SigningKey, StoreUnavailable>
   readonly readingPower: (root: string) => Effect.Effect<ReadingPower, ReadFailure>
-  /** Where paths really lie, for claims of files. Absent: they are what they say. */
-  readonly place?: Scopes.PlacePower
+  /** Where a path really lies, for claims of files. Absent: where it says. */
+  readonly realPath?: (path: string) => Effect.Effect<string>
   /** Values of the config's secrets, for executors and for striking them out. Absent: there are none. */
   readonly secrets?: Warrants.ExecutorSecrets
   /** Shows a line to whoever sits in front of the kernel, and to nobody else; absent: it has no terminal. */
@@ -318,7 +318,7 @@ export const make = Effect.fnUntraced(function*(
     ...(options.quorum === undefined ? {} : { quorum: options.quorum })
   }
   const entered = options.entered ?? (() => {})
-  const scopes = Scopes.make({ channels, directory: options.directory, place: powers.place, now: clock.now })
+  const scopes = Scopes.make({ channels, directory: options.directory, realPath: powers.realPath, now: clock.now })
   const warrants = yield* Warrants.make({ scopes, journal, channels, executor: registry.get, digestOf, entered, circuits, now: clock.now, ...(powers.secrets === undefined ? {} : { secrets: powers.secrets }) })
   const projections = yield* Projections.make({ journal, channels, payloadOf: warrants.payloadOf })
   const pending = makePendingRequests()

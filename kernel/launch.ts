@@ -27,7 +27,7 @@ import { checkpointPlace, type Witness } from "./power/checkpoint-place.ts"
 import { makeCedarEngine } from "./power/cedar-engine.ts"
 import { loadPolicy } from "./power/policy-file.ts"
 import { passphraseOf, readPassphrase } from "./power/passphrase.ts"
-import { place } from "./power/place.ts"
+import { realPath } from "./power/place.ts"
 import { readingPower } from "./power/reading.ts"
 import { readSchemas } from "./power/schema-file.ts"
 import { keyFile, tokenKeyFile } from "./power/token-key.ts"
@@ -151,7 +151,7 @@ export const launchKernel = Effect.fnUntraced(function*(
     ...(options.program === undefined ? {} : { program: options.program }),
     powers: {
       secrets: forExecutors(secrets),
-      sha256: sha256Hex, sha256Bytes, act: actCrypto, readingPower: powerFor, place, ...tokenKeyOf(options, store), ...checkpointsOf(options, store), ...passphrase,
+      sha256: sha256Hex, sha256Bytes, act: actCrypto, readingPower: powerFor, realPath, ...tokenKeyOf(options, store), ...checkpointsOf(options, store), ...passphrase,
       ...(options.terminal === undefined ? {} : { terminal: options.terminal })
     },
     approvalMillis: (config.approvals.ttl === undefined ? undefined : millisOf(config.approvals.ttl)) ?? config.approvals.expiryMillis,

@@ -15,7 +15,7 @@ import { actCrypto } from "./power/act-crypto.ts"
 import { sha256Bytes, sha256Hex } from "./power/digest.ts"
 import { makeCedarEngine } from "./power/cedar-engine.ts"
 import { loadPolicy } from "./power/policy-file.ts"
-import { place } from "./power/place.ts"
+import { realPath } from "./power/place.ts"
 import { readingPower } from "./power/reading.ts"
 import * as Memory from "./store/memory.ts"
 import type { StoreService } from "./store/store.ts"
@@ -109,7 +109,7 @@ export const makeKernel = Effect.fnUntraced(function*(
     schemas: yield* Effect.orDie(makeSchemas(options.schemas)),
     source: (file) => Effect.fail(new ModuleRejected({ module: file, reason: "a test kernel loads no files" })),
     powers: {
-      sha256: sha256Hex, sha256Bytes, readingPower, act: actCrypto, place, ...(options.capabilityKey === undefined ? {} : { capabilityKey: options.capabilityKey }), ...(options.checkpoints === undefined ? {} : { checkpoints: options.checkpoints }),
+      sha256: sha256Hex, sha256Bytes, readingPower, act: actCrypto, realPath, ...(options.capabilityKey === undefined ? {} : { capabilityKey: options.capabilityKey }), ...(options.checkpoints === undefined ? {} : { checkpoints: options.checkpoints }),
       ...(options.tokenKey === undefined ? {} : { tokenKey: options.tokenKey }),
       ...(options.terminal === undefined ? {} : { terminal: options.terminal }),
       ...(options.passphrase === undefined ? {} : { passphrase: (given: string) => Effect.succeed(given === options.passphrase) }),

@@ -10,19 +10,12 @@ import { makeScopeIndex, normaliseScope, type ScopeIndex } from "../../protocol/
 import type { ChannelsService } from "../channel/channels.ts"
 import { pageEventsMax } from "../limits.ts"
 
-/** What the kernel cannot find out by itself. */
-export interface PlacePower {
-  readonly realPath: (path: string) => Effect.Effect<string>
-  /** The branch that is checked out in a working tree; nothing when nobody can tell. */
-  readonly branchOf: (worktree: string) => Effect.Effect<string | undefined>
-}
-
 export interface ScopesOptions {
   readonly channels: ChannelsService
   /** What claims without a working tree are about. */
   readonly directory: string
-  /** Absent: paths are what they say, and every branch counts. */
-  readonly place?: PlacePower | undefined
+  /** Where a path really lies. Absent: where it says. */
+  readonly realPath?: ((path: string) => Effect.Effect<string>) | undefined
   /** Kernel time in Unix milliseconds. */
   readonly now: () => number
 }
@@ -53,17 +46,11 @@ export interface Scopes {
 
 type Held = Exclude<LiveScope, { readonly ended: true }>
 
-/** Where a tree lies, and the branch that it has checked out, when it has one. */
-interface Place {
-  readonly real: string
-  readonly branch: string | undefined
-}
-
+/** The claims of one working tree, as they name it. */
 interface Tree {
-  /** As claims name it. */
   readonly label: string
-  /** By branch; the empty one is of claims that name none. */
-  readonly branches: Map<string, { readonly index: ScopeIndex<Held>; size: number }>
+  readonly index: ScopeIndex<Held>
+  size: number
 }
 
 const isText = (value: unknown): value is string => typeof value === "string"
@@ -101,7 +88,7 @@ export const unavailable = (what: string): Barred => {
 
 const wholePage = { limit: pageEventsMax } as const
 
-export const make = ({ channels, directory, now, place }: ScopesOptions): Scopes => {
+export const make = ({ channels, directory, now, realPath = (path) => Effect.succeed(path) }: ScopesOptions): Scopes => {
   const trees = new Map<string, Tree>()
   const held = new Map<string, Held>()
   /** Tasks whose newest entry cannot be read. */
@@ -110,8 +97,6 @@ export const make = ({ channels, directory, now, place }: ScopesOptions): Scopes
   const telling = Semaphore.makeUnsafe(1)
   let folded: Cursor = 0
 
-  const realPath = place?.realPath ?? ((path) => Effect.succeed(path))
-  const branchOf = place?.branchOf ?? (() => Effect.succeed(undefined))
 
   const isIdle = (): boolean => channels.get(epochs) === undefined
 
@@ -120,23 +105,19 @@ export const make = ({ channels, directory, now, place }: ScopesOptions): Scopes
     if (scope === undefined) return
     held.delete(task)
     const tree = trees.get(scope.worktree)
-    const branch = tree?.branches.get(scope.branch ?? "")
-    if (tree === undefined || branch === undefined) return
-    branch.index.remove(tree.label, scope.paths, scope.holder, scope)
-    if (--branch.size === 0) tree.branches.delete(scope.branch ?? "")
-    if (tree.branches.size === 0) trees.delete(scope.worktree)
+    if (tree === undefined) return
+    tree.index.remove(tree.label, scope.paths, scope.holder, scope)
+    if (--tree.size === 0) trees.delete(scope.worktree)
   }
 
   const keep = (given: Held): void => {
     // A named lock is of no files, and a label that is no path of none here.
     if (given.mutex || (given.worktree !== "" && !given.worktree.startsWith("/"))) return
     const scope: Held = { ...given, paths: normaliseScope(given.paths, given.worktree) }
-    const tree = trees.get(scope.worktree) ?? { label: scope.worktree, branches: new Map() }
+    const tree = trees.get(scope.worktree) ?? { label: scope.worktree, index: makeScopeIndex<Held>(), size: 0 }
     trees.set(scope.worktree, tree)
-    const branch = tree.branches.get(scope.branch ?? "") ?? { index: makeScopeIndex<Held>(), size: 0 }
-    tree.branches.set(scope.branch ?? "", branch)
-    branch.index.add(tree.label, scope.paths, scope.holder, scope)
-    branch.size++
+    tree.index.add(tree.label, scope.paths, scope.holder, scope)
+    tree.size++
     held.set(scope.task, scope)
   }
 
@@ -176,47 +157,37 @@ export const make = ({ channels, directory, now, place }: ScopesOptions): Scopes
   })
 
   /** A live scope of another holder that has this path. What has run out is nobody's. */
-  const conflictIn = (tree: Tree, branches: ReadonlyArray<string>, path: string, isFolder: boolean, system: SystemId): Held | undefined => {
-    for (const name of branches) {
-      for (;;) {
-        const index = tree.branches.get(name)?.index
-        // What is there stands for itself, also where it looks like a pattern; for all below it a pattern may stand in.
-        const found = index?.covering(tree.label, path).find(({ holder }) => holder !== system) ??
-          (isFolder ? index?.firstConflict(tree.label, [path], system) : undefined)
-        if (found === undefined) break
-        if (found.expiresAt > now()) return found
-        drop(found.task)
-      }
+  const conflictIn = ({ index, label }: Tree, path: string, isFolder: boolean, system: SystemId): Held | undefined => {
+    for (;;) {
+      // What is there stands for itself, also where it looks like a pattern; for all below it a pattern may stand in.
+      const found = index.covering(label, path).find(({ holder }) => holder !== system) ?? (isFolder ? index.firstConflict(label, [path], system) : undefined)
+      if (found === undefined || found.expiresAt > now()) return found
+      drop(found.task)
     }
-    return undefined
   }
 
   const below = (path: string, root: string): boolean => path === root || path.startsWith(root === "/" ? root : `${root}/`)
 
-  /** Where each tree lies, and what it has checked out: looked up each time, because a link may lead elsewhere by now. */
-  const look = Effect.fnUntraced(function*(): Effect.fn.Return<ReadonlyMap<string, Place>> {
-    const places = new Map<string, Place>()
+  /** Where each tree lies: looked up each time, because a link may lead elsewhere by now. */
+  const look = Effect.fnUntraced(function*(): Effect.fn.Return<ReadonlyMap<string, string>> {
+    const places = new Map<string, string>()
     for (;;) {
-      const [next] = [...trees.values()].filter(({ label }) => !places.has(label))
+      const [next] = [...trees.keys()].filter((label) => !places.has(label))
       if (next === undefined) return places
-      const real = yield* realPath(next.label === "" ? directory : next.label)
-      places.set(next.label, { real: real.normalize("NFC"), branch: yield* branchOf(real) })
+      places.set(next, (yield* realPath(next === "" ? directory : next)).normalize("NFC"))
     }
   })
 
-  const barred = ({ paths, system }: Change, places: ReadonlyMap<string, Place>): Barred | undefined => {
+  const barred = ({ paths, system }: Change, places: ReadonlyMap<string, string>): Barred | undefined => {
     for (const tree of trees.values()) {
-      const found = places.get(tree.label)
-      if (found === undefined) continue
-      const { branch, real } = found
-      // Claims for another branch than the one that is checked out are of other files; without one, all count.
-      const branches = branch === undefined ? [...tree.branches.keys()] : ["", branch]
+      const real = places.get(tree.label)
+      if (real === undefined) continue
       for (const given of paths) {
         const isFolder = given.endsWith("/")
         const path = (isFolder ? given.slice(0, -1) : given).normalize("NFC")
         // All of the tree, when it is part of what is changed.
         const inside = below(path, real) ? path.slice(real === "/" ? 1 : real.length + 1) : isFolder && below(real, path) ? "" : undefined
-        const other = inside === undefined ? undefined : conflictIn(tree, branches, inside, isFolder, system)
+        const other = inside === undefined ? undefined : conflictIn(tree, inside, isFolder, system)
         if (other !== undefined) return barredBy(inside || path, other)
       }
     }
