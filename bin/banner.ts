@@ -18,6 +18,8 @@ export interface BannerFacts {
   readonly url: string
   /** Where it is published, when it is. */
   readonly published: string | undefined
+  /** The port of the synapse wire, when it has one. */
+  readonly synapse?: { readonly url: string; readonly open: boolean } | undefined
   readonly configFile: string | null
   readonly notes: ReadonlyArray<string>
 }
@@ -38,6 +40,9 @@ export const banner = (kernel: Pick<Kernel, "status" | "systems">, facts: Banner
     row("Gate", plain(status.policy) + (status.waiting > 0 ? onErr.yellow(`; ${status.waiting} waiting: aaax gate`) : "") +
       (status.unknown > 0 ? onErr.yellow(`; ${status.unknown} whose outcome nobody knows: aaax gate ls --state unknown`) : "")),
     ...(facts.published === undefined ? [] : [row("Open at", `${facts.published}  for whoever has a token: aaax token mint${away}; what there is: ${facts.published}/docs`)]),
+    ...(facts.synapse === undefined ? [] : [row("Synapse", facts.synapse.open
+      ? `${facts.synapse.url}  ${onErr.yellow("OPEN: whoever reaches it on this machine takes part in coordination under any free name, and in nothing else")}`
+      : `${facts.synapse.url}  for whoever has a token`)]),
     row("Listens", `${facts.url}  for its operator${facts.published === undefined ? " only" : ""}; try: aaax status${away}`),
     row("Stop", "Ctrl-C drains and ends it, once more ends it at once; or aaax down"),
     ...status.policyNotes.map((note) => row("Policy", onErr.yellow(plain(note)))),

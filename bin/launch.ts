@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import { isAbsolute, resolve } from "node:path"
 import * as Http from "../kernel/door/http.ts"
 import type { OpenHttp } from "../kernel/door/http.ts"
+import { synapseOptions } from "../kernel/door/synapse/options.ts"
 import { telemetry, telemetryEndpoint, withTelemetry, type Telemetry } from "../kernel/door/telemetry.ts"
 import { type Publication, publicationOf, publishedPort } from "../kernel/door/publication.ts"
 import type { DoorError } from "../kernel/door/door.ts"
@@ -128,8 +129,9 @@ const serve = Effect.fnUntraced(function*(
   yield* kernel.launch
   const token = makeToken()
   const { config } = loaded
-  const { published, url } = yield* Http.door({
-    token, executors: kernel.executors, ...(publication === undefined ? {} : { publication }), ...(exported === undefined ? {} : { telemetry: exported })
+  const { published, synapse, url } = yield* Http.door({
+    token, executors: kernel.executors, synapse: yield* synapseOptions(config.network.synapse, config.secrets, called.directory),
+    ...(publication === undefined ? {} : { publication }), ...(exported === undefined ? {} : { telemetry: exported })
   }).open(kernel)
   for (const door of config.doors) {
     const opened = yield* door.open(kernel)
@@ -139,9 +141,9 @@ const serve = Effect.fnUntraced(function*(
   const readyMillis = performance.now()
   const notes = notesOf(loaded, kernel.status(), published, publication?.security?.name, quarantined)
   // In one write: whoever reads it gets all of it.
-  err(banner(kernel, { version, readyMillis, url, published: published?.url, configFile: loaded.file, notes }).join("\n"))
+  err(banner(kernel, { version, readyMillis, url, published: published?.url, synapse, configFile: loaded.file, notes }).join("\n"))
   if (called.json) {
-    const where = { pid: process.pid, version, url, ...(published === undefined ? {} : { published: published.url }), readyMillis: Math.round(readyMillis) }
+    const where = { pid: process.pid, version, url, ...(published === undefined ? {} : { published: published.url }), ...(synapse === undefined ? {} : { synapse: synapse.url }), readyMillis: Math.round(readyMillis) }
     yield* Effect.promise(() => out(json(where)))
   }
   if (process.stderr.isTTY) yield* Effect.forkScoped(surveyProgress(kernel))

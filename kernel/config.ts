@@ -20,7 +20,7 @@ import type { Door } from "./door/door.ts"
 import type { Endpoint } from "./door/endpoint.ts"
 import { knownKeys, ownTable, SecretTable } from "./executor/table.ts"
 import { isStandardSchema } from "./guard/schemas.ts"
-import { approvalMillisDefault, budgetsMax, checkpointEntriesDefault, checkpointMillisDefault, requestRetention, systemsMax } from "./limits.ts"
+import { approvalMillisDefault, budgetsMax, checkpointEntriesDefault, checkpointMillisDefault, requestRetention, synapseClientsDefault, synapseClientsMax, systemsMax } from "./limits.ts"
 import type { Store } from "./store/store.ts"
 
 const withDefault = <S extends Schema.Top>(schema: S, make: () => S["Encoded"]) =>
@@ -163,6 +163,24 @@ const SecurityData = Schema.Union([
 ])
 export type SecurityConfig = Schema.Schema.Type<typeof SecurityData>
 
+/** The synapse wire: at `/synapse` of the listeners in any case. */
+const SynapseData = Schema.Struct({
+  /** A port of its own, beside them; the ancestor's is 8876. */
+  port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+  host: withDefault(Schema.NonEmptyString, () => "127.0.0.1"),
+  /** Whoever reaches the port takes part under any free name; on a loopback address only. */
+  open: withDefault(Schema.Boolean, () => false),
+  /** Good for any free name: `env:NAME`, `file:PATH`, `secret:NAME` of `secrets`, or the text itself. */
+  token: Schema.optionalKey(Schema.Union([Schema.String, Schema.Array(Schema.String)])),
+  /** Messages per second of one seat, and how many may come at once; 0: as many as it likes. */
+  rate: withDefault(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)), () => 0),
+  burst: withDefault(Positive, () => 20),
+  /** Connections, and those of one address. */
+  clients: withDefault(Positive.check(Schema.isLessThanOrEqualTo(synapseClientsMax)), () => synapseClientsDefault),
+  perHost: Schema.optionalKey(Positive)
+})
+export interface SynapseConfig extends Schema.Schema.Type<typeof SynapseData> {}
+
 const NetworkData = Schema.Struct({
   publish: withDefault(Schema.Boolean, () => false),
   host: withDefault(Schema.NonEmptyString, () => "127.0.0.1"),
@@ -179,6 +197,7 @@ const NetworkData = Schema.Struct({
   security: Schema.optionalKey(SecurityData),
   /** Handlers of one's own beside the portable API, from a TypeScript config. */
   endpoints: withDefault(Schema.Array(EndpointObject), () => []),
+  synapse: withDefault(SynapseData, () => ({})),
   /** Where traces, metrics and logs are sent, as OTLP over HTTP; default: nowhere, unless the environment names it. */
   otlp: Schema.optionalKey(Schema.NonEmptyString)
 })
@@ -352,6 +371,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   libos: ["name", "strictBoot", "discoverSharedPackages"],
   network: Object.keys(NetworkData.fields),
   "network.tls": ["cert", "key"],
+  "network.synapse": Object.keys(SynapseData.fields),
   executors: Object.keys(ExecutorTable.fields),
   ...knownKeys,
   survey: ["workers"],

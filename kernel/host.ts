@@ -22,6 +22,7 @@ import type { BudgetChange } from "./authority/budgets.ts"
 import { decodeConfig, type ConfigInput, type KernelConfig, type NetworkConfig } from "./config.ts"
 import * as Http from "./door/http.ts"
 import { publicationOf } from "./door/publication.ts"
+import { synapseOptions } from "./door/synapse/options.ts"
 import { telemetry, telemetryEndpoint, withTelemetry, type Telemetry } from "./door/telemetry.ts"
 import type { DockOptions, Hosted } from "./kernel.ts"
 import { launchKernel } from "./launch.ts"
@@ -176,7 +177,7 @@ export const promised = async <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
 }
 
 /** Wraps a kernel that lives in `scope`. */
-const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, directory: string, exported: Telemetry | undefined): HostKernel => {
+const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, secrets: KernelConfig["secrets"], directory: string, exported: Telemetry | undefined): HostKernel => {
   let closing: Promise<void> | undefined
   let publishing: Promise<PublishedAt> | undefined
   const stopped = new AbortController()
@@ -266,7 +267,7 @@ const hostOf = (kernel: Hosted, scope: Scope.Closeable, network: NetworkConfig, 
     const opened = await promised(Scope.provide(withTelemetry(exported, Effect.gen(function*() {
       const publication = yield* publicationOf({ ...rest, host, ...(wished === undefined ? {} : { port: wished }) }, directory)
       return yield* Http.door({
-        token: operatorToken, executors: kernel.executors, publication, isAlone: true, ...(exported === undefined ? {} : { telemetry: exported })
+        token: operatorToken, executors: kernel.executors, publication, isAlone: true, synapse: yield* synapseOptions(network.synapse, secrets, directory), ...(exported === undefined ? {} : { telemetry: exported })
       }).open(kernel)
     })), scope))
     return { url: opened.url, port: opened.port, operatorToken }
@@ -373,7 +374,7 @@ export const host = async (config: KernelConfig, directory: string, base: string
       if (!stepped) yield* made.launch
       return made
     })), scope))
-    const hosted = hostOf(kernel, scope, config.network, directory, exported)
+    const hosted = hostOf(kernel, scope, config.network, config.secrets, directory, exported)
     if (config.network.publish && !stepped) await hosted.publish()
     return hosted
   } catch (error) {

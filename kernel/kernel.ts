@@ -13,6 +13,7 @@ import {
 } from "../protocol/errors.ts"
 import type { Event } from "../protocol/event.ts"
 import type { Executor } from "../protocol/executor.ts"
+import { doorPrefix } from "../protocol/coordination.ts"
 import { drainSecondsDefault } from "../protocol/lifecycle.ts"
 import { emptyManifest, type Converter, type Manifest, type System } from "../protocol/manifest.ts"
 import { kernelSystem, type ChannelId, type Cursor, type SystemId } from "../protocol/names.ts"
@@ -111,6 +112,13 @@ export interface Kernel {
    * may ask the kernel for authority and for effects.
    */
   readonly dockGuest: (id: SystemId, description?: string, options?: { readonly enrolled?: boolean }) => Effect.Effect<Docked, DockError>
+  /**
+   * Docks a connection of a coordination door: wired to coordination and to nothing else, or, where a credential is of this name, as
+   * its guest. Nothing is journalled of its coming and going. Answers also how it leaves.
+   */
+  readonly dockSeat: (id: SystemId) => Effect.Effect<Docked & { readonly leave: Effect.Effect<void> }, DockError>
+  /** Whether a system, a module, a token or a key has this name, so that nobody else may speak under it. */
+  readonly isTaken: (name: string) => boolean
   /** The guest that is docked under this name. */
   readonly guest: (id: SystemId) => Docked | undefined
   /** The security of a channel whose provider gave it one. */
@@ -461,6 +469,23 @@ export const make = Effect.fnUntraced(function*(
           ))
         }))
       }),
+    dockSeat: (id) =>
+      Effect.suspend(() => {
+        const here = guest(id)
+        // It stays when the connection goes: others of its credential act under the name.
+        if (here !== undefined) return Effect.succeed({ ...here, leave: Effect.void })
+        const isDoors = id.startsWith(doorPrefix)
+        return Effect.map(
+          constellation.dock(
+            { manifest: { ...emptyManifest(id, "door"), description: "A seat of the synapse wire." } },
+            { channels: [], privileged: false, configured: true, seat: true, ...(isDoors ? {} : { guest: true }) }
+          ),
+          ({ control }) => ({ id, port: control.port, leave: constellation.undock(id, "its connection was closed") })
+        )
+      }),
+    isTaken: (name) =>
+      name === options.id || constellation.get(name) !== undefined || edge.has(name) || loader.views().some(({ id }) => id === name) ||
+      tokens.list().some((token) => token.name === name),
     guest,
     securityOf: constellation.securityOf,
     converterOf: (channel) => {

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { channelOf, type ChannelSpec } from "../../protocol/channel.ts"
+import { doorPrefix } from "../../protocol/coordination.ts"
 import { DockRefused, SystemExists, SystemNotFound, type ChannelExists, type StoreUnavailable } from "../../protocol/errors.ts"
 import type { Executor } from "../../protocol/executor.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
@@ -15,7 +16,7 @@ import type { SystemView } from "../../protocol/view.ts"
 import { deadLettersOf } from "../../protocol/well-known.ts"
 import { submitAsking } from "../authority/decide/ask.ts"
 import type { Rules } from "../authority/decide/decision.ts"
-import { decideDock, decideStatus, decideUndock, type DockedModule } from "../authority/decide/system.ts"
+import { decideDock, decideStatus, decideUndock, type DockedModule, type Docking } from "../authority/decide/system.ts"
 import type { Journal } from "../authority/journal.ts"
 import { grantsOf } from "../authority/state/grants.ts"
 import { lookup } from "../authority/state/state.ts"
@@ -23,7 +24,7 @@ import type { ChannelsService } from "../channel/channels.ts"
 import type { PendingRequests } from "../guard/admission.ts"
 import { closedSecurity } from "../guard/channel-security.ts"
 import { isGuestName } from "../guard/tokens.ts"
-import { publicWiring, wiringOf, type Direction, type Wiring } from "../guard/wiring.ts"
+import { publicWiring, seatWiring, wiringOf, type Direction, type Wiring } from "../guard/wiring.ts"
 import { contained } from "../executor/executor.ts"
 import { systemsMax } from "../limits.ts"
 import { keptSystem } from "./manifest.ts"
@@ -40,6 +41,11 @@ export interface DockRequest {
   readonly guest?: boolean
   /** A guest with a key of its own: wired to the kernel's request channels, too, and to its own replies. */
   readonly enrolled?: boolean
+  /**
+   * A connection of a coordination door. It acts when somebody asks, and of its coming and going nothing is journalled: somebody
+   * who connects again and again writes nothing.
+   */
+  readonly seat?: boolean
   /** Channels that systems bring along which are docked behind it: it may be wired to them before they are there. */
   readonly coming?: ReadonlySet<ChannelId>
   /** For code that runs elsewhere: why it cannot be reached now, or nothing. */
@@ -143,12 +149,20 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
 
   const change = Effect.fnUntraced(function*(docked: Docked, status: SystemStatus, reason: string) {
     docked.status = status
+    // Of a seat nothing is known yet: what an operator says of it is kept all the same.
+    if (docked.request.seat === true && lookup(journal.state().systems, docked.id) === undefined) {
+      yield* submitAsking(journal, decideDock(rules, dockingOf(docked.system.manifest, docked.request, false, [])))
+    }
     yield* journal.submit(decideStatus(docked.id, status, reason))
   })
 
   const begin = Effect.fnUntraced(function*(docked: Docked) {
     const { control, id, system } = docked
     const run = system.run
+    if (docked.request.seat === true) {
+      docked.status = "running"
+      return
+    }
     if (run === undefined) {
       // A placeholder docks and stops.
       docked.status = "stopped"
@@ -207,11 +221,28 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
 
   const manifestDigest = (manifest: Manifest): string => options.sha256(options.canonical(manifest))
 
+  const dockingOf = (manifest: Manifest, request: DockRequest, privileged: boolean, powers: ReadonlyArray<ReadingPower>): Docking => ({
+    system: manifest.id,
+    manifest: manifestDigest(manifest),
+    framework: manifest.framework,
+    privileged,
+    ...(request.bearer === true ? { bearer: true as const } : {}),
+    configured: request.configured,
+    reads: manifest.reads,
+    writes: manifest.writes,
+    takes: manifest.takes,
+    provides: manifest.provides.map((spec) => spec.name),
+    executors: manifest.executors,
+    remoteChannels: manifest.remoteChannels,
+    powers: powers.map((power) => power.root),
+    module: request.module
+  })
+
   const place = Effect.fnUntraced(function*(system: System, request: DockRequest): Effect.fn.Return<Docked, DockFailure> {
     const { manifest } = system
     const refuse = (reason: string) => new DockRefused({ system: manifest.id, reason })
     const privileged = request.privileged || (manifest.privileged && request.configured)
-    const wiring = request.guest === true ? request.enrolled === true ? holders : guests : wiringOf(
+    const wiring = request.guest === true ? request.enrolled === true ? holders : guests : request.seat === true ? seatWiring : wiringOf(
       manifest, request.channels, privileged, (name) => channels.get(name) !== undefined || request.coming?.has(name) === true
     )
     if (typeof wiring === "string") return yield* refuse(wiring)
@@ -256,22 +287,9 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       pending: options.pending,
       entered: options.entered
     })
-    const { answer } = yield* submitAsking(journal, decideDock(rules, {
-      system: manifest.id,
-      manifest: manifestDigest(manifest),
-      framework: manifest.framework,
-      privileged,
-      ...(request.bearer === true ? { bearer: true as const } : {}),
-      configured: request.configured,
-      reads: manifest.reads,
-      writes: manifest.writes,
-      takes: manifest.takes,
-      provides: manifest.provides.map((spec) => spec.name),
-      executors: manifest.executors,
-      remoteChannels: manifest.remoteChannels,
-      powers: powers.map((power) => power.root),
-      module: request.module
-    }))
+    const { answer } = request.seat === true
+      ? { answer: { status: seatStatus(manifest.id) } }
+      : yield* submitAsking(journal, decideDock(rules, dockingOf(manifest, request, privileged, powers)))
     const docked: Docked = {
       id: manifest.id, system, wiring, control, request, dockedAt: channels.clock.now(), status: answer.status, restarts: 0, lastError: null,
       fiber: undefined
@@ -283,6 +301,12 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     if (started && !resting.has(docked.status)) yield* begin(docked)
     return docked
   })
+
+  /** What an operator said of a seat holds for whoever comes under its name. */
+  const seatStatus = (id: SystemId): SystemStatus => {
+    const status = lookup(journal.state().systems, id)?.status
+    return status !== undefined && resting.has(status) ? status : "running"
+  }
 
   const pauseOne = Effect.fnUntraced(function*(id: SystemId) {
     const docked = yield* found(id)
@@ -342,8 +366,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       docked.control.close(reason)
       options.unregister(id)
       return halt(docked).pipe(
-        Effect.andThen(journal.submit(decideUndock(id, docked.request.module?.id, reason))),
-        Effect.asVoid,
+        Effect.andThen(docked.request.seat === true ? Effect.void : Effect.asVoid(journal.submit(decideUndock(id, docked.request.module?.id, reason)))),
         Effect.ensuring(Effect.sync(() => docking.delete(id)))
       )
     })
@@ -353,6 +376,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       const system = keptSystem(given, options.host)
       if (typeof system === "string") return Effect.fail(new DockRefused({ system: nameOf(given), reason: system }))
       const { id } = system.manifest
+      if (id.startsWith(doorPrefix) && request.seat !== true) return Effect.fail(new DockRefused({ system: id, reason: `Names below ${doorPrefix} are those of seats that come over a door.` }))
       // A system takes its name back from a guest that used it.
       const isGuests = table.get(id)?.request.guest === true && request.guest !== true && isGuestName(id, options.host)
       if (isGuests) return Effect.andThen(undock(id, "a system of the constellation has this name now"), dock(system, request))

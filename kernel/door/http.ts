@@ -12,6 +12,7 @@ import type { Publication } from "./publication.ts"
 import { makeReception } from "./reception.ts"
 import { root, type RootOptions } from "./root.ts"
 import { attachWebSockets } from "./sockets.ts"
+import { synapse, type SynapseOptions } from "./synapse.ts"
 import type { Telemetry } from "./telemetry.ts"
 import { v1 } from "./v1/surface.ts"
 import type { WebSockets } from "./ws.ts"
@@ -27,6 +28,8 @@ export interface HttpOptions {
   readonly publication?: Publication
   /** Where traces and numbers go beside those who ask. */
   readonly telemetry?: Telemetry
+  /** The synapse wire: at `/synapse` of every listener, and at a port of its own when this says one. */
+  readonly synapse?: SynapseOptions
   /** No listener beside the published one: the operator goes there as well. */
   readonly isAlone?: boolean
 }
@@ -35,6 +38,8 @@ export interface OpenHttp extends OpenDoor {
   readonly port: number
   /** Where it is published; the same address when this machine alone can reach that. */
   readonly published?: { readonly url: string; readonly port: number; readonly wasTaken: boolean }
+  /** The synapse port; `open`: whoever reaches it may take part. */
+  readonly synapse?: { readonly url: string; readonly port: number; readonly open: boolean }
 }
 
 export interface HttpDoor extends Door {
@@ -107,11 +112,15 @@ export const door = (options: HttpOptions): HttpDoor => ({
     }
     if (telemetry !== undefined) yield* Effect.forkScoped(Effect.forever(Effect.andThen(metrics.refresh, Effect.sleep(telemetryMillis))))
     const { port, url } = control
-    if (open === undefined || publication === undefined) return { url, port }
+    const hub = yield* synapse(kernel, options.synapse)
+    for (const each of listeners) hub.attach(each, each.reception)
+    const wire = yield* hub.listen(reception, publication)
+    const own = wire === undefined ? {} : { synapse: wire }
+    if (open === undefined || publication === undefined) return { url, port, ...own }
     sockets = yield* attachWebSockets(open, kernel, reception)
     // Loaded when a kernel is published; most are not.
     const { publishedSurfaces } = yield* Effect.promise(() => import("./published.ts"))
     for (const surface of yield* publishedSurfaces(kernel, publication.endpoints)) open.attach(surface)
-    return { url, port, published: { url: open.url, port: open.port, wasTaken: publication.orNext && open.port !== publication.port } }
+    return { url, port, ...own, published: { url: open.url, port: open.port, wasTaken: publication.orNext && open.port !== publication.port } }
   })
 })

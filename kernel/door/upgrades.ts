@@ -4,6 +4,9 @@ import type { Duplex } from "node:stream"
 import { httpLingerMillis } from "../limits.ts"
 import { targetOf } from "./target.ts"
 
+/** As the path of a handler: whatever has none of its own. */
+export const anyPath = "*"
+
 /** Takes over the socket of a request to upgrade, which passed the checks of Host and Origin and nothing else. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -32,7 +35,7 @@ export const makeUpgrades = (refusal: (request: IncomingMessage) => string | und
       const refused = refusal(request)
       if (refused !== undefined) return turnAway(refused)
       const target = targetOf(request.url ?? "")
-      const handler = target === undefined ? undefined : handlers.get(`/${target.segments.join("/")}`)
+      const handler = target === undefined ? undefined : handlers.get(`/${target.segments.join("/")}`) ?? handlers.get(anyPath)
       if (handler === undefined) return turnAway("404 Not Found")
       handler(request, socket, head)
     },

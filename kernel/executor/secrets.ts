@@ -63,7 +63,8 @@ interface Source {
   values: ReadonlyArray<string>
 }
 
-const readFrom = (kind: Source["kind"], place: string): string => {
+/** The value that is there now; throws `NotDone`. */
+export const readFrom = (kind: Source["kind"], place: string): string => {
   if (kind === "env") {
     const value = process.env[place]
     if (value === undefined || value === "") throw new NotDone(`the variable ${place} is not set`)

@@ -7,6 +7,7 @@ import * as HashMap from "effect/HashMap"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type { CryptoKey, JWK } from "jose"
+import { doorPrefix } from "../../protocol/coordination.ts"
 import { ConfigInvalid, Denied, InvalidPayload, Overloaded, StoreUnavailable, TokenNotFound } from "../../protocol/errors.ts"
 import { isSegment, isSystemId, kernelSystem, type SystemId } from "../../protocol/names.ts"
 import type { Principal } from "../../protocol/security.ts"
@@ -58,7 +59,7 @@ const taken: ReadonlySet<SystemId> = new Set(["operator", "terminal", kernelSyst
 
 /** Whether somebody outside may act under a name. */
 export const isGuestName = (name: string, kernel: string): boolean =>
-  isSystemId(name) && !taken.has(name) && !isReserved(name) && !name.startsWith(`${kernelSystem}/`) && name !== kernel
+  isSystemId(name) && !taken.has(name) && !isReserved(name) && !name.startsWith(doorPrefix) && !name.startsWith(`${kernelSystem}/`) && name !== kernel
 
 const invalid = (path: string, reason: string): InvalidPayload => new InvalidPayload({ what: "token", path, reason })
 

@@ -1,5 +1,6 @@
 // Wiring: which channels a port may touch, and in which direction. Topology is the first authority.
 import type { Channel } from "../../protocol/channel.ts"
+import { requests as asks, seatReads } from "../../protocol/coordination.ts"
 import { Denied } from "../../protocol/errors.ts"
 import type { Manifest } from "../../protocol/manifest.ts"
 import type { ChannelId, SystemId } from "../../protocol/names.ts"
@@ -30,8 +31,15 @@ const everything: Wire = { read: true, append: true, take: true, admin: true }
 export const isPublic = (channel: Channel | undefined): channel is Channel =>
   channel !== undefined && channel.visibility === "public" && !wellKnown.isReserved(channel.name)
 
+/** What a seat is wired to that comes over a coordination door: asking, and reading what is answered and told. No more, and no risk. */
+export const seatWiring: Wiring = new Map<ChannelId, Wire>([
+  [asks, { read: false, append: true, take: false, admin: false }],
+  ...seatReads.map((name) => [name, { read: true, append: false, take: false, admin: false }] as const)
+])
+
 /**
- * The wiring of guests: every PUBLIC channel, also those that are created later. Their credentials narrow it. `asks`: also the
+ * The wiring of guests: every PUBLIC channel, also those that are created later, and a seat's. Their credentials narrow it, and no
+ * door but that of coordination lets them reach the seat's. `asks`: also the
  * kernel's channels that every system has, to ask for authority and effects and to read what is answered.
  */
 export const publicWiring = (
@@ -40,7 +48,7 @@ export const publicWiring = (
   const common = asks ? wellKnown.common : []
   const names = (): ReadonlyArray<ChannelId> => [...channels.all().filter(isPublic).map(({ name }) => name), ...common]
   const wireOf = (name: ChannelId): Wire | undefined =>
-    isPublic(channels.get(name)) ? everything : common.includes(name) ? reservedWire(name) : undefined
+    isPublic(channels.get(name)) ? everything : common.includes(name) ? reservedWire(name) : seatWiring.get(name)
   return {
     get: wireOf,
     keys: names,

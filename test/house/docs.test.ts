@@ -162,7 +162,7 @@ describe("the page of the config", () => {
     store: keys<{ backend: string; path: string }>({ backend: true, path: true }),
     libos: keys<KernelConfig["libos"]>({ name: true, strictBoot: true, discoverSharedPackages: true }),
     network: keys<KernelConfig["network"]>({
-      publish: true, host: true, port: true, hosts: true, origins: true, tls: true, behindProxy: true, security: true, endpoints: true, otlp: true
+      publish: true, host: true, port: true, hosts: true, origins: true, tls: true, behindProxy: true, security: true, endpoints: true, synapse: true, otlp: true
     }),
     isolation: keys<KernelConfig["isolation"]>({ allowWeakIsolation: true, publishers: true }),
     survey: keys<KernelConfig["survey"]>({ workers: true }),

@@ -125,6 +125,8 @@ export const makeFakeKernel = (options: {
       id: "aaax-main", name: "Fake", channels, resources, asked, gateRequests,
       dock,
       dockGuest: (id) => dock({ manifest: emptyManifest(id, "door") }),
+      dockSeat: (id) => Effect.sync(() => ({ id, port: portOf(id), leave: Effect.sync(() => void systems.delete(id)) })),
+      isTaken: (name) => systems.has(name),
       guest: (id) => (systems.has(id) ? { id, port: portOf(id) } : undefined),
       securityOf: () => undefined,
       converterOf: () => undefined,

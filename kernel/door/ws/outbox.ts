@@ -16,8 +16,13 @@ export interface Outbox {
   readonly stuckMillis: (now: number) => number
 }
 
+export interface WireOutbox extends Outbox {
+  /** Whole frames, with their heads: bytes that many sockets are sent. Only where nothing is compressed. */
+  readonly sendWhole: (frames: Buffer) => void
+}
+
 /** `onDrained` is called when a full outbox has room again. */
-export const makeOutbox = (ws: WebSocket, socket: Duplex, onDrained: () => void): Outbox => {
+export const makeOutbox = (ws: WebSocket, socket: Duplex, onDrained: () => void): WireOutbox => {
   let sent = 0
   let corked = false
   let full = false
@@ -38,13 +43,15 @@ export const makeOutbox = (ws: WebSocket, socket: Duplex, onDrained: () => void)
   }
   socket.on("drain", drained)
 
+  const cork = (): void => {
+    if (corked) return
+    corked = true
+    socket.cork()
+    process.nextTick(uncork)
+  }
   const write = (frame: string | Uint8Array, binary: boolean): void => {
     if (ws.readyState !== ws.OPEN) return
-    if (!corked) {
-      corked = true
-      socket.cork()
-      process.nextTick(uncork)
-    }
+    cork()
     ws.send(frame, { binary })
     sent += frame.length
     if (ws.bufferedAmount >= outboxBytesMax) full = true
@@ -53,6 +60,13 @@ export const makeOutbox = (ws: WebSocket, socket: Duplex, onDrained: () => void)
   return {
     send: (frame) => write(frame, typeof frame !== "string"),
     sendEncoded: (frame) => write(frame, false),
+    sendWhole: (frames) => {
+      if (ws.readyState !== ws.OPEN) return
+      cork()
+      socket.write(frames)
+      sent += frames.length
+      if (ws.bufferedAmount >= outboxBytesMax) full = true
+    },
     isFull: () => full,
     bytes: () => ws.bufferedAmount,
     stuckMillis: (now) => {

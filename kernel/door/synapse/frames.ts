@@ -1,0 +1,163 @@
+// From what the coordinator wrote and answered to frames. Payloads are sentences, in the ancestor's words. What grants something
+// is told to everybody; a refusal, a checkpoint and what was only asked are told to the asker.
+import type {
+  Answer, Ask, LedgerEntries, PresenceEntries, Refusal, Results, TalkEntries, Verb
+} from "../../../protocol/coordination.ts"
+import { hubSender, type HubFields, type HubType } from "../../../protocol/synapse.ts"
+import { fitted } from "./fitted.ts"
+import { cardOf, chatOf, claimOf, noteOf, offerOf, oursOf, taskOf } from "./records.ts"
+
+/** A frame before it has its envelope. */
+export type Told = { readonly [T in HubType]: { readonly type: T; readonly payload: string; readonly fields: HubFields[T] } }[HubType]
+
+export interface Envelope {
+  readonly hub: string
+  /** Unix seconds. */
+  readonly at: number
+  readonly target: string
+}
+
+export const textOf = ({ at, hub, target }: Envelope, { fields, payload, type }: Told): string =>
+  JSON.stringify({ sender: hubSender, target, type, payload, timestamp: at, hub_id: hub, ...fields })
+
+/** The same text with one more field. */
+export const withField = (text: string, name: string, value: string): string => `${text.slice(0, -1)},"${name}":${JSON.stringify(value)}}`
+
+const told = <T extends HubType>(type: T, payload: string, fields: HubFields[T]): Told => ({ type, payload, fields }) as Told // the three belong together
+
+const claimed = ({ claim }: LedgerEntries["claimed"]): Told =>
+  told("claim_granted", `Task '${claim.task}' claimed by ${claim.owner}.`, {
+    task_id: claim.task, owner: claim.owner, note: claim.note, lease_expires_at: claim.expiresAt / 1_000, status: claim.status, worktree: claim.worktree,
+    paths: claim.paths, epoch: claim.epoch, version: claim.version, checkpoint: claim.checkpoint, ...oursOf(claim)
+  })
+const released = ({ owner, receipt, task }: Pick<LedgerEntries["released"], "task" | "owner" | "receipt">): Told =>
+  told("release_granted", `Task '${task}' released by ${owner}.`, { task_id: task, owner, ...(receipt === undefined ? {} : { receipt }) })
+const updated = ({ claim }: LedgerEntries["updated"]): Told =>
+  told("task_updated", `Task '${claim.task}' updated by ${claim.owner}.`, {
+    task_id: claim.task, owner: claim.owner, status: claim.status, data_ref: claim.dataRef, version: claim.version
+  })
+const noted = ({ note }: TalkEntries["progress"]): Told => told("ledger_progress_posted", `Progress from ${note.author}`, { note: noteOf(note) })
+const handed = ({ claim, note, previousOwner }: LedgerEntries["handed"]): ReadonlyArray<Told> => [
+  noted({ note }),
+  told("handoff_granted", `Task '${claim.task}' handed from ${previousOwner} to ${claim.owner}.`, {
+    task_id: claim.task, owner: claim.owner, previous_owner: previousOwner, note: claim.note, status: claim.status, worktree: claim.worktree,
+    paths: claim.paths, epoch: claim.epoch, version: claim.version, lease_expires_at: claim.expiresAt / 1_000, checkpoint: claim.checkpoint, ...oursOf(claim)
+  })
+]
+const declared = ({ again, task }: Pick<LedgerEntries["declared"], "task" | "again">, by: string): Told =>
+  told("ledger_task_posted", `Task '${task.task}' ${again ? "re-declared" : "declared"} by ${by}.`, { task: taskOf(task) })
+const planned = ({ task }: Pick<LedgerEntries["planned"], "task">): Told =>
+  told("ledger_task_updated", `Task '${task.task}' plan updated.`, { task: taskOf(task) })
+const offered = ({ offer: { kind, name, seat } }: TalkEntries["offered"]): Told =>
+  told("resource_offered", `Resource offered by ${seat}`, { agent: seat, kind, name, key: `${seat}:${kind}:${name}` })
+const advertised = ({ card }: PresenceEntries["advertised"]): Told =>
+  told("capability_advertised", `Capability advertised by ${card.seat}`, { agent: card.seat, card: cardOf(card) })
+
+export const presenceOf = (event: "joined" | "left", agent: string, online: ReadonlyArray<string>): Told =>
+  told("presence_update", "Presence update", { online_agents: online, event, agent })
+export const welcomeOf = (connected: number, online: ReadonlyArray<string>, extensions: ReadonlyArray<string>): Told =>
+  told("welcome", "Welcome to Synapse", { connected_clients: connected, online_agents: online, extensions })
+
+/** Entries of ledger and talk that are told to everybody, by kind; a chat has an envelope of its own. */
+export const entryFrames: Readonly<Record<string, (payload: never) => ReadonlyArray<Told>>> = {
+  claimed: (entry: LedgerEntries["claimed"]) => [claimed(entry)],
+  released: (entry: LedgerEntries["released"]) => [released(entry)],
+  updated: (entry: LedgerEntries["updated"]) => [updated(entry)],
+  handed,
+  declared: (entry: LedgerEntries["declared"]) => [declared(entry, entry.by)],
+  planned: (entry: LedgerEntries["planned"]) => [planned(entry)],
+  progress: (entry: TalkEntries["progress"]) => [noted(entry)],
+  offered: (entry: TalkEntries["offered"]) => [offered(entry)],
+  advertised: (entry: PresenceEntries["advertised"]) => [advertised(entry)]
+}
+
+export interface Asker {
+  readonly hub: string
+  readonly seat: string
+  readonly connected: number
+}
+
+/** By verb: what an asker is told that everybody was told before, or never is. Nothing: there is nothing to tell. */
+const results: { readonly [V in Verb]: (result: Results[V], asker: Asker, ask: Extract<Ask, { readonly verb: V }>) => ReadonlyArray<Told> } = {
+  claim: ({ claim, renewed }) => [claimed({ claim, renewed })],
+  release: (result) => [released(result)],
+  update: (result) => [updated(result)],
+  handoff: (result) => handed(result).slice(1),
+  checkpoint: ({ task, version }, { seat }) => [told("checkpoint_saved", `Checkpoint saved for '${task}' by ${seat}.`, { task_id: task, version })],
+  wait: ({ holder, position, task }) => [told("wait_granted", `Waiting for '${task}' held by ${holder}.`, { task_id: task, holder, position })],
+  offer: (result) => [offered(result)],
+  declare: (result, { seat }) => [declared(result, seat)],
+  plan: (result) => [planned(result)],
+  progress: (result) => [noted(result)],
+  advertise: (result) => [advertised(result)],
+  state: ({ at, items, next, offers, seats }) => {
+    const { items: claims, truncated } = fitted(items.map(claimOf), "first")
+    return [told("state_snapshot", "State snapshot", {
+      snapshot: {
+        active_claims: claims, agents: seats.map(({ lastSeen, seat }) => ({ agent: seat, last_seen: lastSeen / 1_000 })),
+        resources: offers.map(offerOf), generated_at: at / 1_000
+      },
+      ...(truncated || next !== undefined ? { truncated: true } : {})
+    })]
+  },
+  who: ({ seats }, { connected }) => [told("who_snapshot", "Who snapshot", {
+    online_agents: seats.filter(({ online }) => online).map(({ seat }) => seat).sort(), connected_clients: connected
+  })],
+  board: ({ items, next, progress, ready }) => {
+    const { items: tasks, truncated } = fitted(items.map(taskOf), "first")
+    const notes = fitted(progress.map(noteOf), "last", tasks)
+    return [told("board_snapshot", "Board snapshot", {
+      board: { tasks, ready, progress: notes.items }, ...(truncated || notes.truncated || next !== undefined ? { truncated: true } : {})
+    })]
+  },
+  manifest: ({ cards }) => {
+    const { items: manifest, truncated } = fitted(cards.map(cardOf), "first")
+    return [told("manifest_snapshot", "Manifest snapshot", { manifest, ...(truncated ? { truncated } : {}) })]
+  },
+  history: ({ messages, requested, truncated }, { hub }) => {
+    const last = fitted(messages.map((chat) => chatOf(hub, chat)), "last")
+    return [told("history_snapshot", "History snapshot", {
+      history: last.items, requested_limit: requested, ...(truncated || last.truncated ? { truncated: true } : {})
+    })]
+  },
+  resume: ({ gap, messages, more }, { hub }, { since }) => {
+    const page = fitted(messages.map((chat) => chatOf(hub, chat)), "first")
+    return [told("resume_snapshot", "Resume snapshot", {
+      since, messages: page.items, ...(more || page.truncated ? { truncated: true } : {}), ...(gap ? { gap: true } : {})
+    })]
+  },
+  // Ours are asked for with `ask`; a chat is told to everybody.
+  send: () => [],
+  acknowledge: () => [],
+  inbox: () => [],
+  attach: () => [],
+  leave: () => [],
+  beat: () => [],
+  receipts: () => [],
+  check: () => [],
+  why: () => []
+}
+
+export const resultFrames = (ask: Ask, result: Answer & { readonly ok: true }, asker: Asker): ReadonlyArray<Told> =>
+  results[ask.verb](result as never, asker, ask as never) // the answer to a verb has that verb's result
+
+/** How a refusal is told, by the type that was sent; `error` for the others. */
+const denials: Readonly<Record<string, HubType>> = {
+  claim: "claim_denied", release: "release_denied", handoff: "handoff_denied", checkpoint: "checkpoint_denied", wait_request: "wait_denied"
+}
+
+/** `isOurs`: a client that gives request ids knows the types that the ancestor's does not. */
+export const refusalFrame = (type: string, ask: Ask | undefined, { code, conflict, current, holder, message }: Refusal, isOurs: boolean): Told => {
+  const rest = { ...(holder === undefined ? {} : { holder }), ...(conflict === undefined ? {} : { conflict }), ...(current === undefined ? {} : { current }) }
+  const denial = Object.hasOwn(denials, type) ? denials[type] : type === "task_update" && isOurs ? "task_update_denied" : undefined
+  const task = ask !== undefined && "task" in ask && ask.task !== undefined ? { task_id: ask.task } : {}
+  if (denial === undefined) return told("error", message, { ...task, reason_code: code, ...rest } as HubFields["error"]) // with what is known of it
+  return told(denial, message, { task_id: "", ...task, reason_code: code, ...rest } as never) // a denial's fields
+}
+
+export const errorFrame = (message: string, code: NonNullable<HubFields["error"]["reason_code"]>, retryAfter?: number): Told =>
+  told("error", message, { reason_code: code, ...(retryAfter === undefined ? {} : { retry_after: retryAfter }) })
+export const nameConflictFrame = (message: string, code: string): Told => told("name_conflict", message, { reason_code: code })
+export const authDeniedFrame = (message: string, code: string): Told => told("auth_denied", message, { reason_code: code })
+export const answerFrame = (answer: Answer): Told => told("answer", answer.ok ? "Answer" : answer.message, { answer })
+export const noticeFrame = (notice: HubFields["notice"]["notice"]): Told => told("notice", `Notice: ${notice.notice}`, { notice })

@@ -1,0 +1,348 @@
+// The synapse wire in front of the coordinator: all connections of one kernel, whichever listener they came by. What the coordinator
+// writes is told to everybody, what it answers to the asker; nobody waits for somebody who does not read.
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { hash, randomBytes, timingSafeEqual } from "node:crypto"
+import type { IncomingMessage } from "node:http"
+import type { Duplex } from "node:stream"
+import { WebSocketServer } from "ws"
+import { requests, type Answer, type Notice, type TalkEntries } from "../../../protocol/coordination.ts"
+import type { Event } from "../../../protocol/event.ts"
+import type { SystemId } from "../../../protocol/names.ts"
+import { synapseCloses } from "../../../protocol/synapse.ts"
+import type { Kernel } from "../../kernel.ts"
+import {
+  synapseAsksMax, synapseBindsBurst, synapseBindsPerSecond, synapseBucketsMax, synapseClientsDefault, synapseFrameBytesMax, synapseOutboxBytesMax,
+  synapsePingMillis, synapsePongMillis, synapseStuckMillis
+} from "../../limits.ts"
+import type { Reception } from "../guest.ts"
+import { makePace } from "../pace.ts"
+import { openConnection, type Asking, type Connection, type Hall, type Identity } from "./connection.ts"
+import { answerFrame, entryFrames, noticeFrame, presenceOf, refusalFrame, resultFrames, textOf, type Told } from "./frames.ts"
+import { followNews, type News } from "./news.ts"
+import { makeBucket, makeBuckets, reserve, type Bucket } from "./pace.ts"
+import { chatOf } from "./records.ts"
+import { fold, makeRoster } from "./roster.ts"
+import { inOrder, makeTurn } from "./told.ts"
+
+/** How one listener lets people in. */
+export interface Entrance {
+  readonly reception: Reception
+  /** Nobody needs a credential; only where this machine alone can reach it. */
+  readonly open: boolean
+  /** Good for any name that is free, beside the credentials of the kernel. */
+  readonly tokens: ReadonlyArray<string>
+}
+
+export interface HubOptions {
+  readonly kernel: Kernel
+  /** Messages per second that one seat sustains, and how many may come at once; 0, the default: as many as it likes. */
+  readonly rate?: number
+  readonly burst?: number
+  /** Connections, and those of one address. */
+  readonly clients?: number
+  readonly perHost?: number
+  /** For tests: shorter times than those of the limits. */
+  readonly times?: Partial<HubTimes>
+}
+
+export interface HubTimes {
+  readonly pingMillis: number
+  readonly pongMillis: number
+  readonly stuckMillis: number
+  readonly lookMillis: number
+  /** After which a request that should have been answered is given up. */
+  readonly answerMillis: number
+}
+
+export interface Hub {
+  /** Takes over the socket of a request to upgrade. Its Host and Origin were checked by whoever hands it over. */
+  readonly upgrade: (entrance: Entrance) => (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  readonly connections: () => number
+  /** Bytes that were sent and not taken yet, over all connections. */
+  readonly outboxBytes: () => number
+  /** Clients that were dropped because they did not take what was sent. */
+  readonly dropped: () => number
+}
+
+const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePongMillis, stuckMillis: synapseStuckMillis, lookMillis: 500, answerMillis: 60_000 }
+
+const digestOf = (text: string): Buffer => Buffer.from(hash("sha256", text, "hex"))
+
+/** Requests of all connections together that may be under way while each still has some. */
+const asksTogether = 2_048
+
+/** Opens it until the scope closes. */
+export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effect.fn.Return<Hub, never, Scope.Scope> {
+  const { burst = 20, clients: clientsMax = synapseClientsDefault, kernel, rate = 0 } = options
+  const { perHost = clientsMax } = options
+  const times = { ...times_, ...options.times }
+  const fork = Effect.runForkWith(yield* Effect.context())
+  const server = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload: synapseFrameBytesMax, perMessageDeflate: false, maxFragments: 1_024 })
+  const id = `syn-${randomBytes(4).toString("hex")}`
+  const connections = new Set<Connection>()
+  const ofAddress = new Map<string, number>()
+  const live = new Map<string, Connection>()
+  const bySystem = new Map<SystemId, Connection>()
+  /** Names whose last connection is not undocked yet. */
+  const leaving = new Map<string, Promise<void>>()
+  const pending = new Map<string, Asking>()
+  /** Answers that came before their request was known to be written. */
+  const early = new Map<string, Event>()
+  const roster = makeRoster()
+  const buckets = makeBuckets(rate, Math.max(1, burst))
+  const binds = new Map<string, Bucket>()
+  const wrongs = makePace()
+  const turn = makeTurn()
+  let dropped = 0
+  let closing = false
+
+  const envelope = (at: number): { readonly hub: string; readonly at: number; readonly target: string } => ({ hub: id, at: at / 1_000, target: "all" })
+
+  const tellAnswer = (asking: Asking, answer: Answer): void => {
+    const { ask, connection, requestId, type } = asking
+    connection.answered(asking)
+    if (type === "ask") return connection.tell(answerFrame(answer), requestId)
+    if (type === "heartbeat") return
+    if (!answer.ok) return connection.tell(refusalFrame(type, ask, answer, requestId !== undefined), requestId)
+    if (asking.told) return
+    const asker = { hub: id, seat: connection.seated()?.name ?? "", connected: connections.size }
+    for (const told of resultFrames(ask, answer, asker)) connection.tell(told, requestId)
+  }
+  const onAnswer = (event: Event, asking: Asking): void => tellAnswer(asking, event.payload as unknown as Answer) // the coordinator's own, by its contract
+
+  const onNotice = (connection: Connection, notice: Notice): void => {
+    if (connection.wantsNotices()) return connection.tell(noticeFrame(notice))
+    // What was sent while it was away is all that the ancestor's clients understand.
+    if (notice.notice === "message" && notice.replayed) connection.outbox.send(JSON.stringify({ ...chatOf(id, notice.chat), replayed: true }))
+  }
+
+  const askerOf = ({ correlationId }: Event): Asking | undefined => (correlationId === null ? undefined : pending.get(correlationId))
+
+  const broadcast = (event: Event): void => {
+    const asking = askerOf(event)
+    const { kind, payload, recordedAt } = event
+    const frames: ReadonlyArray<string> | undefined = kind === "chat"
+      ? [JSON.stringify(chatOf(id, (payload as unknown as TalkEntries["chat"]).chat))] // the coordinator's own, by its contract
+      : kind === "joined" || kind === "left"
+        ? [textOf(envelope(recordedAt), presenceOf(kind, (payload as { readonly seat: string }).seat, roster.online()))]
+        : entryFrames[kind]?.(payload as never).map((told: Told) => textOf(envelope(recordedAt), told))
+    if (frames === undefined || frames.length === 0) return
+    // What was asked with `ask` has an answer of its own.
+    const isAskers = asking !== undefined && asking.type !== "ask" && asking.type !== "heartbeat"
+    if (isAskers) asking.told = true
+    for (let at = 0; at < frames.length; at++) {
+      const isLast = at === frames.length - 1
+      turn.broadcast(frames[at]!, isAskers && isLast ? asking.connection : undefined, asking?.requestId)
+    }
+  }
+
+  const tell = ({ ledger, presence, replies, talk }: News): void => {
+    for (const event of inOrder(presence, ledger.length === 0 ? talk : talk.length === 0 ? ledger : [...ledger, ...talk])) {
+      if (event.kind === "joined" || event.kind === "left") fold(roster, event.kind, event.payload)
+      broadcast(event)
+    }
+    turn.send(connections)
+    for (const event of replies) {
+      const { correlationId, kind, recipient } = event
+      if (kind === "notice") {
+        const connection = recipient === null ? undefined : bySystem.get(recipient)
+        if (connection !== undefined) onNotice(connection, event.payload as unknown as Notice) // as above
+        continue
+      }
+      if (correlationId === null) continue
+      const asking = pending.get(correlationId)
+      if (asking !== undefined) {
+        pending.delete(correlationId)
+        onAnswer(event, asking)
+      } else if (recipient !== null && bySystem.has(recipient) && early.size < asksTogether) early.set(correlationId, event)
+    }
+    for (const connection of connections) if (connection.outbox.bytes() > synapseOutboxBytesMax) drop(connection)
+  }
+  const drop = (connection: Connection): void => {
+    dropped++
+    connection.drop()
+  }
+
+  /** Of what may be presented at an entrance. */
+  const identify = ({ reception, tokens }: Entrance, address: string): Hall["identify"] => {
+    const digests = tokens.filter((token) => token !== "").map(digestOf)
+    return (token, then) => {
+      const digest = digestOf(token)
+      let isOurs = false
+      for (const each of digests) isOurs = timingSafeEqual(each, digest) || isOurs
+      if (isOurs) return then({})
+      fork(reception.byToken(token)).addObserver((exit) => {
+        if (exit._tag === "Success") return then(exit.value.isOperator ? {} : { guest: exit.value })
+        // A guesser waits for the answer, and ever longer.
+        const millis = wrongs.wrong(address)
+        if (millis === undefined) return then(undefined)
+        setTimeout(() => {
+          wrongs.told()
+          then(undefined)
+        }, millis)
+      })
+    }
+  }
+
+  /** Who binds names faster than others should hear of it waits. */
+  const bindDelay = (name: string): number => {
+    const perSecond = Math.max(synapseBindsPerSecond, 2_000 / Math.max(1, connections.size))
+    let bucket = binds.get(name)
+    const now = performance.now()
+    if (bucket === undefined) {
+      if (binds.size >= synapseBucketsMax) binds.clear()
+      binds.set(name, (bucket = makeBucket(synapseBindsBurst, now)))
+    }
+    return reserve(bucket, perSecond, synapseBindsBurst, now)
+  }
+
+  const seat: Hall["seat"] = (connection, name, system, then) => {
+    live.set(name, connection)
+    const dock = Effect.gen(function*() {
+      const millis = bindDelay(name)
+      if (millis >= 1) yield* Effect.sleep(millis)
+      const gone = leaving.get(name)
+      if (gone !== undefined) yield* Effect.promise(() => gone)
+      return yield* kernel.dockSeat(system)
+    })
+    fork(dock).addObserver((exit) => {
+      if (exit._tag === "Failure") {
+        if (live.get(name) === connection) live.delete(name)
+        return then(`Name '${name}' cannot be docked now.`)
+      }
+      const { leave, port } = exit.value
+      bySystem.set(system, connection)
+      then({
+        name, system, port,
+        leave: () => {
+          if (live.get(name) === connection) live.delete(name)
+          if (bySystem.get(system) === connection) bySystem.delete(system)
+          const gone = Effect.runPromise(Effect.andThen(Effect.ignore(port.append(requests, [{ kind: "ask", payload: { verb: "leave" } }])), leave))
+          leaving.set(name, gone)
+          void gone.catch(() => {}).then(() => {
+            if (leaving.get(name) === gone) leaving.delete(name)
+          })
+        }
+      })
+    })
+  }
+
+  const unavailable = (asking: Asking, message: string): void => tellAnswer(asking, { ok: false, code: "UNAVAILABLE", message })
+
+  const submit: Hall["submit"] = (asking, port) => {
+    fork(port.append(requests, [{ kind: "ask", payload: asking.ask }])).addObserver((exit) => {
+      if (exit._tag === "Failure") return unavailable(asking, "No coordinator takes requests here now.")
+      const { id: request } = exit.value[0]! // one draft, one place
+      const answered = early.get(request)
+      if (answered === undefined) return void pending.set(request, asking)
+      early.delete(request)
+      onAnswer(answered, asking)
+    })
+  }
+
+  const hallOf = (entrance: Entrance, address: string): Hall => ({
+    id,
+    now: kernel.channels.clock.now,
+    rate,
+    burst: Math.max(1, burst),
+    asksMax: () => Math.max(4, Math.min(synapseAsksMax, Math.floor(asksTogether / Math.max(1, connections.size)))),
+    clients: () => connections.size,
+    online: () => [...roster.online()],
+    identify: identify(entrance, address),
+    isLive: (name) => live.has(name),
+    isTaken: (name) => kernel.isTaken(name),
+    seat,
+    bucketOf: (connection, name) => {
+      const guest = connection.identity()?.guest
+      return guest === undefined ? buckets.enter(address, name, performance.now()) : buckets.ofCredential(guest.system)
+    },
+    submit,
+    unbind: (connection, seated, bucket) => {
+      if (bucket !== undefined && connection.identity()?.guest === undefined) buckets.leave(address, seated.name, bucket, performance.now())
+      seated.leave()
+    },
+    closed: (connection) => {
+      connections.delete(connection)
+      for (const [request, asking] of pending) if (asking.connection === connection) pending.delete(request)
+      const left = (ofAddress.get(address) ?? 1) - 1
+      if (left > 0) ofAddress.set(address, left)
+      else ofAddress.delete(address)
+    }
+  })
+
+  const accept = (entrance: Entrance, request: IncomingMessage, socket: Duplex, head: Buffer, identity: Identity | undefined): void => {
+    const address = request.socket.remoteAddress ?? ""
+    server.handleUpgrade(request, socket, head, (ws) => {
+      const together = ofAddress.get(address) ?? 0
+      if (connections.size >= clientsMax) return ws.close(synapseCloses.full, `at most ${clientsMax} clients`)
+      if (together >= perHost) return ws.close(synapseCloses.host, `at most ${perHost} clients of one host`)
+      ofAddress.set(address, together + 1)
+      const connection = openConnection({ ws, socket, request, hall: hallOf(entrance, address), open: entrance.open, identity })
+      connections.add(connection)
+      connection.greet()
+    })
+  }
+
+  const look = (): void => {
+    const now = performance.now()
+    for (const connection of connections) {
+      if (connection.outbox.stuckMillis(now) > times.stuckMillis) {
+        drop(connection)
+        continue
+      }
+      if (connection.identity()?.guest?.ended() !== undefined) {
+        connection.close(synapseCloses.auth, "auth denied")
+        continue
+      }
+      const silence = now - connection.heardAt()
+      if (silence > times.pingMillis + times.pongMillis) connection.close(synapseCloses.slow, "it answers no ping")
+      else if (silence > times.pingMillis) connection.ping()
+    }
+    for (const [request, asking] of pending) {
+      if (now - asking.at < times.answerMillis) break
+      if (asking.waits) continue
+      pending.delete(request)
+      unavailable(asking, "The coordinator did not answer in time.")
+    }
+    early.clear()
+  }
+
+  yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const timer = setInterval(look, times.lookMillis)
+      timer.unref()
+      const stop = followNews({
+        channels: kernel.channels, fork, tell,
+        before: (events) => {
+          for (const { kind, payload } of events) fold(roster, kind, payload)
+        }
+      })
+      return { stop, timer }
+    }),
+    ({ stop, timer }) =>
+      Effect.promise(async () => {
+        closing = true
+        clearInterval(timer)
+        for (const connection of connections) connection.close(synapseCloses.ended, "the hub is going down")
+        await Promise.allSettled(leaving.values())
+        stop()
+      })
+  )
+
+  const refuse = (socket: Duplex, status: string): void => void socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  return {
+    upgrade: (entrance) => (request, socket, head) => {
+      if (closing) return refuse(socket, "503 Service Unavailable")
+      const token = /^bearer +(.+)$/iu.exec(request.headers.authorization ?? "")?.[1]
+      if (token === undefined) return accept(entrance, request, socket, head, undefined)
+      identify(entrance, request.socket.remoteAddress ?? "")(token.trim(), (identity) => {
+        if (identity === undefined) refuse(socket, "401 Unauthorized\r\nwww-authenticate: Bearer")
+        else if (!socket.destroyed) accept(entrance, request, socket, head, identity)
+      })
+    },
+    connections: () => connections.size,
+    outboxBytes: () => [...connections].reduce((sum, { outbox }) => sum + outbox.bytes(), 0),
+    dropped: () => dropped
+  }
+})
