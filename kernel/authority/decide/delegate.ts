@@ -127,8 +127,7 @@ export const decideGiveUp = (reference: RequestReference, { revoke }: RevokeRequ
   if (answered(state, reference) !== undefined) return nothing
   const refuse = (): ReturnType<Decision<void>> => refuseRequest(reference, replyKinds.refusedCapability, unknownGrant.reason)(state, now)
   const held = lookup(state.grants, revoke)
-  if (held === undefined || !isAbove(state, revoke, reference.system)) return refuse()
-  const ending = endingOf(state, [revoke], held.grant.holder, "revoked", now)
+  const ending = held === undefined || !isAbove(state, revoke, reference.system) ? undefined : endingOf(state, [revoke], held.grant.holder, "revoked", now)
   if (ending === undefined) return refuse()
   const { ended, entry, underWay } = ending
   return { entries: [entry, { kind: "capability.revoked", at: now, ...reference, grant: revoke, ended, underWay }], answer: undefined }
