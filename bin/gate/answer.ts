@@ -10,7 +10,7 @@ import { jsonOf } from "../data.ts"
 import { type NotFound, UsageError } from "../failure.ts"
 import { connect } from "../run-file.ts"
 import { ago, err, onErr, plain, table } from "../terminal.ts"
-import { find, matcherOf } from "./inbox.ts"
+import { find, matcherOf, withOf } from "./inbox.ts"
 import { confirmed } from "./prompt.ts"
 import { proved, type ProofFlags } from "./prove.ts"
 import { story } from "./story.ts"
@@ -64,8 +64,8 @@ const chosen = Effect.fnUntraced(function*(
   if (found.length === 0) return []
   const { now } = yield* client.call("status")
   if (!called.json) {
-    for (const one of table(["REQUEST", "RISK", "SYSTEM", "EXECUTOR", "AGE", "TARGET"], found.map((warrant) => [
-      warrant.id, warrant.risk, warrant.system, warrant.executor, ago(now - warrant.requestedAt), warrant.target
+    for (const one of table(["REQUEST", "RISK", "SYSTEM", "EXECUTOR", "AGE", "TARGET", "WITH"], found.map((warrant) => [
+      warrant.id, warrant.risk, warrant.system, warrant.executor, ago(now - warrant.requestedAt), warrant.target, withOf(warrant)
     ]))) err(one)
   }
   return (yield* confirmed(`${word} these ${found.length}, each as it is now?`, yes)) ? found : []

@@ -34,7 +34,7 @@ const left = ({ expiresAt, state }: GateView, now: number): string => (state ===
 const votes = ({ approvals: given = [], quorum = 1, state }: GateView): string => (state === "escalated" && quorum > 1 ? `escalated ${given.length}/${quorum}` : state)
 
 /** The arguments, short: enough to tell one from another, and not to decide on. */
-const withOf = ({ payload }: GateView): string => (payload === null ? "" : brief(payload, 60))
+export const withOf = ({ payload }: GateView): string => (payload === null ? "" : brief(payload, 60))
 
 /** By system, executor and action: what one decision may be for. */
 const grouped = (warrants: ReadonlyArray<GateView>, now: number): ReadonlyArray<string> => {

@@ -18,6 +18,7 @@ import { isSafe, makeEgress, methods, riskOf, type Destination, type EgressRule,
 import { exchange, Unanswered, type Answer } from "./egress/exchange.ts"
 import { asked, NotDone, payloadRefusal, stoppable } from "./executor.ts"
 import { handlePattern, handlesIn, noSecrets, type Secrets } from "./secrets.ts"
+import { timeLimited } from "./time-limit.ts"
 
 export interface FetchOptions {
   /** Where requests may go. */
@@ -182,7 +183,12 @@ export const executor = (options: FetchOptions): Executor => {
     const start = egress.to(call.target, wanted)
     if (refusal !== undefined || typeof start === "string") throw new NotDone(refusal ?? String(start))
     const millis = given.timeoutMillis ?? timeoutMillis
-    const ended = AbortSignal.any([signal, AbortSignal.timeout(millis)])
+    return timeLimited(signal, millis, (ended) => follow(call, powers, start, given, wanted, millis, ended))
+  }
+
+  const follow = async (
+    call: Call, powers: CallPowers | undefined, start: Destination, given: Payload, wanted: Method, millis: number, ended: AbortSignal
+  ): Promise<Fetched> => {
     let [destination, method] = [start, wanted]
     if (powers !== undefined) await asked(powers.stillHolds)
     for (let redirects = 0; ; redirects++) {

@@ -20,6 +20,7 @@ import { reported, type Executor } from "../../../protocol/executor.ts"
 import { llmMillisDefault, llmTokensDefault } from "../../limits.ts"
 import { stoppable } from "../executor.ts"
 import { handleOf, type Secrets } from "../secrets.ts"
+import { timeLimited } from "../time-limit.ts"
 import type { Backend } from "./backend.ts"
 import { ChatRequest, inputTokensMax, type Usage } from "../../../protocol/chat.ts"
 import { openaiBackend } from "./openai.ts"
@@ -169,11 +170,10 @@ export const executor = (options: LlmOptions): Executor => {
         if (found === undefined) throw new Error(`there is no backend ${call.target}`)
         const { backend, model, spec } = found
         const request = requestOf(call.payload)
-        const answer = await backend.ask({
-          request, model: request.model ?? model, maxTokens: tokensOf(spec, request), key: call.key, traceparent: call.traceparent,
-          signal: AbortSignal.any([signal, AbortSignal.timeout(spec.timeoutMillis ?? llmMillisDefault)]),
+        const answer = await timeLimited(signal, spec.timeoutMillis ?? llmMillisDefault, (ended) => backend.ask({
+          request, model: request.model ?? model, maxTokens: tokensOf(spec, request), key: call.key, traceparent: call.traceparent, signal: ended,
           onText: (text) => powers?.progress?.({ text })
-        })
+        }))
         const { usage } = answer
         return reported({
           result: answer,
