@@ -30,7 +30,8 @@ export interface EvidenceOptions {
 
 /** Whether what was decided on can still be shown; the journal holds its digest. */
 export const hasBody = (store: StoreService): NonNullable<AuditSource["hasBody"]> => ({ warrant }: Extract<Entry, { readonly kind: "action.decided" }>) =>
-  (warrant.payloadArtifact === null
+  (warrant.compensates !== undefined ? Effect.succeed(true) // it says what it takes back, and the entry says so too
+    : warrant.payloadArtifact === null
     ? Effect.map(store.event(warrant.id), (event) => event !== undefined)
     : Effect.as(store.getArtifact(warrant.payloadArtifact), true)
   ).pipe(Effect.orElseSucceed(() => false))

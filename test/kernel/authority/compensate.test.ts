@@ -59,6 +59,8 @@ describe("what was done", () => {
       expect(yield* kernel.gate.show(id)).toMatchObject({ state: "compensated", compensation: { warrant: own.id, outcome: "succeeded" } })
       expect(yield* awaitReply(port, id, "action_compensated")).toMatchObject({ payload: { request_id: id, compensation: own.id } })
       expect(yield* kernel.gate.list({ state: "compensated" })).toMatchObject([{ id }])
+      // What takes back says in its entry what it does: nothing of it is missing.
+      expect((yield* kernel.verifyAudit).bodies).toEqual({ kept: 2, erased: 0 })
       // The intent is there before the effect.
       const kinds = (yield* kernel.audit(0, 1_000)).filter(({ correlationId }) => correlationId === id || correlationId === own.id).map(({ kind }) => kind)
       expect(kinds).toEqual(["action.decided", "warrant.finished", "action.decided", "warrant.compensating", "warrant.finished", "warrant.compensated"])
