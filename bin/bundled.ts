@@ -3,6 +3,7 @@ import type { BundledModule, LoadBundled } from "../kernel/power/bundled.ts"
 
 const loaders: { readonly [Name in BundledModule]: () => Promise<{ readonly default: unknown }> } = {
   "aaax/modules/approvals": () => import("aaax/modules/approvals"),
+  "aaax/modules/coordinator": () => import("aaax/modules/coordinator"),
   "aaax/modules/directory": () => import("aaax/modules/directory"),
   "aaax/modules/echo": () => import("aaax/modules/echo"),
   "aaax/modules/llm": () => import("aaax/modules/llm"),

@@ -24,6 +24,8 @@ export interface SynapseOptions extends Omit<HubOptions, "kernel"> {
   readonly host?: string
   /** The first frame binds any free name, without a credential; on a loopback address only. */
   readonly open?: boolean
+  /** Serves other machines as it is, in the clear and, when it is open, to everybody: the network that reaches it is trusted. */
+  readonly exposed?: boolean
   /** Each is good for any free name. Empty ones are good for nothing. */
   readonly tokens?: ReadonlyArray<string>
 }
@@ -51,7 +53,7 @@ const speaks: Surface = {
 
 /** Makes it; it is closed with the scope. */
 export const synapse = Effect.fnUntraced(function*(kernel: Kernel, options: SynapseOptions = {}): Effect.fn.Return<Synapse, never, Scope.Scope> {
-  const { host = "127.0.0.1", open = false, port, tokens = [], ...rest } = options
+  const { exposed = false, host = "127.0.0.1", open = false, port, tokens = [], ...rest } = options
   const scope = yield* Effect.scope
   const context = yield* Effect.context()
   let opened: Hub | undefined
@@ -75,8 +77,8 @@ export const synapse = Effect.fnUntraced(function*(kernel: Kernel, options: Syna
     attach: (at, reception) => void enter(at, synapsePath, { reception, open: false, tokens }),
     listen: Effect.fnUntraced(function*(reception, at) {
       if (port === undefined) return undefined
-      if (open && !isLoopback(host)) return yield* issue("open", `lets anybody in who reaches ${host}, so it serves loopback addresses only; leave it out, and clients present a token.`)
-      if (!isLoopback(host) && at?.tls === undefined) {
+      if (open && !exposed && !isLoopback(host)) return yield* issue("open", `lets anybody in who reaches ${host}, so it serves loopback addresses only; leave it out, and clients present a token.`)
+      if (!exposed && !isLoopback(host) && at?.tls === undefined) {
         return yield* issue("host", `${host} can be reached from other machines, and tokens would go there in the clear: give network.tls { cert, key }; 127.0.0.1 needs none.`)
       }
       const listening = yield* listener({

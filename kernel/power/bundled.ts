@@ -1,7 +1,7 @@
 // The modules that come with AAAX, by the names that a config may use for them.
 
 export const bundledModules = [
-  "aaax/modules/approvals", "aaax/modules/directory", "aaax/modules/echo", "aaax/modules/llm", "aaax/modules/relay", "aaax/modules/report",
+  "aaax/modules/approvals", "aaax/modules/coordinator", "aaax/modules/directory", "aaax/modules/echo", "aaax/modules/llm", "aaax/modules/relay", "aaax/modules/report",
   "aaax/modules/supervisor", "aaax/modules/survey", "aaax/modules/watch", "aaax/modules/worker"
 ] as const
 export type BundledModule = (typeof bundledModules)[number]

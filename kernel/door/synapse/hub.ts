@@ -56,6 +56,8 @@ export interface HubTimes {
 }
 
 export interface Hub {
+  /** As its frames say: another one with every start. */
+  readonly id: string
   /** Takes over the socket of a request to upgrade. Its Host and Origin were checked by whoever hands it over. */
   readonly upgrade: (entrance: Entrance) => (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   readonly connections: () => number
@@ -218,7 +220,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
         leave: () => {
           if (live.get(name) === connection) live.delete(name)
           if (bySystem.get(system) === connection) bySystem.delete(system)
-          const gone = Effect.runPromise(Effect.andThen(Effect.ignore(port.append(requests, [{ kind: "ask", payload: { verb: "leave" } }])), leave))
+          const gone = Effect.runPromise(Effect.andThen(Effect.ignore(port.append(requests, [{ kind: "request", payload: { verb: "leave" } }])), leave))
           leaving.set(name, gone)
           void gone.catch(() => {}).then(() => {
             if (leaving.get(name) === gone) leaving.delete(name)
@@ -231,7 +233,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const unavailable = (asking: Asking, message: string): void => tellAnswer(asking, { ok: false, code: "UNAVAILABLE", message })
 
   const submit: Hall["submit"] = (asking, port) => {
-    fork(port.append(requests, [{ kind: "ask", payload: asking.ask }])).addObserver((exit) => {
+    fork(port.append(requests, [{ kind: "request", payload: asking.ask }])).addObserver((exit) => {
       if (exit._tag === "Failure") return unavailable(asking, "No coordinator takes requests here now.")
       const { id: request } = exit.value[0]! // one draft, one place
       const answered = early.get(request)
@@ -251,7 +253,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     online: () => [...roster.online()],
     identify: identify(entrance, address),
     isLive: (name) => live.has(name),
-    isTaken: (name) => kernel.isTaken(name),
+    isTaken: (name) => !leaving.has(name) && kernel.isTaken(name),
     seat,
     bucketOf: (connection, name) => {
       const guest = connection.identity()?.guest
@@ -332,6 +334,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
 
   const refuse = (socket: Duplex, status: string): void => void socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   return {
+    id,
     upgrade: (entrance) => (request, socket, head) => {
       if (closing) return refuse(socket, "503 Service Unavailable")
       const token = /^bearer +(.+)$/iu.exec(request.headers.authorization ?? "")?.[1]
