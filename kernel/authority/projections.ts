@@ -11,6 +11,7 @@ import type { Warrant } from "../../protocol/warrant.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { projectionsAheadMax } from "../limits.ts"
+import { finalOf } from "./decide/action.ts"
 import { correlationOf, entryOf, type Entry } from "./entry.ts"
 import type { Journal } from "./journal.ts"
 import { makeLane, type Lane } from "./lane.ts"
@@ -56,6 +57,9 @@ const warrantIn = (entry: Entry): string | undefined =>
   (entry.kind === "warrant.answered" && entry.outcome === "approved")
     ? (correlationOf(entry) ?? undefined)
     : undefined
+
+/** All that is told of it is in it, or at hand. */
+const isWhole = (entry: Entry): boolean => warrantIn(entry) === undefined || finalOf(entry) !== undefined
 
 export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Effect.fn.Return<Projections, never, Scope.Scope> {
   const { channels, journal } = options
@@ -104,7 +108,7 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
   const payloads = (entries: ReadonlyArray<Told>): Effect.Effect<ReadonlyMap<Cursor, unknown>> =>
     Effect.map(
       Effect.forEach(entries, ({ cursor: at, entry }) => {
-        const id = warrantIn(entry)
+        const id = isWhole(entry) ? undefined : warrantIn(entry)
         return id === undefined ? Effect.succeed([at, undefined] as const) : Effect.map(payloadFor(entry, id), (payload) => [at, payload] as const)
       }, { concurrency: "unbounded" }),
       (all) => new Map(all)
@@ -130,7 +134,7 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
 
   const project = (entries: ReadonlyArray<Told>, finals: ReadonlyMap<Cursor, unknown> | undefined): void => {
     for (const { cursor: at, entry } of entries) {
-      for (const told of projected(entry, finals?.get(at))) lanes.get(told.channel)?.add(at, told)
+      for (const told of projected(entry, finalOf(entry)?.payload ?? finals?.get(at))) lanes.get(told.channel)?.add(at, told)
     }
     const reached = entries[entries.length - 1]!.cursor
     const filled = Array.from(lanes.values()).filter((lane) => !lane.isEmpty())
@@ -165,8 +169,8 @@ export const make = Effect.fnUntraced(function*(options: ProjectionsOptions): Ef
   }
 
   const take = (entries: ReadonlyArray<Told>): void => {
-    if (entries.some(({ entry }) => warrantIn(entry) !== undefined)) occupy(payloads(entries), (finals) => project(entries, finals))
-    else project(entries, undefined)
+    if (entries.every(({ entry }) => isWhole(entry))) project(entries, undefined)
+    else occupy(payloads(entries), (finals) => project(entries, finals))
   }
 
   const work = (): void => {
