@@ -3,12 +3,13 @@
 /** Longest target that is looked at, in UTF-16 code units; a longer one is for nobody but who is named by all of it. */
 const targetLengthMax = 4_096
 
-const isEverybody = (target: string): boolean => {
+export const isEverybody = (target: string): boolean => {
   const text = target.trim()
   return text === "" || text === "all"
 }
 
-const partsOf = (target: string): ReadonlyArray<string> =>
+/** The seats and patterns that a target names. */
+export const targetParts = (target: string): ReadonlyArray<string> =>
   target.length > targetLengthMax ? [target] : target.split(",").map((part) => part.trim()).filter((part) => part !== "")
 
 /** One element of a pattern: a run of anything, any character, a set, or a character itself. */
@@ -79,13 +80,13 @@ export const matchesName = (pattern: string, name: string): boolean => {
 }
 
 /** It names somebody, and this seat is among them. */
-export const isDirected = (target: string, name: string): boolean => !isEverybody(target) && partsOf(target).some((part) => matchesName(part, name))
+export const isDirected = (target: string, name: string): boolean => !isEverybody(target) && targetParts(target).some((part) => matchesName(part, name))
 
 export const isRecipient = (target: string, name: string): boolean => isEverybody(target) || isDirected(target, name)
 
 /** It is for everybody, for a project, or for somebody in it. */
 export const addressesProject = (target: string, project: string): boolean =>
-  isEverybody(target) || partsOf(target).some((part) => part === project || part.startsWith(`${project}/`))
+  isEverybody(target) || targetParts(target).some((part) => part === project || part.startsWith(`${project}/`))
 
 /** Whether a seat belongs to a project: it is of that name, or below it. */
 export const isInProject = (name: string, project: string): boolean => name === project || name.startsWith(`${project}/`)

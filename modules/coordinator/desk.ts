@@ -1,0 +1,87 @@
+// The desk: what one turn of decisions writes. A decision enters its changes here, and they are in the state at once for
+// the decision behind it; they are said to nobody before they are kept.
+import type { coordination, Draft, SystemId } from "aaax"
+import { stepLedger, stepTalk, type LedgerEntry, type TalkEntry } from "./fold.ts"
+import type { State } from "./state.ts"
+
+/** Who asks, and when: `at` is kernel time, and never goes back. */
+export interface Asker {
+  /** The request's event. */
+  readonly id: string
+  readonly seat: string
+  readonly system: SystemId
+  readonly at: number
+}
+
+export interface Weighed {
+  readonly draft: Draft
+  /** Strings in it, in UTF-16 code units, and some for each of its members. */
+  readonly weight: number
+}
+
+export class Desk {
+  readonly state: State
+  now = 0
+  ledger: Array<Weighed> = []
+  epochs: Array<Weighed> = []
+  talk: Array<Weighed> = []
+  presence: Array<Weighed> = []
+  replies: Array<Weighed> = []
+  /** What the answers that are being written now wait for: claims that were granted. */
+  granted: Array<coordination.Claim> = []
+
+  constructor(state: State) {
+    this.state = state
+  }
+
+  /** A change that is kept with the claims and the plan. */
+  enter(entry: LedgerEntry, cause: string | null): void {
+    stepLedger(this.state, entry, this.now)
+    this.ledger.push(weighed({ kind: entry.kind, payload: entry.payload, correlationId: cause }))
+    const { kind, payload } = entry
+    if (kind === "claimed" || kind === "handed") {
+      this.granted.push(payload.claim)
+      this.epochs.push(weighed({ kind: "scope", subject: payload.claim.task, payload: liveScope(payload.claim) }))
+    } else if (kind === "released" || kind === "expired") {
+      this.epochs.push(weighed({ kind: "ended", subject: payload.task, payload: { task: payload.task, epoch: payload.epoch, ended: true } satisfies coordination.LiveScope }))
+    }
+  }
+
+  /** What is said. */
+  say(entry: TalkEntry, cause: string | null): void {
+    stepTalk(this.state, entry, this.now)
+    this.talk.push(weighed({ kind: entry.kind, payload: entry.payload, correlationId: cause }))
+  }
+
+  show<K extends keyof coordination.PresenceEntries>(kind: K, payload: coordination.PresenceEntries[K]): void {
+    this.presence.push(weighed({ kind, payload }))
+  }
+
+  answer(request: string, system: SystemId, payload: coordination.Answer): void {
+    this.replies.push(weighed({ kind: "answer", recipient: system, correlationId: request, payload }))
+  }
+
+  notify(system: SystemId, payload: coordination.Notice): void {
+    this.replies.push(weighed({ kind: "notice", recipient: system, payload }))
+  }
+}
+
+export const liveScope = (claim: coordination.Claim): coordination.LiveScope => ({
+  task: claim.task, epoch: claim.epoch, owner: claim.owner, holder: claim.holder, worktree: claim.worktree, paths: claim.paths,
+  mutex: claim.mutex === true, ...(claim.git === undefined ? {} : { branch: claim.git.branch }), expiresAt: claim.expiresAt
+})
+
+const weighed = (draft: Draft): Weighed => ({ draft, weight: weightOf(draft.payload) })
+
+/** Roughly how long the JSON text of a value is when each of its letters takes one. */
+export const weightOf = (value: unknown): number => {
+  if (typeof value === "string") return value.length + 3
+  if (typeof value !== "object" || value === null) return 6
+  let weight = 4
+  if (Array.isArray(value)) for (const item of value) weight += weightOf(item)
+  else {
+    const record = value as Readonly<Record<string, unknown>> // an object that is no array
+    for (const key in record) weight += key.length + weightOf(record[key])
+  }
+  return weight
+}
