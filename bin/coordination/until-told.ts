@@ -36,3 +36,10 @@ export const rest = (millis: number, signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", done)
     if (signal.aborted) done()
   })
+
+/** Resolves when it is aborted. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  })
