@@ -91,6 +91,7 @@ export const codeOf = (error: unknown): number => {
   if (typeof error !== "object" || error === null) return codes.failed
   if (!("_tag" in error) || typeof error._tag !== "string") return byName(error)
   if (error._tag === "Refused" && "kind" in error && typeof error.kind === "string") return byRefusal[error.kind] ?? codes.denied
+  if (error._tag === "Ended" && "code" in error && typeof error.code === "number") return error.code
   if (error._tag === "SynapseRefused" && "code" in error && typeof error.code === "string") return byHubCode[error.code] ?? codes.denied
   const { _tag: tag } = error
   // A key of the table, as is seen first.

@@ -42,3 +42,17 @@ export class WouldOverwrite extends Schema.TaggedError<WouldOverwrite>()("WouldO
     return `Nothing was written to ${this.directory}, because these files are there with other content: ${this.files.join(", ")}.`
   }
 }
+
+/** An ancestor's command ended in one of its own ways: with its words and its exit code. */
+export class Ended extends Schema.TaggedError<Ended>()("Ended", { code: Schema.Int, reason: Schema.String }) {
+  override get message(): string {
+    return this.reason
+  }
+}
+
+/** Git could not do what a command needs. */
+export class GitFailed extends Schema.TaggedError<GitFailed>()("GitFailed", { reason: Schema.String }) {
+  override get message(): string {
+    return `${this.reason}.`
+  }
+}

@@ -28,6 +28,24 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["thaw", "let actions start again"],
     ["audit", "the journal: tail, verify, prove, export, accept-rollback"]
   ]],
+  ["Coordinate", [
+    ["who", "seats that are online"],
+    ["state", "live claims, and the files that go with them"],
+    ["board", "the plan, and which tasks can be begun"],
+    ["task", "the plan: declare, update, progress"],
+    ["manifest", "what the seats can do"],
+    ["send MESSAGE", "say something to seats, also to those that are away"],
+    ["inbox", "messages that wait for the seat; --wait stays for one"],
+    ["wait", "until somebody writes to the seat"],
+    ["listen", "what is said, and who comes and goes"],
+    ["receipts [MESSAGE]", "how far messages came, and which nobody took"],
+    ["handoff TASK SEAT", "move a claim to another seat"],
+    ["hub", "a hub of its own, without a constellation"],
+    ["team", "a hub, and workers with the models of this machine"],
+    ["worker", "a seat whose messages a language model answers"],
+    ["supervisor", "offers stalled tasks again"],
+    ["relay FILE", "what a hub mirrored to a file"]
+  ]],
   ["Stores", [
     ["create-channel NAME", "a new channel, here or in a .sssn directory (--store)"],
     ["get-channel NAME", "what it is"],

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { codeOf, codes } from "./exit-code.ts"
+import { Ended } from "./failure.ts"
 import { rootHelp } from "./help.ts"
 import { program } from "./program.ts"
 import { storeBehindVerb, usageOf } from "./sssn/usage.ts"
@@ -75,6 +76,7 @@ const report = (cause: Cause.Cause<unknown>, usage: string | undefined): number 
     if (!isShown(failure.value)) {
       const message = failure.value instanceof Error ? failure.value.message : String(failure.value)
       if (usage !== undefined) tellMistake(message.replace(/\s*\n\s*/gu, " "), usage, [])
+      else if (failure.value instanceof Ended) err(message)
       else err(message.split("\n").map((line, at) => `${at === 0 ? `${onErr.red("aaax:")} ` : ""}${line}`).join("\n"))
     }
     return usage === undefined ? codeOf(failure.value) : codes.usage

@@ -9,7 +9,7 @@ import { SynapseAgent, type SynapseAgentOptions } from "../../libos/synapse/agen
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import { TimedOut } from "../../protocol/errors.ts"
 import { synapsePath, synapsePort } from "../../protocol/synapse.ts"
-import { UsageError } from "../failure.ts"
+import { Ended, UsageError } from "../failure.ts"
 import { text } from "../flag.ts"
 import { findRun, isAlive } from "../run-file.ts"
 
@@ -80,11 +80,12 @@ export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, U
     }
   })
 
-export type SeatFailure = SynapseRefused | KernelUnreachable | TimedOut | UsageError
+export type SeatFailure = SynapseRefused | KernelUnreachable | TimedOut | UsageError | Ended
 
 /** Anything else that async code throws is a fault of ours. */
 export const seatFailure = (error: unknown): SeatFailure => {
-  if (error instanceof SynapseRefused || error instanceof KernelUnreachable || error instanceof TimedOut || error instanceof UsageError) return error
+  const known = error instanceof SynapseRefused || error instanceof KernelUnreachable || error instanceof TimedOut || error instanceof UsageError || error instanceof Ended
+  if (known) return error
   throw error
 }
 
@@ -94,20 +95,28 @@ export interface Seated {
   readonly seat: string
 }
 
+export interface SeatOptions extends Partial<Omit<SynapseAgentOptions, "uri" | "token">> {
+  /** `body` begins before the seat is taken, so that it hears what is said to it at once; it waits for `agent.ready` itself. */
+  readonly early?: boolean
+}
+
 /**
  * Takes a seat at the hub, does `body` there, and leaves. The connection is not made again when it breaks, unless `options`
  * say so: a command that gets no answer says so.
  */
 export const withSeat = <A>(
   called: { readonly directory: string }, flags: SeatFlags, body: (seated: Seated) => Promise<A> | A,
-  options: Partial<Omit<SynapseAgentOptions, "uri" | "token">> = {}
+  options: SeatOptions = {}
 ): Effect.Effect<A, SeatFailure> =>
   Effect.flatMap(hubOf(called.directory, flags), (hub) =>
     Effect.acquireUseRelease(
       Effect.tryPromise({
         try: async () => {
           const seat = seatOf(called.directory, flags.name)
-          return { seat, hub, agent: await SynapseAgent.connect({ name: seat, reconnect: false, ...hub, ...options }) }
+          const { early, ...rest } = options
+          const agent = new SynapseAgent({ name: seat, reconnect: false, ...hub, ...rest })
+          if (early !== true) await agent.ready
+          return { seat: agent.name, hub, agent }
         },
         catch: seatFailure
       }),
