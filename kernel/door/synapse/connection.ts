@@ -16,7 +16,6 @@ import { fieldsOf, type Fields } from "./frame.ts"
 import { authDeniedFrame, errorFrame, nameConflictFrame, refusalFrame, textOf, welcomeOf, type Told } from "./frames.ts"
 import { conflictOf, nameRefusal, switchOf, takenText } from "./name.ts"
 import { makeBucket, take, type Bucket } from "./pace.ts"
-import { wireBytes } from "./wire-bytes.ts"
 
 /** Somebody whose credential is good: of one name and what is below it, or, without a guest, of any name that is free. */
 export interface Identity {
@@ -60,6 +59,10 @@ export interface Hall {
   /** Docks the seat when it is its turn. */
   readonly seat: (connection: Connection, name: string, system: SystemId, then: (seated: Seated | string) => void) => void
   readonly bucketOf: (connection: Connection, name: string) => Bucket
+  /** Sends it a frame of its own, in order. */
+  readonly tell: (connection: Connection, text: string) => void
+  /** From now on it is told what everybody is told. */
+  readonly admit: (connection: Connection) => void
   readonly submit: (asking: Asking, port: Port) => void
   readonly unbind: (connection: Connection, seated: Seated, bucket: Bucket | undefined) => void
   readonly closed: (connection: Connection) => void
@@ -70,8 +73,6 @@ export interface Connection {
   readonly outbox: WireOutbox
   readonly seated: () => Seated | undefined
   readonly identity: () => Identity | undefined
-  /** It is told what everybody is told. */
-  readonly isAdmitted: () => boolean
   readonly wantsNotices: () => boolean
   readonly tell: (told: Told, requestId?: string) => void
   readonly heardAt: () => number
@@ -129,7 +130,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   let backlog: Array<string> = []
 
   const outbox = makeOutbox(ws, socket, () => {})
-  const send = (text: string): void => outbox.sendWhole(wireBytes(text))
+  const send = (text: string): void => hall.tell(connection, text)
   const tell: Connection["tell"] = (told, requestId) => {
     const text = textOf({ hub: hall.id, at: hall.now() / 1_000, target: addressee }, told)
     send(requestId === undefined ? text : `${text.slice(0, -1)},"request_id":${JSON.stringify(requestId)}}`)
@@ -137,6 +138,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   const welcome = (): void => {
     welcomed = true
     send(textOf({ hub: hall.id, at: hall.now() / 1_000, target: "self" }, welcomeOf(hall.clients(), hall.online(), synapseExtensions)))
+    hall.admit(connection)
   }
 
   const over = (): void => {
@@ -294,7 +296,6 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     address, outbox, tell, close,
     seated: () => seated,
     identity: () => identity,
-    isAdmitted: () => !closed && welcomed,
     wantsNotices: () => notices,
     heardAt: () => heardAt,
     ping: () => ws.ping(),

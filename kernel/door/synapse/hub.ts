@@ -19,11 +19,11 @@ import type { Reception } from "../guest.ts"
 import { makePace } from "../pace.ts"
 import { openConnection, type Asking, type Connection, type Hall, type Identity } from "./connection.ts"
 import { answerFrame, entryFrames, noticeFrame, presenceOf, refusalFrame, resultFrames, textOf, type Told } from "./frames.ts"
-import { followNews, type News } from "./news.ts"
+import { followNews, inOrder, type News } from "./news.ts"
 import { makeBucket, makeBuckets, reserve, type Bucket } from "./pace.ts"
 import { chatOf } from "./records.ts"
 import { fold, makeRoster } from "./roster.ts"
-import { inOrder, makeTurn } from "./told.ts"
+import { makeTape } from "./tape.ts"
 
 /** How one listener lets people in. */
 export interface Entrance {
@@ -95,7 +95,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const buckets = makeBuckets(rate, Math.max(1, burst))
   const binds = new Map<string, Bucket>()
   const wrongs = makePace()
-  const turn = makeTurn()
+  const tape = makeTape()
   let dropped = 0
   let closing = false
 
@@ -116,7 +116,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const onNotice = (connection: Connection, notice: Notice): void => {
     if (connection.wantsNotices()) return connection.tell(noticeFrame(notice))
     // What was sent while it was away is all that the ancestor's clients understand.
-    if (notice.notice === "message" && notice.replayed) connection.outbox.send(JSON.stringify({ ...chatOf(id, notice.chat), replayed: true }))
+    if (notice.notice === "message" && notice.replayed) tape.tell(connection, JSON.stringify({ ...chatOf(id, notice.chat), replayed: true }))
   }
 
   const askerOf = ({ correlationId }: Event): Asking | undefined => (correlationId === null ? undefined : pending.get(correlationId))
@@ -135,7 +135,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     if (isAskers) asking.told = true
     for (let at = 0; at < frames.length; at++) {
       const isLast = at === frames.length - 1
-      turn.broadcast(frames[at]!, isAskers && isLast ? asking.connection : undefined, asking?.requestId)
+      tape.broadcast(frames[at]!, isAskers && isLast ? asking.connection : undefined, asking?.requestId)
     }
   }
 
@@ -144,7 +144,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       if (event.kind === "joined" || event.kind === "left") fold(roster, event.kind, event.payload)
       broadcast(event)
     }
-    turn.send(connections)
+    tape.ended()
     for (const event of replies) {
       const { correlationId, kind, recipient } = event
       if (kind === "notice") {
@@ -260,12 +260,15 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       return guest === undefined ? buckets.enter(address, name, performance.now()) : buckets.ofCredential(guest.system)
     },
     submit,
+    tell: tape.tell,
+    admit: tape.enter,
     unbind: (connection, seated, bucket) => {
       if (bucket !== undefined && connection.identity()?.guest === undefined) buckets.leave(address, seated.name, bucket, performance.now())
       seated.leave()
     },
     closed: (connection) => {
       connections.delete(connection)
+      tape.leave(connection)
       for (const [request, asking] of pending) if (asking.connection === connection) pending.delete(request)
       const left = (ofAddress.get(address) ?? 1) - 1
       if (left > 0) ofAddress.set(address, left)
@@ -329,6 +332,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
         for (const connection of connections) connection.close(synapseCloses.ended, "the hub is going down")
         await Promise.allSettled(leaving.values())
         stop()
+        tape.close()
       })
   )
 

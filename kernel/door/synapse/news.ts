@@ -86,3 +86,10 @@ export const followNews = ({ before, channels, fork, tell }: NewsOptions): () =>
     stop()
   }
 }
+
+/** Until somebody left, who came is told before what they said; from then on after it. */
+export const inOrder = (presence: ReadonlyArray<Event>, others: ReadonlyArray<Event>): ReadonlyArray<Event> => {
+  if (presence.length === 0) return others
+  const leaving = presence.findIndex(({ kind }) => kind === "left" || kind === "withdrawn")
+  return leaving < 0 ? [...presence, ...others] : [...presence.slice(0, leaving), ...others, ...presence.slice(leaving)]
+}
