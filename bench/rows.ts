@@ -3,6 +3,7 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { relaxed, strict } from "./append.ts"
 import { capability } from "./capability.ts"
+import { claim } from "./claim.ts"
 import { command } from "./command.ts"
 import { decision } from "./decision.ts"
 import { evidence } from "./evidence.ts"
@@ -24,5 +25,5 @@ import { warrant } from "./warrant.ts"
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, "fan-out": fanOut, queue, flat: flatCosts, request, warrant, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket
+  relaxed, strict, steady, claim, "fan-out": fanOut, queue, flat: flatCosts, request, warrant, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket
 }

@@ -2,12 +2,14 @@
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { build } from "rolldown"
+import { ourselves } from "./ourselves.mjs"
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 const directory = path("../node_modules/.cache/aaax/bench/")
 await build({
   input: Object.fromEntries(["cli", "group", "child"].map((name) => [name, path(`../bench/${name}.ts`)])),
   platform: "node",
+  plugins: [ourselves],
   external: ["better-sqlite3", "jiti"],
   output: { dir: directory, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" },
   logLevel: "warn"

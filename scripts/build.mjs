@@ -5,6 +5,7 @@ import { spawn } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { ourselves } from "./ourselves.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, "dist")
@@ -47,24 +48,6 @@ const run = (program, args) =>
   })
 
 const library = () => run("typescript/bin/tsc", ["-p", "tsconfig.build.json", "--incremental", "--tsBuildInfoFile", join(dist, ".tsbuildinfo")])
-
-/** `aaax` and its entries stand for the folders that they are built from, as in tsconfig.json. */
-const ourselves = {
-  name: "aaax",
-  resolveId: (id) => {
-    if (id === "aaax") return join(root, "libos/index.ts")
-    const [, entry, rest] = /^aaax\/([a-z]+)(?:\/(.+))?$/u.exec(id) ?? []
-    if (entry === undefined) return null
-    if (entry === "kernel" || entry === "protocol") return join(root, entry, "index.ts")
-    if (entry === "client") return join(root, "libos/client.ts")
-    if (entry === "process") return join(root, "libos/process.ts")
-    if (entry === "effect") return join(root, "libos/effect.ts")
-    if (entry === "security") return join(root, "kernel/security.ts")
-    if (entry === "testing") return join(root, "kernel/testing.ts")
-    if (entry === "ref") return join(root, "kernel/ref/index.ts")
-    return entry === "modules" ? join(root, "modules", rest, "index.ts") : join(root, "kernel", entry, `${rest}.ts`)
-  }
-}
 
 const commandLine = async () => {
   const { rolldown } = await import("rolldown")

@@ -1,0 +1,135 @@
+// Claims: a decision alone, and whole questions to the coordinator over its channels, from asking to reading the answer.
+import { join } from "node:path"
+import { mkdirSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { decide } from "../modules/coordinator/decide.ts"
+import { Desk } from "../modules/coordinator/desk.ts"
+import { coordinator } from "../modules/coordinator/index.ts"
+import { makeState } from "../modules/coordinator/state.ts"
+import { makeClock } from "../kernel/clock.ts"
+import { policyFromConfig } from "../kernel/guard/policy.ts"
+import * as Kernel from "../kernel/kernel.ts"
+import { sha256Bytes, sha256Hex } from "../kernel/power/digest.ts"
+import * as Memory from "../kernel/store/memory.ts"
+import * as Sqlite from "../kernel/store/sqlite.ts"
+import * as coordination from "../protocol/coordination.ts"
+import type { Port } from "../protocol/port.ts"
+import * as Result from "effect/Result"
+import { inTurns, medianOf, timed, timedEach, timedEachSync, type Side } from "./measure.ts"
+import { row, rowOf, type Row } from "./row.ts"
+import type { Sized } from "./size.ts"
+import { dock } from "./world.ts"
+
+const claimsPerHolder = 100
+const askersMany = 16
+
+/** A desk with so many live claims, each on three folders and a glob. */
+const deskOf = (claims: number): Desk => {
+  const desk = new Desk(makeState())
+  for (let at = 0; at < claims; at++) {
+    decide(desk, {
+      id: `c${at}`, sender: `holder-${Math.floor(at / claimsPerHolder)}`, at: 1_000,
+      payload: { verb: "claim", task: `task-${at}`, paths: [`src/${at % 100}/${at}`, `docs/${at}.md`, `test/${at % 50}/${at}/**/*.ts`] }
+    })
+    desk.ledger = []
+    desk.epochs = []
+    desk.replies = []
+    desk.presence = []
+    desk.granted = []
+  }
+  return desk
+}
+
+/** Claims and releases in turns; only the claims are timed. */
+const decisions = (desk: Desk, operations: number): Side => {
+  let at = 0
+  const clear = (): void => {
+    desk.ledger = []
+    desk.epochs = []
+    desk.replies = []
+    desk.granted = []
+  }
+  return Effect.suspend(() => timedEachSync(operations, () => {
+    const task = `new-${++at}`
+    decide(desk, { id: "c", sender: "asker", at: 2_000, payload: { verb: "claim", task, paths: [`src/new/${at}`, `lib/${at}`] } })
+    clear()
+    decide(desk, { id: "r", sender: "asker", at: 2_000, payload: { verb: "release", task } })
+    clear()
+  }))
+}
+
+const makeWorld = Effect.fnUntraced(function*(directory: string, where: "memory" | "strict"): Effect.fn.Return<Kernel.Hosted, unknown, Scope.Scope> {
+  const clock = makeClock()
+  const store = where === "memory" ? yield* Memory.make({ clock }) : yield* Sqlite.make({ path: join(directory, "aaax.db"), clock })
+  const kernel = yield* Kernel.make({
+    id: "bench", name: "Bench", version: "0", directory, store, clock, policy: Result.getOrThrow(policyFromConfig(undefined)), executors: [],
+    source: () => Effect.die("loads no modules"), powers: { sha256: sha256Hex, sha256Bytes, readingPower: () => Effect.die("reads no files") }, pid: process.pid
+  })
+  yield* kernel.launch
+  yield* kernel.dock(coordinator(), { configured: true })
+  return kernel
+})
+
+const ask = Effect.fnUntraced(function*(port: Port, seen: { cursor: number }, payload: coordination.Ask) {
+  const [asked] = yield* port.append(coordination.requests, [{ kind: "request", payload }])
+  for (;;) {
+    const page = yield* port.read(coordination.replies, { after: seen.cursor, limit: 100 })
+    seen.cursor = page.next
+    const answer = page.events.find(({ correlationId }) => correlationId === asked!.id)
+    if (answer === undefined) yield* port.awaitBeyond(coordination.replies, seen.cursor)
+    else return answer.payload as unknown as coordination.Answer // what the coordinator answers
+  }
+})
+
+/** A claim and its release, one after the other. */
+const pairOf = (port: Port, id: string) => {
+  const seen = { cursor: 0 }
+  let at = 0
+  return Effect.fnUntraced(function*() {
+    const task = `${id}-${++at}`
+    const claimed = yield* ask(port, seen, { verb: "claim", task, paths: [`src/${id}/${at}`] })
+    if (!claimed.ok) return yield* Effect.die(new Error(claimed.message))
+    yield* ask(port, seen, { verb: "release", task })
+  })
+}
+
+const pairs = Effect.fnUntraced(function*({ count, directory, rounds }: Sized, where: "memory" | "strict") {
+  const own = join(directory, where)
+  mkdirSync(own)
+  const kernel = yield* makeWorld(own, where)
+  const askers = yield* Effect.forEach(Array.from({ length: askersMany }, (_, at) => `asker-${at}`), (id) =>
+    Effect.map(dock(kernel, id, { reads: [coordination.replies], writes: [coordination.requests] }), (port) => pairOf(port, id)))
+  const operations = count(where === "memory" ? 5_000 : 2_000, askersMany)
+  const each = Math.ceil(operations / askersMany)
+  const figures = yield* inTurns(rounds, {
+    one: timedEach(count(where === "memory" ? 5_000 : 500, 2), askers[0]!),
+    many: timed(each * askersMany, Effect.forEach(askers, (pair) => Effect.repeat(pair(), { times: each - 1 }), { concurrency: "unbounded", discard: true }))
+  })
+  return [
+    rowOf({ ours: figures.one }, "rate", { id: `claim/pairs, ${where}, 1 asker`, what: `claim and release over the channels, ${where}, one asker` }),
+    rowOf({ ours: figures.many }, "rate", { id: `claim/pairs, ${where}, 16 askers`, what: `claim and release over the channels, ${where}, 16 askers` })
+  ]
+})
+
+export const claim = Effect.fnUntraced(function*(sized: Sized): Effect.fn.Return<ReadonlyArray<Row>, unknown, Scope.Scope> {
+  const { count, rounds } = sized
+  const sizes = [0, 1_000, 10_000, 100_000].map((size) => count(size, 0))
+  const operations = count(20_000, 20)
+  const points = yield* inTurns(rounds, Object.fromEntries(sizes.map((size): [string, Side] => [`live${size}`, decisions(deskOf(size), operations)])))
+  const p50 = (size: number): number => medianOf(points[`live${size}`]!, "p50Micros")
+  const [none = 0, , tenThousand = 0, most = 0] = sizes
+  const flat = sizes.map(p50)
+  return [
+    row({
+      id: "claim/decision", what: `claim and release decided, ${tenThousand.toLocaleString("en")} live claims, p50`, unit: "us", lowerIsBetter: true, figure: p50(tenThousand),
+      p99Micros: medianOf(points[`live${tenThousand}`]!, "p99Micros"), floor: { of: null, bar: 20 }
+    }),
+    row({
+      id: "claim/flat", what: `the same at ${most.toLocaleString("en")} live claims to none, p50`, unit: "x", lowerIsBetter: true, figure: Math.max(...flat) / p50(none),
+      floor: { of: null, bar: 1.5 }, others: Object.fromEntries(sizes.map((size, at) => [`live${size}Micros`, flat[at]!]))
+    }),
+    ...yield* Effect.scoped(pairs(sized, "memory")),
+    ...yield* Effect.scoped(pairs(sized, "strict"))
+  ]
+})
