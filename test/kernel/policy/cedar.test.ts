@@ -100,6 +100,21 @@ describe("a policy of Cedar files", () => {
         outcome: "deny", reason: expect.stringContaining("declares no action \"read\"")
       })
     }))
+
+  effect("is told no value of another type than its schema declares", () =>
+    Effect.gen(function*() {
+      const { policy } = yield* load(cedar(`permit (principal, action, resource);`, {
+        schema: { name: "own", text: `namespace AAAX { entity System, Executor; action act appliesTo { principal: System, resource: Executor, context: { flag: Bool, sizes: Set<Long>, spent: { tokens: Long }, who: System } }; }` }
+      }))
+      const good = { flag: true, sizes: [1, 2], spent: { tokens: 5 }, who: "ada" }
+      expect(yield* ask(policy, { ...act(), ...good })).toMatchObject({ outcome: "allow" })
+      for (const [more, says] of [
+        [{ flag: "true" }, "flag is neither true nor false"], [{ flag: 1 }, "flag is neither"], [{ sizes: 1 }, "sizes is no list"], [{ sizes: { length: 0 } }, "sizes is no list"], [{ sizes: [1, "2"] }, "sizes[1] is no whole number"],
+        [{ spent: 5 }, "spent is no record"], [{ spent: [5] }, "spent is no record"], [{ spent: null }, "spent is no record"], [{ spent: { tokens: "5" } }, "spent.tokens is no whole number"], [{ who: 1 }, "who is no text"], [{ who: "\ud800" }, "who is not well-formed"]
+      ] as const) {
+        expect([more, yield* ask(policy, { ...act(), ...good, ...more } as Question)]).toMatchObject([more, { outcome: "deny", reason: expect.stringContaining(says) }])
+      }
+    }))
 })
 
 describe("what was said to one request", () => {
