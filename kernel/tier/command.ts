@@ -33,6 +33,8 @@ const nodeArgs = (child: string, { heapBytes }: ProgramLimits, { permission }: T
   "--disallow-code-generation-from-strings",
   "--disable-proto=throw",
   "--no-warnings",
+  // Else WebAssembly, and with it `fetch`, reserves more address space than the bound below leaves.
+  "--disable-wasm-trap-handler",
   `--max-old-space-size=${Math.max(16, Math.round(heapBytes / 1_048_576))}`,
   child
 ]

@@ -70,6 +70,8 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
   let closed = false
   let idleTimer: NodeJS.Timeout | undefined
   let running = 0
+  /** What its lines are logged under: known when it has said what it is. */
+  let named = options.id
 
   const begin = (): Session => {
     let onDock: (frame: PipeDock) => void = () => {}
@@ -170,7 +172,7 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
       session.asks.end(reason)
       onEnd(reason)
     }
-    const log = (line: string): void => void fork(Effect.logInfo(line).pipe(Effect.annotateLogs({ system: options.id ?? options.framework })))
+    const log = (line: string): void => void fork(Effect.logInfo(line).pipe(Effect.annotateLogs({ system: named ?? options.framework })))
     const child = options.start({
       onLine: take,
       onEnd: gone,
@@ -241,6 +243,8 @@ export const openPipe = async (options: PipeOptions): Promise<Piped> => {
   const session = begin()
   current = session
   const first = await session.described
+  const { id: said } = first.manifest ?? {}
+  if (typeof said === "string") named ??= said
 
   const manifestOf = (): Manifest => {
     const { manifest = {} } = first

@@ -2,7 +2,9 @@
 import { build } from "rolldown"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Effect from "effect/Effect"
-import { createServer } from "node:net"
+import { once } from "node:events"
+import { createServer as createHttpServer } from "node:http"
+import { createServer, type AddressInfo } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { ourselves } from "../../bin/ourselves.ts"
@@ -90,6 +92,30 @@ describe("a module file", () => {
       })
     } finally {
       await kernel.close()
+    }
+  })
+})
+
+describe("a module that asks the network", () => {
+  it.each(["worker", "process"] as const)("may fetch in tier %s, which does not stop it", async (tier) => {
+    const why = (await tiersHere()).missing.get(tier)
+    if (why !== undefined) return console.warn(`tier ${tier} is not tested here: ${why}`)
+    const folder = project()
+    const server = createHttpServer((_, response) => void response.end("it is here")).listen(0, "127.0.0.1")
+    await once(server, "listening")
+    folder.write("fetcher.ts", `import { defineModule } from "aaax"
+      export default (settings: { url: string }) => defineModule({ id: "fetcher", provides: [{ name: "fetched" }], writes: { out: "fetched" },
+        run: async ({ writes }) => void await writes.out.append(await (await fetch(settings.url)).text()) })`)
+    const kernel = await launch({
+      store: ":memory:", directory: folder.path,
+      modules: [{ id: "fetcher", file: "fetcher.ts", tier, settings: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` } }]
+    })
+    try {
+      for await (const { payload } of kernel.channels.subscribe("fetched", { limit: 1 })) expect(payload).toBe("it is here")
+    } finally {
+      await kernel.close()
+      server.close()
+      folder.remove()
     }
   })
 })

@@ -45,7 +45,7 @@ describe("the command line of a tier", () => {
     const { args, file } = processCommand({ is: "module", child: "/opt/aaax/child.cjs" }, limits, tools)
     expect([file, ...args]).toEqual([
       "/usr/bin/prlimit", "--as=1868435456", "--cpu=7", "--core=0", "--", "/opt/node/bin/node", "--permission", "--allow-fs-read=/opt/aaax/child.cjs",
-      "--disallow-code-generation-from-strings", "--disable-proto=throw", "--no-warnings", "--max-old-space-size=128", "/opt/aaax/child.cjs"
+      "--disallow-code-generation-from-strings", "--disable-proto=throw", "--no-warnings", "--disable-wasm-trap-handler", "--max-old-space-size=128", "/opt/aaax/child.cjs"
     ])
   })
 
