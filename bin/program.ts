@@ -5,13 +5,16 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { cap } from "./capability/commands.ts"
+import { claims } from "./claims/commands.ts"
 import { coordinationCommands } from "./coordination/commands.ts"
 import { runningCommands } from "./coordination/running.ts"
 import { enroll } from "./enroll/commands.ts"
 import { UsageError } from "./failure.ts"
 import { called, count, Dir, examples, given, Json, text, word, yes } from "./flag.ts"
 import { gate, proof, why } from "./gate/commands.ts"
+import { git } from "./git-hooks/commands.ts"
 import { templates } from "./init/templates.ts"
+import { lock } from "./lock/commands.ts"
 import { policyCommands } from "./policy/commands.ts"
 import { eventFlags, portableCommands, store as portableStore } from "./sssn/commands.ts"
 
@@ -406,7 +409,7 @@ const exportCommand = Command.make("export", {
 /** Every command, in the order of the help. */
 export const commands = [
   launch, init, status, doctor, down, ps, executors, secrets, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, module, modules, cap, budget, enroll, token, clock, importCommand, exportCommand,
-  ...coordinationCommands, ...runningCommands, ...policyCommands, ...portableCommands
+  claims, lock, git, ...coordinationCommands, ...runningCommands, ...policyCommands, ...portableCommands
 ] as const
 
 export const program = Command.make("aaax").pipe(

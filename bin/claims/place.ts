@@ -1,0 +1,56 @@
+// What every command about claims begins with: the working tree, the seat in it, and the hub that it asks.
+import * as Effect from "effect/Effect"
+import { SynapseRefused } from "../../libos/synapse/refused.ts"
+import type { Called } from "../called.ts"
+import { seatOf, withSeat, type Seated, type SeatFailure, type SeatFlags } from "../coordination/connect.ts"
+import { codes } from "../exit-code.ts"
+import { Ended, GitFailed, UsageError } from "../failure.ts"
+import { constellationOf, uriOf, worktreeOf, type Worktree } from "../worktree/worktree.ts"
+
+export type ClaimsFailure = SeatFailure | GitFailed | Ended | UsageError
+
+/** Anything else that it throws is a fault of ours. */
+export const attempt = <A>(body: () => Promise<A>): Effect.Effect<A, GitFailed | UsageError | Ended> =>
+  Effect.tryPromise({
+    try: body,
+    catch: (error) => {
+      if (error instanceof GitFailed || error instanceof UsageError || error instanceof Ended) return error
+      throw error
+    }
+  })
+
+export interface Place {
+  readonly worktree: Worktree
+  readonly seat: string
+  /** Where the hub is looked for, and the address when one is named. */
+  readonly directory: string
+  readonly flags: SeatFlags
+}
+
+export const placeOf = (called: Called, flags: SeatFlags): Effect.Effect<Place, GitFailed | UsageError | Ended> =>
+  attempt(async () => {
+    const worktree = await worktreeOf(called.directory)
+    const uri = await uriOf(called.directory, flags.uri)
+    return {
+      worktree, seat: seatOf(called.directory, flags.name), directory: constellationOf(called.directory, worktree),
+      flags: { ...flags, ...(uri === undefined ? {} : { uri }) }
+    }
+  })
+
+/** Claims go with a branch. */
+export const branchOf = ({ branch, top }: Worktree): Effect.Effect<string, Ended> =>
+  branch === undefined
+    ? Effect.fail(new Ended({ code: codes.denied, reason: `HEAD of ${top} is at no branch, and claims go with one.\ntry: git switch --create NAME` }))
+    : Effect.succeed(branch)
+
+/** As the seat itself. */
+export const asSeat = <A>({ directory, flags, seat }: Place, body: (seated: Seated) => Promise<A>): Effect.Effect<A, SeatFailure> =>
+  withSeat({ directory }, { ...flags, name: seat }, body)
+
+/** Beside the seat, which may be at work elsewhere: it only asks. */
+export const besideSeat = <A>({ directory, flags, seat }: Place, body: (seated: Seated) => Promise<A>): Effect.Effect<A, SeatFailure> =>
+  withSeat({ directory }, { ...flags, name: `${seat}/look-${crypto.randomUUID().slice(0, 8)}` }, body)
+
+/** Whatever somebody else's claim is in the way of. */
+export const isInTheWay = (error: unknown): error is SynapseRefused =>
+  error instanceof SynapseRefused && ["LEASE_LIVE", "SCOPE_CONFLICT", "WOULD_DEADLOCK"].includes(error.code)

@@ -1,0 +1,148 @@
+// Putting our hooks into a repository and taking them out again. Nothing that is there is overwritten: it is put aside, run first, and put back.
+import * as Effect from "effect/Effect"
+import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { show, type Called } from "../called.ts"
+import { attempt, type ClaimsFailure } from "../claims/place.ts"
+import { GitFailed } from "../failure.ts"
+import { plain } from "../terminal.ts"
+import { git, gitConfig } from "../worktree/git.ts"
+import { worktreeOf, type Worktree } from "../worktree/worktree.ts"
+import { beforeOf, hooksPlaceOf, isOurHook, textOf, type HooksPlace } from "./place.ts"
+import { ours, passedOn, scriptOf, type Program } from "./script.ts"
+
+export interface InstallFlags {
+  readonly seat?: string
+  readonly uri?: string
+}
+
+/** Ourselves, wherever a link on PATH led to. */
+const program = (): Program => ({ node: process.execPath, file: realpathSync(process.argv[1] ?? "") })
+
+/** Whole or not at all: a commit may be under way. */
+const put = (path: string, text: string): boolean => {
+  if (textOf(path) === text && (lstatSync(path).mode & 0o111) !== 0) return false
+  const partial = `${path}.${process.pid}.part`
+  writeFileSync(partial, text, { mode: 0o755 })
+  chmodSync(partial, 0o755)
+  renameSync(partial, path)
+  return true
+}
+
+const inPlace = ({ own }: HooksPlace): ReadonlyArray<string> => {
+  mkdirSync(own, { recursive: true })
+  return ours.filter((hook) => {
+    const path = join(own, hook)
+    const before = join(own, beforeOf(hook))
+    // What is there and not ours is run first. One that was put aside already stays: it was there before us.
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined && !isOurHook(path)) {
+      if (existsSync(before)) throw new GitFailed({ reason: `${path} and ${before} are both there, and neither is ours: remove one` })
+      renameSync(path, before)
+    }
+    return put(path, scriptOf(hook, program(), before))
+  })
+}
+
+const beside = async ({ beside: folder, configured = "", local }: HooksPlace, { top }: Worktree): Promise<ReadonlyArray<string>> => {
+  mkdirSync(folder, { recursive: true })
+  const written = [...ours, ...passedOn].filter((hook) => put(join(folder, hook), scriptOf(hook, program(), join(expanded(configured), hook).replace(/^(?!\/)/u, "./"))))
+  if (local !== folder) {
+    if (local !== undefined) await git(top, "config", "--local", "aaax.hooksPath", local)
+    await git(top, "config", "--local", "core.hooksPath", folder)
+    return ["core.hooksPath", ...written]
+  }
+  return written
+}
+
+/** As git has it: `~` is the user's home. */
+const expanded = (path: string): string => path.replace(/^~(?=\/|$)/u, process.env["HOME"] ?? "~")
+
+/** A setting of this working tree alone, where there are several. */
+const ownConfig = async ({ top }: Worktree): Promise<"--local" | "--worktree"> => {
+  const count = (await git(top, "worktree", "list", "--porcelain")).split("\n").filter((line) => line.startsWith("worktree ")).length
+  if (count > 1 && (await gitConfig(top, "--type=bool", "--get", "extensions.worktreeConfig")) !== "true") {
+    await git(top, "config", "--local", "extensions.worktreeConfig", "true")
+    await git(top, "config", "--local", "aaax.worktreeConfig", "true")
+  }
+  return (await gitConfig(top, "--type=bool", "--get", "extensions.worktreeConfig")) === "true" ? "--worktree" : "--local"
+}
+
+const set = async (worktree: Worktree, name: string, value: string | undefined): Promise<ReadonlyArray<string>> => {
+  if (value === undefined || (await gitConfig(worktree.top, "--get", name)) === value) return []
+  await git(worktree.top, "config", await ownConfig(worktree), name, value)
+  return [name]
+}
+
+export const install = Effect.fnUntraced(function*(called: Called, flags: InstallFlags): Effect.fn.Return<void, ClaimsFailure> {
+  const done = yield* attempt(async () => {
+    const worktree = await worktreeOf(called.directory)
+    const place = await hooksPlaceOf(worktree)
+    const hooks = place.way === "in-place" ? inPlace(place) : await beside(place, worktree)
+    const settings = [...(await set(worktree, "aaax.seat", flags.seat)), ...(await set(worktree, "aaax.uri", flags.uri))]
+    const chained = ours.filter((hook) => existsSync(place.way === "in-place" ? join(place.own, beforeOf(hook)) : join(place.used, hook)))
+    return { worktree: worktree.top, hooks: place.way === "in-place" ? place.own : place.beside, changed: [...hooks, ...settings], passesOn: place.configured ?? null, chained }
+  })
+  yield* show(called, done, () => [
+    `${done.changed.length === 0 ? "nothing to do" : "installed"}  ${plain(done.hooks)}`,
+    "  pre-commit   refuses what this seat has not claimed",
+    "  post-commit  releases what was claimed --release-on commit",
+    "  post-merge   releases what was claimed --release-on merge",
+    ...(done.passesOn === null ? done.chained.map((hook) => `  ${hook} that was there runs first`) : [`  every hook of ${plain(done.passesOn)} runs first`])
+  ])
+})
+
+const takeOut = ({ own }: HooksPlace): ReadonlyArray<string> =>
+  ours.filter((hook) => {
+    const path = join(own, hook)
+    const before = join(own, beforeOf(hook))
+    const isThere = isOurHook(path)
+    if (isThere) rmSync(path)
+    // What somebody put in our place stays, and what was put aside beside it, too.
+    if (existsSync(before) && lstatSync(path, { throwIfNoEntry: false }) === undefined) renameSync(before, path)
+    return isThere
+  })
+
+const removeFolder = (folder: string): boolean => {
+  if (!existsSync(folder)) return false
+  for (const hook of [...ours, ...passedOn]) if (isOurHook(join(folder, hook))) rmSync(join(folder, hook))
+  for (const empty of [folder, dirname(folder)]) {
+    try {
+      rmdirSync(empty)
+    } catch {
+      // Something of somebody else's is in it.
+    }
+  }
+  return true
+}
+
+const unset = async ({ top }: Worktree, where: string, name: string): Promise<ReadonlyArray<string>> => {
+  if ((await gitConfig(top, where, "--get", name)) === undefined) return []
+  await git(top, "config", where, "--unset-all", name)
+  return [name]
+}
+
+export const uninstall = Effect.fnUntraced(function*(called: Called): Effect.fn.Return<void, ClaimsFailure> {
+  const removed = yield* attempt(async () => {
+    const worktree = await worktreeOf(called.directory)
+    const { top } = worktree
+    const place = await hooksPlaceOf(worktree)
+    const gone: Array<string> = [...takeOut(place)]
+    if (place.local === place.beside) {
+      const before = await gitConfig(top, "--local", "--get", "aaax.hooksPath")
+      await (before === undefined ? git(top, "config", "--local", "--unset-all", "core.hooksPath") : git(top, "config", "--local", "core.hooksPath", before))
+      gone.push("core.hooksPath")
+    }
+    if (removeFolder(place.beside)) gone.push(place.beside)
+    const isOwn = (await gitConfig(top, "--type=bool", "--get", "extensions.worktreeConfig")) === "true"
+    for (const name of ["aaax.seat", "aaax.uri"]) {
+      gone.push(...(await unset(worktree, "--local", name)), ...(isOwn ? await unset(worktree, "--worktree", name) : []))
+    }
+    gone.push(...(await unset(worktree, "--local", "aaax.hooksPath")))
+    if ((await gitConfig(top, "--local", "--get", "aaax.worktreeConfig")) !== undefined) {
+      await unset(worktree, "--local", "aaax.worktreeConfig")
+      await unset(worktree, "--local", "extensions.worktreeConfig")
+    }
+    return gone
+  })
+  yield* show(called, { removed }, () => [removed.length === 0 ? "nothing of ours is there" : "removed: commits are no longer held against claims here"])
+})

@@ -1,0 +1,135 @@
+// A lease at a hub that is held for as long as something runs: taken in line, renewed, and watched for its loss.
+import { setTimeout as sleep } from "node:timers/promises"
+import { SynapseAgent } from "../../libos/synapse/agent.ts"
+import { SynapseRefused } from "../../libos/synapse/refused.ts"
+import { TimedOut } from "../../protocol/errors.ts"
+import type { HubFrame } from "../../protocol/synapse.ts"
+import type { Hub } from "../coordination/connect.ts"
+
+/** Each renewal gives the lease so long; a holder that was killed keeps it no longer. */
+const ttlSeconds = 60
+/** Between two attempts where nobody can stand in line. */
+const retryMillis = 1_000
+
+export interface LeaseScope {
+  readonly worktree?: string
+  readonly paths: ReadonlyArray<string>
+}
+
+export interface Lease {
+  /** Resolves with why, when it is somebody else's or may be. */
+  readonly lost: Promise<string>
+  /** Gives it back and leaves. */
+  readonly release: () => Promise<void>
+}
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** The first frame that says that the lease is another's, or nobody's. */
+const lossIn = (frame: HubFrame, task: string, seat: string): string | undefined => {
+  switch (frame.type) {
+    case "claim_granted":
+    case "handoff_granted":
+      return frame.task_id === task && frame.owner !== seat ? `it is held by ${frame.owner}` : undefined
+    case "release_granted":
+      return frame.task_id === task ? "it was released" : undefined
+    case "notice":
+      return "task" in frame.notice && frame.notice.task === task && frame.notice.notice === "expired" ? "its time ran out" : undefined
+    default:
+      return undefined
+  }
+}
+
+/** Whose turn it is not yet, and for how long that may go on. Rejects with the last refusal when the time is up. */
+export const acquire = async (task: string, scope: LeaseScope, hub: Hub, seat: string, waitMillis: number): Promise<Lease> => {
+  const deadline = performance.now() + waitMillis
+  const left = (): number => Math.max(0, deadline - performance.now())
+  const agent = await seated(hub, seat, left)
+  // A hub that knows no named locks would give a whole working tree: then it is one of its own.
+  const fields = scope.paths.length > 0
+    ? { paths: scope.paths, ...(scope.worktree === undefined ? {} : { worktree: scope.worktree }) }
+    : agent.isOurs ? { mutex: true } : { worktree: `lock:${task}`, paths: [] }
+  const ask = { ...fields, ttl_seconds: ttlSeconds, note: "lock" }
+  let asked = 0
+  const claim = async (more: object = {}): Promise<void> => {
+    asked = performance.now()
+    await agent.claim(task, { ...ask, ...more })
+  }
+  try {
+    await inLine(agent, claim, left)
+  } catch (error) {
+    // It may have been granted just now.
+    await agent.release(task, { timeoutMillis: retryMillis }).catch(() => undefined)
+    agent.close()
+    throw error
+  }
+  return held(agent, task, seat, () => claim(), asked)
+}
+
+/** One seat is one holder: who has it already goes first. */
+const seated = async (hub: Hub, seat: string, left: () => number): Promise<SynapseAgent> => {
+  for (;;) {
+    try {
+      return await SynapseAgent.connect({ name: seat, reconnect: true, notices: true, ...hub })
+    } catch (error) {
+      if (!(error instanceof SynapseRefused) || error.code !== "NAME_CONFLICT" || left() === 0) throw error
+      await sleep(Math.min(retryMillis, left()))
+    }
+  }
+}
+
+const inLine = async (agent: SynapseAgent, claim: (more?: object) => Promise<void>, left: () => number): Promise<void> => {
+  for (;;) {
+    let refused: SynapseRefused
+    try {
+      return await claim()
+    } catch (error) {
+      if (!(error instanceof SynapseRefused) || !["LEASE_LIVE", "SCOPE_CONFLICT"].includes(error.code) || left() === 0) throw error
+      refused = error
+    }
+    if (!agent.isOurs) {
+      await sleep(Math.min(retryMillis, left()))
+      continue
+    }
+    try {
+      return await claim({ wait: true, timeoutMillis: left() })
+    } catch (error) {
+      // Who is in the way says more than that the time is up.
+      throw error instanceof TimedOut ? refused : error
+    }
+  }
+}
+
+const held = (agent: SynapseAgent, task: string, seat: string, renew: () => Promise<void>, granted: number): Lease => {
+  let expires = granted + ttlSeconds * 1_000
+  let isReleased = false
+  let lose: (why: string) => void
+  const lost = new Promise<string>((resolve) => (lose = resolve))
+  const stop = agent.listen((frame) => {
+    const why = isReleased ? undefined : lossIn(frame, task, seat)
+    if (why !== undefined) lose(why)
+  })
+  void agent.closed.then((failure) => failure !== undefined && !isReleased && lose(reasonOf(failure)))
+  const renewing = setInterval(() => {
+    const asked = performance.now()
+    renew().then(() => (expires = asked + ttlSeconds * 1_000), (error: unknown) => {
+      if (error instanceof SynapseRefused && !isReleased) lose(error.reason)
+    })
+  }, (ttlSeconds * 1_000) / 3)
+  // By our own clock, a little early: what was not renewed in time may be anybody's.
+  const watching = setInterval(() => {
+    if (performance.now() > expires - retryMillis) lose("the hub could not be reached until its time ran out")
+  }, retryMillis)
+  return {
+    lost,
+    release: async () => {
+      isReleased = true
+      clearInterval(renewing)
+      clearInterval(watching)
+      stop()
+      // What cannot be given back ends by itself.
+      await agent.release(task, { timeoutMillis: 2 * retryMillis }).catch(() => undefined)
+      agent.close()
+    }
+  }
+}
