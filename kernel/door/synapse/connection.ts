@@ -8,7 +8,7 @@ import { requests, systemOfSeat, type Ask, type Refusal } from "../../../protoco
 import type { SystemId } from "../../../protocol/names.ts"
 import type { Port } from "../../../protocol/port.ts"
 import { synapseCloses, synapseExtensions } from "../../../protocol/synapse.ts"
-import { synapseBeatsBurst, synapseBeatsPerSecond, synapseBindMillis, synapseFrameBytesMax, synapseWaitsMax } from "../../limits.ts"
+import { synapseBeatsBurst, synapseBeatsPerSecond, synapseFrameBytesMax, synapseWaitsMax } from "../../limits.ts"
 import type { Guest } from "../guest.ts"
 import { makeOutbox, type WireOutbox } from "../ws/outbox.ts"
 import { askIn, askOf, isAskType, Unfit } from "./asks.ts"
@@ -49,6 +49,7 @@ export interface Hall {
   readonly now: () => number
   readonly rate: number
   readonly burst: number
+  readonly bindMillis: number
   readonly asksMax: () => number
   readonly clients: () => number
   readonly online: () => ReadonlyArray<string>
@@ -157,7 +158,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   }
   const unbound = setTimeout(() => {
     if (!open && identity === undefined) return close(synapseCloses.unbound, "nobody said who it is")
-  }, synapseBindMillis)
+  }, hall.bindMillis)
 
   const isBusy = (): boolean => held || asking >= hall.asksMax()
   const hold = (): void => {

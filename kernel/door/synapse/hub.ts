@@ -12,7 +12,7 @@ import type { SystemId } from "../../../protocol/names.ts"
 import { synapseCloses } from "../../../protocol/synapse.ts"
 import type { Kernel } from "../../kernel.ts"
 import {
-  synapseAsksMax, synapseBindsBurst, synapseBindsPerSecond, synapseBucketsMax, synapseClientsDefault, synapseFrameBytesMax, synapseOutboxBytesMax,
+  synapseAsksMax, synapseBindMillis, synapseBindsBurst, synapseBindsPerSecond, synapseBucketsMax, synapseClientsDefault, synapseFrameBytesMax, synapseOutboxBytesMax,
   synapsePingMillis, synapsePongMillis, synapseStuckMillis
 } from "../../limits.ts"
 import type { Reception } from "../guest.ts"
@@ -51,6 +51,8 @@ export interface HubTimes {
   readonly pongMillis: number
   readonly stuckMillis: number
   readonly lookMillis: number
+  /** In which a connection must say who it is, where somebody has to. */
+  readonly bindMillis: number
   /** After which a request that should have been answered is given up. */
   readonly answerMillis: number
 }
@@ -67,7 +69,7 @@ export interface Hub {
   readonly dropped: () => number
 }
 
-const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePongMillis, stuckMillis: synapseStuckMillis, lookMillis: 500, answerMillis: 60_000 }
+const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePongMillis, stuckMillis: synapseStuckMillis, lookMillis: 500, bindMillis: synapseBindMillis, answerMillis: 60_000 }
 
 const digestOf = (text: string): Buffer => Buffer.from(hash("sha256", text, "hex"))
 
@@ -248,6 +250,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     now: kernel.channels.clock.now,
     rate,
     burst: Math.max(1, burst),
+    bindMillis: times.bindMillis,
     asksMax: () => Math.max(4, Math.min(synapseAsksMax, Math.floor(asksTogether / Math.max(1, connections.size)))),
     clients: () => connections.size,
     online: () => [...roster.online()],
