@@ -79,11 +79,11 @@ const byName = (error: object): number => {
 /** Of a hub. What is not here is a refusal like others. */
 const byHubCode: Readonly<Record<string, number>> = {
   TASK_ID_REQUIRED: codes.usage, PATH_IDENTITY_INVALID: codes.usage, TARGET_REQUIRED: codes.usage, OFFER_INCOMPLETE: codes.usage, TITLE_REQUIRED: codes.usage,
-  STATUS_UNKNOWN: codes.usage, KIND_UNKNOWN: codes.usage, INVALID: codes.usage, MALFORMED: codes.usage, UNKNOWN_TYPE: codes.usage,
+  STATUS_UNKNOWN: codes.usage, KIND_UNKNOWN: codes.usage, INVALID: codes.usage, MALFORMED: codes.usage, UNKNOWN_TYPE: codes.usage, NAME_INVALID: codes.usage,
   NOT_CLAIMED: codes.notFound, TASK_NOT_FOUND: codes.notFound, MESSAGE_NOT_FOUND: codes.notFound, TARGET_OFFLINE: codes.notFound,
   LEASE_LIVE: codes.conflict, SCOPE_CONFLICT: codes.conflict, EPOCH_STALE: codes.conflict, VERSION_CONFLICT: codes.conflict,
   TRANSITION_ILLEGAL: codes.conflict, ALREADY_OWNED: codes.conflict, ALREADY_HELD: codes.conflict, WOULD_DEADLOCK: codes.conflict,
-  DEPENDENCY_CYCLE: codes.conflict, IDEMPOTENCY_CONFLICT: codes.conflict, NAME_CONFLICT: codes.conflict,
+  DEPENDENCY_CYCLE: codes.conflict, IDEMPOTENCY_CONFLICT: codes.conflict, NAME_CONFLICT: codes.conflict, NAME_SWITCH: codes.conflict,
   RATE_LIMITED: codes.failed, UNAVAILABLE: codes.failed, UNSUPPORTED: codes.failed, REFUSED: codes.failed
 }
 

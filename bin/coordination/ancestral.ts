@@ -32,6 +32,6 @@ export const looking = <A>(
     const first = ancestral(called, flags, work)
     if (flags.name !== undefined) return first
     return Effect.catchIf(first, (error) => !isTaken && error._tag === "SynapseRefused" && error.code === "NAME_CONFLICT",
-      () => ancestral(called, flags, work, { name: `${seatOf(called.directory)}-${process.pid}` }))
+      () => ancestral(called, flags, work, { name: `${seatOf(called.directory)}/look-${process.pid}` }))
   })
 

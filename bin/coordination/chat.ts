@@ -1,8 +1,11 @@
 // Messages from the command line: sending, waiting for one, and listening to all of them.
 import * as Effect from "effect/Effect"
 import { KernelUnreachable } from "../../libos/http.ts"
-import { isRecipient, wakes } from "../../protocol/target.ts"
+import type { SynapseAgent } from "../../libos/synapse/agent.ts"
+import { SynapseRefused } from "../../libos/synapse/refused.ts"
+import { isDirected, isRecipient, wakes } from "../../protocol/target.ts"
 import type { WireChat } from "../../protocol/synapse.ts"
+import type { Chat } from "../../protocol/coordination.ts"
 import type { Called } from "../called.ts"
 import { Ended } from "../failure.ts"
 import { err, json, onErr, out, plain } from "../terminal.ts"
@@ -11,7 +14,12 @@ import { seatOf, type SeatFailure, type SeatFlags } from "./connect.ts"
 
 export const chatLine = ({ payload, sender }: { readonly sender: string; readonly payload: string }): string => `${plain(sender)}: ${plain(payload)}`
 
-const shown = (called: Called, chat: WireChat): string =>
+type Shown = Pick<WireChat, "msg_id" | "sender" | "target" | "payload" | "timestamp" | "priority" | "replayed">
+const wireOf = ({ at, from, message, payload, priority, target }: Chat): Shown => ({
+  msg_id: message, sender: from, target, payload, timestamp: at / 1_000, ...(priority === undefined ? {} : { priority })
+})
+
+const shown = (called: Called, chat: Shown): string =>
   called.json
     ? json({
       message: chat.msg_id, from: chat.sender, target: chat.target, payload: chat.payload, at: Math.round(chat.timestamp * 1_000),
@@ -68,28 +76,56 @@ export const wait = (called: Called, flags: WaitFlags): Effect.Effect<void, Seat
   Effect.suspend(() => {
     const own = seatOf(called.directory, flags.name)
     const awaited = flags.for ?? own
-    // The seat itself stays free, so that whoever waits can send under it meanwhile.
-    const seat = own === awaited ? `${own}-rx` : own
-    return ancestral(called, flags, async ({ agent, hub }) => {
+    const isOwn = own === awaited
+    const waiting = (seat: string) => ancestral(called, flags, async (seated) => {
+      const { agent, hub } = seated
       const stop = new AbortController()
       const timer = flags.timeout > 0 ? setTimeout(() => stop.abort(), flags.timeout * 1_000) : undefined
       const messages = agent.messages(stop.signal)
-      await agent.ready
       try {
+        await agent.ready
+        // What is directed at the seat is kept for it also while nobody waits: the oldest that nobody has read comes first.
+        const isKept = isOwn && agent.isOurs
+        const earlier = isKept ? await oldest(agent, awaited) : undefined
+        if (earlier !== undefined) {
+          await out(shown(called, earlier))
+          return await read(agent, earlier.msg_id)
+        }
         for await (const chat of messages) {
-          if (chat.sender === seat || chat.sender === own || chat.sender === awaited) continue
-          if (!wakes(chat, awaited, { directedOnly: flags.directedOnly })) continue
-          return await out(shown(called, chat))
+          if (chat.sender === seat || chat.sender === own || chat.sender === awaited || !wakes(chat, awaited, { directedOnly: flags.directedOnly })) continue
+          await out(shown(called, chat))
+          return isKept && isDirected(chat.target, awaited) ? await read(agent, chat.msg_id) : undefined
         }
       } catch (error) {
-        if (!(error instanceof KernelUnreachable)) throw error
+        if (!(error instanceof KernelUnreachable) || !agent.wasReady) throw error
         throw new Ended({ code: waitCodes.dropped, reason: `[${seat}] connection to ${hub.uri} closed; re-arm the waiter.` })
       } finally {
+        stop.abort()
         clearTimeout(timer)
       }
       throw new Ended({ code: waitCodes.timedOut, reason: `[${seat}] no message for ${awaited} within ${flags.timeout} s.` })
-    }, { name: seat, mailboxFor: awaited, early: true })
+    }, { name: seat, early: true, ...(isOwn ? { mailboxFor: awaited } : {}) })
+    if (!isOwn) return waiting(own)
+    // The seat itself stays free, so that whoever waits can send under it meanwhile. A token for one name is good for what is below it.
+    return Effect.catchIf(waiting(`${own}-rx`), (error) => error._tag === "SynapseRefused" && error.code === "NAME_DENIED", () => waiting(`${own}/rx`))
   })
+
+/** The oldest message for the seat that it has not read, unless it is its own. */
+const oldest = async (agent: SynapseAgent, seat: string): Promise<Shown | undefined> => {
+  for (;;) {
+    const { messages: [chat] } = await agent.ask({ verb: "inbox", limit: 1, peek: true })
+    if (chat === undefined) return undefined
+    if (chat.from !== seat) return wireOf(chat)
+    await read(agent, chat.message)
+  }
+}
+
+/** It was shown. One that cannot be marked, because it was kept for nobody or the hub is gone, was shown all the same. */
+const read = async (agent: SynapseAgent, message: number): Promise<void> => {
+  await agent.ask({ verb: "acknowledge", message, state: "read" }).catch((error: unknown) => {
+    if (!(error instanceof SynapseRefused || error instanceof KernelUnreachable)) throw error
+  })
+}
 
 export interface ListenFlags extends SeatFlags {
   readonly for?: string
@@ -102,7 +138,9 @@ export const listen = (called: Called, flags: ListenFlags): Effect.Effect<void, 
     await agent.ready
     for await (const frame of frames) {
       if (frame.type === "chat") {
-        if (flags.for === undefined || isRecipient(frame.target, flags.for)) await out(shown(called, frame))
+        if (flags.for !== undefined && !isRecipient(frame.target, flags.for)) continue
+        await out(shown(called, frame))
+        if (agent.isOurs && isDirected(frame.target, agent.name)) await read(agent, frame.msg_id)
       } else if (frame.type === "presence_update" && flags.for === undefined) {
         const { agent: seat, event, online_agents: online } = frame
         await out(called.json ? json({ presence: event, seat, online }) : plain(`[presence] ${event} -> online: ${online.join(", ")}`))

@@ -1,11 +1,12 @@
 // The mailbox of a seat from the command line: what waits for it, what became of what it sent; and handing a claim on.
 import * as Effect from "effect/Effect"
+import type { SynapseAgent } from "../../libos/synapse/agent.ts"
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import type { Chat, Receipt } from "../../protocol/coordination.ts"
 import { TimedOut } from "../../protocol/errors.ts"
 import { type Called, show } from "../called.ts"
 import { err, json, onErr, out, plain, table } from "../terminal.ts"
-import { withSeat, type SeatFailure, type SeatFlags } from "./connect.ts"
+import { seatOf, withSeat, type SeatFailure, type SeatFlags, type SeatOptions } from "./connect.ts"
 
 export interface InboxFlags extends SeatFlags {
   readonly wait: boolean
@@ -23,25 +24,37 @@ const lineOf = (called: Called, chat: Chat): string =>
   called.json ? json(chat) : plain(`#${chat.message} ${chat.from}${chat.priority === true ? " !" : ""}: ${chat.payload}`)
 
 export const inbox = (called: Called, flags: InboxFlags): Effect.Effect<void, SeatFailure> =>
-  withSeat(called, flags, async ({ agent }) => {
-    const deadline = flags.timeout === undefined ? Infinity : Date.now() + flags.timeout * 1_000
-    for (;;) {
-      const left = Math.max(0, deadline - Date.now())
-      const waitMillis = flags.wait ? Math.min(pollMillis, left) : 0
-      const { messages, unread } = await agent.ask({
-        verb: "inbox", ...(flags.limit === undefined ? {} : { limit: flags.limit }), ...(waitMillis > 0 ? { waitMillis } : {}), ...(flags.peek ? { peek: true } : {})
-      }, { timeoutMillis: waitMillis + answerMillis })
-      if (messages.length === 0 && flags.wait) {
-        if (left > 0) continue
-        throw new TimedOut({ what: "Somebody who writes to this seat", millis: (flags.timeout ?? 0) * 1_000 })
-      }
-      for (const chat of messages) await out(lineOf(called, chat))
-      // What a person saw is read. What they did about it they say themselves.
-      if (!flags.peek) for (const { message } of messages) await agent.ask({ verb: "acknowledge", message, state: flags.handled ? "handled" : "read" })
-      if (!called.json) err(onErr.dim(messages.length === 0 ? "nothing waits" : unread > 0 ? `${unread} more: aaax inbox` : "that is all"))
-      return
-    }
+  Effect.suspend(() => {
+    const seat = seatOf(called.directory, flags.name)
+    const aside = { name: `${seat}/rx-${process.pid}`, mailboxFor: seat }
+    const look = (options: SeatOptions) => withSeat(called, flags, (seated) => taken(called, seated.agent, flags), options)
+    // The seat itself may be taken by whoever works there, and stays free for it meanwhile.
+    return flags.wait ? look(aside) : Effect.catchIf(look({}), (error) => error._tag === "SynapseRefused" && error.code === "NAME_CONFLICT", () => look(aside))
   })
+
+const taken = async (called: Called, agent: SynapseAgent, flags: InboxFlags): Promise<void> => {
+  const deadline = flags.timeout === undefined ? Infinity : Date.now() + flags.timeout * 1_000
+  for (;;) {
+    const left = Math.max(0, deadline - Date.now())
+    const waitMillis = flags.wait ? Math.min(pollMillis, left) : 0
+    // They are marked when they are shown, so that none is lost when nobody sees it.
+    const { messages, unread } = await agent.ask({
+      verb: "inbox", peek: true, ...(flags.limit === undefined ? {} : { limit: flags.limit }), ...(waitMillis > 0 ? { waitMillis } : {})
+    }, { timeoutMillis: waitMillis + answerMillis })
+    if (messages.length === 0 && flags.wait) {
+      if (left > 0) continue
+      throw new TimedOut({ what: "Somebody who writes to this seat", millis: (flags.timeout ?? 0) * 1_000 })
+    }
+    for (const chat of messages) {
+      await out(lineOf(called, chat))
+      // What a person saw is read. What they did about it they say themselves.
+      if (!flags.peek) await agent.ask({ verb: "acknowledge", message: chat.message, state: flags.handled ? "handled" : "read" })
+    }
+    const more = Math.max(0, unread - messages.length)
+    if (!called.json) err(onErr.dim(messages.length === 0 ? "nothing waits" : more > 0 ? `${more} more: aaax inbox` : "that is all"))
+    return
+  }
+}
 
 export const receipts = (
   called: Called, flags: SeatFlags & { readonly message?: number; readonly dead: boolean; readonly limit?: number }

@@ -1,6 +1,6 @@
 // A seat at a hub: every verb of the ancestor's client as a promise for the frame that answers it, reconnecting and resuming by
 // itself. Works with any hub of the 0.28 wire; what is ours (`ask`) needs one of ours.
-import type { Answer, Ask, Results, Verb } from "../../protocol/coordination.ts"
+import type { Answer, Ask, Chat, Results, Verb } from "../../protocol/coordination.ts"
 import { synapsePort, type AgentFields, type AgentType, type HubFrame, type WireChat } from "../../protocol/synapse.ts"
 import { makeFeed } from "./feed.ts"
 import { makeWaiting, type Request } from "./pending.ts"
@@ -73,6 +73,7 @@ export class SynapseAgent {
   #cardTimer: ReturnType<typeof setInterval> | undefined
   /** Set when messages were lost for good: the hub keeps them no longer. */
   #gap = false
+  #wasReady = false
 
   /** Begins to connect. `SynapseAgent.connect` waits until the name is taken. */
   constructor(options: SynapseAgentOptions) {
@@ -113,6 +114,11 @@ export class SynapseAgent {
     const agent = new SynapseAgent(options)
     await agent.ready
     return agent
+  }
+
+  /** Whether the hub has taken the name at any time. */
+  get wasReady(): boolean {
+    return this.#wasReady
   }
 
   get isConnected(): boolean {
@@ -279,7 +285,7 @@ export class SynapseAgent {
     const hub = this.#session.hubId()
     const isSame = hub === this.#hub
     this.#hub = hub
-    if (isFirst) return
+    if (isFirst) return void (this.#wasReady = true)
     if (!isSame) this.#seen.clear()
     this.#held = []
     const resuming = (this.#resuming = new AbortController())
@@ -322,6 +328,11 @@ export class SynapseAgent {
 
   #hear(frame: HubFrame): void {
     const answered = this.#waiting.hear(frame, this.name, this.#session.has("request_id"))
+    if (frame.type === "notice" && frame.notice.notice === "message") {
+      // What a seat that wants no notices gets as a chat.
+      const { chat, replayed } = frame.notice
+      this.#chatted({ ...frame, ...chatOf(chat), ...(replayed ? { replayed } : {}) })
+    }
     if (frame.type === "chat") {
       if (!answered && frame.sender === this.name) this.#echoed(frame)
       if (this.#held === undefined) this.#chatted(frame)
@@ -372,6 +383,11 @@ interface Grants {
   readonly resume_request: "resume_snapshot"
   readonly ask: "answer"
 }
+
+const chatOf = ({ at, clientMessage, from, message, payload, priority, target }: Chat) => ({
+  type: "chat" as const, sender: from, target, payload, timestamp: at / 1_000, msg_id: message,
+  ...(priority === undefined ? {} : { priority }), ...(clientMessage === undefined ? {} : { client_msg_id: clientMessage })
+})
 
 const callOf = (key: string | undefined, signal: AbortSignal | undefined, timeoutMillis: number | undefined): CallOptions => ({
   ...(key === undefined ? {} : { key }), ...(signal === undefined ? {} : { signal }), ...(timeoutMillis === undefined ? {} : { timeoutMillis })

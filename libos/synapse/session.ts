@@ -61,6 +61,7 @@ export const makeSession = (options: SessionOptions, on: SessionListener): Sessi
   let bounds = 0
   let attempts = 0
   let hasEnded = false
+  let isDenied = false
   let retryTimer: ReturnType<typeof setTimeout> | undefined
   let beatTimer: ReturnType<typeof setInterval> | undefined
   let dialing: Socket | undefined
@@ -123,6 +124,7 @@ export const makeSession = (options: SessionOptions, on: SessionListener): Sessi
         } else if (frame.type === "name_conflict" || frame.type === "auth_denied" || frame.type === "error") {
           // Its close comes behind it; a name that is no name is refused without one.
           refused = refusalOf({ ...frame })
+          isDenied = frame.type === "auth_denied"
           return fail(refused)
         } else if (frame.type === "presence_update" && frame.event === "joined" && frame.agent === name) {
           clearTimeout(timer)
@@ -162,7 +164,7 @@ export const makeSession = (options: SessionOptions, on: SessionListener): Sessi
     retryTimer = setTimeout(() => {
       connect().catch((error: unknown) => {
         // The hub may hold the connection that broke for a while, and with it the name. A token that is good no longer stays so.
-        if (error instanceof SynapseRefused && error.code === "AUTH_DENIED") end(error)
+        if (error instanceof SynapseRefused && isDenied) end(error)
         else again()
       })
     }, pause)
