@@ -5,6 +5,7 @@ import { launch } from "../../kernel/host.ts"
 import type { ConfigInput } from "../../kernel/config.ts"
 import { makeAsk, ruleAnswer, type Prompt, type Said } from "aaax/modules/worker"
 import { UsageError } from "../failure.ts"
+import { modelServer } from "./models.ts"
 
 export const providers = ["ollama", "openai", "rule", "tiered"] as const
 export type Provider = (typeof providers)[number]
@@ -23,7 +24,6 @@ export interface Answering {
   readonly close: () => Promise<void>
 }
 
-export const localUrl = "http://localhost:11434/v1"
 const openaiUrl = "https://api.openai.com/v1"
 const requestMillis = 60_000
 
@@ -34,7 +34,7 @@ const configOf = ({ apiKeyEnv, baseUrl, heavyModel, model, provider }: Answering
   if (!isProvider(provider)) throw new UsageError({ reason: `Unsupported provider '${provider}'. Use openai, ollama, rule, or tiered.` })
   const rule = { kind: "rule", rules: [{ say: ruleAnswer }] } as const
   if (provider === "rule") return { config: { executors: { "llm.chat": { backends: { rule } } } }, models: {} }
-  const url = baseUrl ?? (provider === "openai" ? openaiUrl : localUrl)
+  const url = baseUrl ?? (provider === "openai" ? openaiUrl : `${modelServer()}/v1`)
   const { hostname } = URL.canParse(url) ? new URL(url) : { hostname: "" }
   const hasKey = (process.env[apiKeyEnv] ?? "") !== ""
   const backend = (asked: string) => ({

@@ -1,7 +1,14 @@
 // Which local models there are, and which of them a team works with.
 
-/** Where a local model server is asked what it has. */
-export const localModels = "http://127.0.0.1:11434/api/tags"
+/** The model server of this machine: where $OLLAMA_HOST says, as its own programs read it, else at its usual port. */
+export const modelServer = (said: string | undefined = process.env["OLLAMA_HOST"]): string => {
+  const text = said?.trim() ?? ""
+  const url = URL.canParse(text) && /^https?:/u.test(text) ? text : `http://${text}`
+  if (text === "" || !URL.canParse(url)) return "http://127.0.0.1:11434"
+  const { hostname, port, protocol } = new URL(url)
+  // It listens on all addresses; this is the one to call it by.
+  return `${protocol}//${hostname === "0.0.0.0" ? "127.0.0.1" : hostname}:${port === "" ? (url === text ? (protocol === "https:" ? "443" : "80") : "11434") : port}`
+}
 const detectMillis = 2_000
 
 const fastPreferences = ["gemma3:4b", "gemma3:1b", "llama3", "gemma"]
@@ -35,9 +42,9 @@ export const teamModels = (installed: ReadonlyArray<string>, wanted: Partial<Tea
 }
 
 /** Names of the installed models; undefined when no server answers. */
-export const installedModels = async (url: string = localModels): Promise<ReadonlyArray<string> | undefined> => {
+export const installedModels = async (server: string = modelServer()): Promise<ReadonlyArray<string> | undefined> => {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(detectMillis), redirect: "error" })
+    const response = await fetch(`${server}/api/tags`, { signal: AbortSignal.timeout(detectMillis), redirect: "error" })
     if (!response.ok) return undefined
     const body: unknown = await response.json()
     const models = typeof body === "object" && body !== null && "models" in body && Array.isArray(body.models) ? body.models : []

@@ -46,7 +46,7 @@ const worker = Command.make("worker", {
   provider: named("provider", `Who answers: ${providers}; default: ollama`, "ollama"),
   model: named("model", "Model that is asked; default: llama3", "llama3"),
   "heavy-model": text("heavy-model", "With tiered: for what is hard; default: the model"),
-  "base-url": text("base-url", "Where an OpenAI-compatible server answers; default: http://localhost:11434/v1, with openai https://api.openai.com/v1"),
+  "base-url": text("base-url", "Where an OpenAI-compatible server answers; default: the model server of this machine ($OLLAMA_HOST, http://127.0.0.1:11434), with openai https://api.openai.com/v1"),
   "api-key-env": named("api-key-env", "Variable of the environment that holds the key; default: OPENAI_API_KEY", "OPENAI_API_KEY"),
   "max-context": number("max-context", "Messages that it remembers; default: 8", 8),
   "reply-target-mode": Flag.Literals("reply-target-mode", ["all", "sender"] as const).pipe(Flag.withDescription("Answers everybody, or who asked; default: all"), Flag.withDefault("all" as const)),

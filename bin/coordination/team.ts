@@ -4,7 +4,7 @@ import type { Called } from "../called.ts"
 import { Ended, UsageError } from "../failure.ts"
 import { err, goOnWithoutReader, json, onErr, out, plain } from "../terminal.ts"
 import { makeChildren } from "./children.ts"
-import { installedModels, teamModels } from "./models.ts"
+import { installedModels, modelServer, teamModels } from "./models.ts"
 import { hubUri, teamPlan } from "./team-plan.ts"
 import { aborted, untilTold } from "./until-told.ts"
 
@@ -64,7 +64,7 @@ export const team = (called: Called, flags: TeamFlags): Effect.Effect<void, Usag
       })
       err(onErr.dim(`${label}: pid ${pid ?? "-"}`))
     }
-    if (installed === undefined && workers) err(onErr.yellow("No model server answers at 127.0.0.1:11434: the workers answer by rule."))
+    if (installed === undefined && workers) err(onErr.yellow(`No model server answers at ${modelServer()}: the workers answer by rule.`))
     start(hub, "--json")
     const told = aborted(signal).then(() => undefined)
     const isHubUp = yield* Effect.promise(() => Promise.race([up.then(() => true), children.firstEnd.then(() => false), told]))

@@ -3,7 +3,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { describe, expect, it } from "vitest"
 import { makeChildren } from "../../../bin/coordination/children.ts"
-import { chosenModel, installedModels, teamModels } from "../../../bin/coordination/models.ts"
+import { chosenModel, installedModels, modelServer, teamModels } from "../../../bin/coordination/models.ts"
 import { hubUri, teamPlan } from "../../../bin/coordination/team-plan.ts"
 
 describe("the models of a team", () => {
@@ -21,6 +21,12 @@ describe("the models of a team", () => {
     expect(chosenModel(["hub/gemma3:4b-q4"], ["gemma3:4b"])).toBe("hub/gemma3:4b-q4")
   })
 
+  it("are asked of the server that the environment names, as its own programs read it", () => {
+    expect(["", " ", "127.0.0.1", "0.0.0.0", "box:9", "http://box:9/", "http://box", "https://box"].map((text) => modelServer(text))).toEqual([
+      "http://127.0.0.1:11434", "http://127.0.0.1:11434", "http://127.0.0.1:11434", "http://127.0.0.1:11434", "http://box:9", "http://box:9", "http://box:80", "https://box:443"
+    ])
+  })
+
   it("are asked of a server on this machine, and are unknown when none answers", async () => {
     const answers: Array<[number, string]> = [[200, JSON.stringify({ models: [{ name: "llama3:8b" }, { name: 7 }, null] })], [500, "{}"], [200, "<html>"], [200, "{}"]]
     const server = createServer((_, response) => {
@@ -28,7 +34,7 @@ describe("the models of a team", () => {
       response.writeHead(status).end(body)
     })
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/tags`
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     expect(await installedModels(url)).toEqual(["llama3:8b"])
     expect(await installedModels(url)).toBeUndefined()
     expect(await installedModels(url)).toBeUndefined()
