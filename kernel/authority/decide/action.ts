@@ -6,7 +6,7 @@ import { approvalMillisDefault, warrantsOpenMax, warrantsWaitingMax } from "../.
 import { sameTrace, type ActionDecided, type Entry, type RequestReference } from "../entry.ts"
 import { accountsOf } from "../state/budgets.ts"
 import { heldBy, lookup } from "../state/state.ts"
-import { startsSince } from "../state/warrants.ts"
+import { startsSince } from "../state/starts.ts"
 import { aboveOf, refusalOf } from "../verify.ts"
 import { askPolicy, besideWarrant, nothingSaid, saidBeside, type Asked } from "./ask.ts"
 import { budgetFacts, declaredCost, reservation, type Reserved } from "./budget.ts"

@@ -3,7 +3,8 @@ import type { Executor } from "../../../protocol/executor.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { isExternal } from "../../executor/executor.ts"
 import { accountsOf } from "../state/budgets.ts"
-import { lookup, type AuthorityState } from "../state/state.ts"
+import { startsSince } from "../state/starts.ts"
+import type { AuthorityState } from "../state/state.ts"
 import { askPolicy, policyIn } from "./ask.ts"
 import { budgetFacts, declaredCost } from "./budget.ts"
 import type { Rules } from "./decision.ts"
@@ -20,7 +21,7 @@ export const deniedNow = (
   const costing = compensates === undefined ? declaredCost(executor, { target, payload }) : {}
   const { verdict } = askPolicy(rules, state, {
     kind: "action", system, action, executor: warrant.executor, target, payload, risk,
-    recentActions: (lookup(state.recent, system) ?? []).filter((time) => time > now - 60_000).length, now,
+    recentActions: startsSince(state, system, now - 60_000), now,
     ...(labels === undefined ? {} : { labels }),
     ...(compensates === undefined ? {} : { compensates }),
     ...(isExternal(executor, { target, payload }) ? { external: true } : {}),

@@ -5,7 +5,7 @@ import type { SystemId } from "../../../protocol/names.ts"
 import { callRefusal, effectiveRisk, isExternal, recoveryFor } from "../../executor/executor.ts"
 import { sameTrace } from "../entry.ts"
 import { accountsOf } from "../state/budgets.ts"
-import { lookup } from "../state/state.ts"
+import { startsSince } from "../state/starts.ts"
 import { allows } from "../verify.ts"
 import { no, waitingFor, type Answered } from "./answer.ts"
 import { quorumOf } from "./approver.ts"
@@ -33,10 +33,9 @@ export const decideEdit = (
   if (!allows(state, asked, now)) return no("the requester's capability does not cover these arguments, or has ended", true)
   const costing = declaredCost(executor, { target, payload: given })
   if ("refusal" in costing) return no(costing.refusal, true)
-  const recent = lookup(state.recent, system) ?? []
   const { verdict } = askPolicy(rules, state, {
     kind: "action", system, action, executor: warrant.executor, target, payload: given, risk,
-    recentActions: recent.filter((time) => time > now - 60_000).length, now,
+    recentActions: startsSince(state, system, now - 60_000), now,
     ...(warrant.labels === undefined ? {} : { labels: warrant.labels }),
     ...(isExternal(executor, { target, payload: given }) ? { external: true } : {}),
     ...(warrant.fence === undefined ? {} : { fenced: true }),

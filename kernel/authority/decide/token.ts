@@ -10,7 +10,7 @@ import { grantsMax, linksOfGrantMax } from "../../limits.ts"
 import type { Entry, RequestReference } from "../entry.ts"
 import { linksOf } from "../state/edge.ts"
 import { addGrant } from "../state/grants.ts"
-import { heldBy, lookup, type AuthorityState } from "../state/state.ts"
+import { draftOf, heldBy, lookup, type AuthorityState } from "../state/state.ts"
 import { decideAction, type ActionAnswer } from "./action.ts"
 import type { Done } from "./compensate.ts"
 import type { Decision, Rules } from "./decision.ts"
@@ -77,6 +77,13 @@ const refusedWith = (entry: Entry, reason: string): Entry =>
 
 const isUnderWay = (entry: Entry): boolean => entry.kind === "action.decided" && (entry.warrant.state === "started" || entry.warrant.state === "escalated")
 
+const withGrants = (state: AuthorityState, missing: ReadonlyArray<Grant>): AuthorityState => {
+  if (missing.length === 0) return state
+  const next = draftOf(state)
+  for (const grant of missing) addGrant(next, grant)
+  return next
+}
+
 /** As `decideAction`, also under a token. */
 export const decideRequested = (
   rules: Rules, reference: RequestReference, request: ActionRequest, kept: ReadonlySet<string> = new Set(), taken?: Done
@@ -91,7 +98,7 @@ export const decideRequested = (
       return { ...decided, entries: decided.entries.map((entry) => refusedWith(entry, presented.refused)) }
     }
     const { grant, missing } = presented
-    const decided = decideAction(rules, reference, { ...request, capability: grant }, kept, taken)(missing.reduce(addGrant, state), now)
+    const decided = decideAction(rules, reference, { ...request, capability: grant }, kept, taken)(withGrants(state, missing), now)
     if (missing.length === 0 || !decided.entries.some(isUnderWay)) return decided
     return { ...decided, entries: [...missing.map((one): Entry => ({ kind: "grant.issued", at: now, grant: one })), ...decided.entries] }
   }

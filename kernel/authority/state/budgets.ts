@@ -7,7 +7,7 @@ import { matchesGlob } from "../../../protocol/glob.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import type { BudgetSet } from "../entry.ts"
-import { draftOf, lookup, type AuthorityState } from "./state.ts"
+import { lookup, type AuthorityState, type Draft } from "./state.ts"
 
 export interface Account {
   /** `grant:ID` or `system:GLOB`. */
@@ -101,19 +101,17 @@ export const accountsOf = (state: AuthorityState, system: SystemId, grant: strin
 
 const nobody: ReadonlyArray<Account> = []
 
-const change = (state: AuthorityState, id: string, now: number, how: (account: Account) => Account): AuthorityState => {
+const change = (state: Draft, id: string, now: number, how: (account: Account) => Account): void => {
   const isGrant = id.startsWith("grant:")
   const key = id.slice(id.indexOf(":") + 1)
   const accounts: Accounts = isGrant ? state.accounts : state.budgets
   const before = lookup(accounts, key)
-  if (before === undefined) return state
+  if (before === undefined) return
   const after = how(at(before, now))
   // One that was closed is kept until what it holds is settled.
   const changed = isOver(after) ? HashMap.remove(accounts, key) : HashMap.set(accounts, key, after)
-  const next = draftOf(state)
-  if (isGrant) next.accounts = changed
-  else next.budgets = changed
-  return next
+  if (isGrant) state.accounts = changed
+  else state.budgets = changed
 }
 
 /** Member by member: this is done for every account at every start and end. */
@@ -127,8 +125,9 @@ const isClosed = ({ limits }: Account): boolean => {
 const isOver = (account: Account): boolean => isClosed(account) && isNothing(account.reserved)
 
 /** Holds what a call may cost, at each of these accounts. */
-export const reserve = (state: AuthorityState, charged: ReadonlyArray<string>, cost: Cost, now: number): AuthorityState =>
-  charged.reduce((next, id) => change(next, id, now, (account) => withAmounts(account, sum(account.reserved, cost), account.spent)), state)
+export const reserve = (state: Draft, charged: ReadonlyArray<string>, cost: Cost, now: number): void => {
+  for (const id of charged) change(state, id, now, (account) => withAmounts(account, sum(account.reserved, cost), account.spent))
+}
 
 /** Everything but its place among the calls under way. */
 const withoutPlace = (cost: Cost): Cost => {
@@ -136,50 +135,47 @@ const withoutPlace = (cost: Cost): Cost => {
   return rest
 }
 
-/** Settles a warrant: what was held is free, what it cost is spent. `spent` absent: its outcome is not known. */
-export const settle = (
-  state: AuthorityState, warrant: Pick<Warrant, "charged" | "reserved">, spent: Cost | undefined, now: number
-): { readonly state: AuthorityState; readonly reserved: Cost | undefined } => {
+/** Settles a warrant: what was held is free, what it cost is spent. `spent` absent: its outcome is not known. Answers what is still held. */
+export const settle = (state: Draft, warrant: Pick<Warrant, "charged" | "reserved">, spent: Cost | undefined, now: number): Cost | undefined => {
   const { charged, reserved } = warrant
-  if (charged === undefined || reserved === undefined) return { state, reserved }
+  if (charged === undefined || reserved === undefined) return reserved
   const left = spent === undefined ? withoutPlace(reserved) : none
   const freed = sum(reserved, left, -1)
   // Its place is free now, and was never spent.
   const added = spent === undefined ? none : withoutPlace(spent)
-  const next = charged.reduce((before, id) => change(before, id, now, (account) =>
-    withAmounts(account, sum(account.reserved, freed, -1), isClosed(account) ? none : sum(account.spent, added))), state)
-  return { state: next, reserved: left }
+  for (const id of charged) {
+    change(state, id, now, (account) => withAmounts(account, sum(account.reserved, freed, -1), isClosed(account) ? none : sum(account.spent, added)))
+  }
+  return left
 }
 
 /** A grant with a budget has an account; one of the same name that ended before may still hold something. */
-export const openAccount = (state: AuthorityState, { caveats, id, issuedAt }: Grant): AuthorityState => {
-  if (caveats.budget === undefined) return state
+export const openAccount = (state: Draft, { caveats, id, issuedAt }: Grant): void => {
+  if (caveats.budget === undefined) return
   const reserved = lookup(state.accounts, id)?.reserved ?? none
   const account: Account = {
     id: grantAccount(id), limits: caveats.budget, perMillis: null, since: issuedAt, spent: none, reserved, origin: "grant"
   }
-  return { ...state, accounts: HashMap.set(state.accounts, id, account) }
+  state.accounts = HashMap.set(state.accounts, id, account)
 }
 
 /** What it spent is forgotten with it; what it holds is not. */
 const closed = (account: Account): Account => ({ ...account, limits: none, perMillis: null, spent: none })
 
-export const closeAccount = (state: AuthorityState, grant: string): AuthorityState =>
-  HashMap.has(state.accounts, grant) ? change(state, grantAccount(grant), 0, closed) : state
+export const closeAccount = (state: Draft, grant: string): void => {
+  if (HashMap.has(state.accounts, grant)) change(state, grantAccount(grant), 0, closed)
+}
 
-export const setBudget = (state: AuthorityState, entry: BudgetSet): AuthorityState => {
+export const setBudget = (state: Draft, entry: BudgetSet): void => {
   const { at: now, limits, origin, perMillis, system } = entry
   if (limits === null) return change(state, systemAccount(system), now, closed)
   const before = lookup(state.budgets, system)
   const account = before === undefined ? undefined : at(before, now)
   const kept = account !== undefined && account.perMillis === perMillis
-  return {
-    ...state,
-    budgets: HashMap.set(state.budgets, system, {
-      id: systemAccount(system), limits, perMillis, origin,
-      since: kept ? account.since : now,
-      spent: account?.spent ?? none,
-      reserved: account?.reserved ?? none
-    })
-  }
+  state.budgets = HashMap.set(state.budgets, system, {
+    id: systemAccount(system), limits, perMillis, origin,
+    since: kept ? account.since : now,
+    spent: account?.spent ?? none,
+    reserved: account?.reserved ?? none
+  })
 }

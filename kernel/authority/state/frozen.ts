@@ -7,6 +7,7 @@ import type { Warrant } from "../../../protocol/warrant.ts"
 import { freezeEdge, thawEdge, type FrozenEdge } from "./edge.ts"
 import type { Account } from "./budgets.ts"
 import { bearerOf, indexesOf } from "./grants.ts"
+import { startsOf, timesOf } from "./starts.ts"
 import type { Activated, AuthorityState, Freeze, HeldGrant, KnownRequest, ModuleRecord, SystemRecord } from "./state.ts"
 import { waits } from "./warrants.ts"
 
@@ -60,7 +61,7 @@ export const freeze = (state: AuthorityState): FrozenState => ({
   tokens: HashMap.toValues(state.tokens),
   edge: freezeEdge(state.edge),
   standing: HashMap.toValues(state.standing),
-  recent: [...HashMap.entries(state.recent)],
+  recent: Array.from(HashMap.entries(state.recent), ([system, starts]) => [system, timesOf(starts)] as const),
   artifactLabels: [...HashMap.entries(state.artifactLabels)],
   laterLabels: state.laterLabels,
   declassified: [...HashMap.entries(state.declassified)],
@@ -104,7 +105,7 @@ export const thaw = (frozen: FrozenState): AuthorityState => ({
   tokens: HashMap.fromIterable((frozen.tokens ?? []).map((token) => [token.jti, token] as const)),
   edge: thawEdge(frozen.edge),
   held: heldIn(frozen),
-  recent: HashMap.fromIterable(frozen.recent),
+  recent: HashMap.fromIterable(frozen.recent.map(([system, times]) => [system, startsOf(times)] as const)),
   artifactLabels: HashMap.fromIterable(frozen.artifactLabels ?? []),
   laterLabels: frozen.laterLabels ?? [],
   declassified: HashMap.fromIterable(frozen.declassified ?? []),

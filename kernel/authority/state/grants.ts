@@ -4,7 +4,7 @@ import * as HashSet from "effect/HashSet"
 import type { Grant } from "../../../protocol/authority.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { closeAccount, openAccount } from "./budgets.ts"
-import { draftOf, lookup, type AuthorityState, type HeldGrant } from "./state.ts"
+import { lookup, type AuthorityState, type Draft, type HeldGrant } from "./state.ts"
 import { count } from "./systems.ts"
 
 /** Whose number of grants one counts to: nobody fills up another's by giving. */
@@ -33,16 +33,15 @@ export const indexesOf = (grants: ReadonlyArray<HeldGrant>): Pick<AuthorityState
 }
 
 /** One that is issued again under its id keeps what hangs below it, and begins to count anew. */
-export const addGrant = (state: AuthorityState, grant: Grant): AuthorityState => {
+export const addGrant = (state: Draft, grant: Grant): void => {
   const before = lookup(state.grants, grant.id)?.grant
-  const held = before === undefined ? state.held : count(state.held, bearerOf(before), -1, 0)
   const { facet, id, parent } = grant
-  const next = draftOf(openAccount(state, grant))
-  next.grants = HashMap.set(state.grants, id, { grant, uses: 0 })
-  next.held = count(held, bearerOf(grant), 1, 0)
-  if (parent !== null) next.children = addChild(state.children, parent, id)
-  if (facet === true) next.facets = HashSet.add(state.facets, id)
-  return next
+  if (before !== undefined) state.held = count(state.held, bearerOf(before), -1, 0)
+  openAccount(state, grant)
+  state.grants = HashMap.set(state.grants, id, { grant, uses: 0 })
+  state.held = count(state.held, bearerOf(grant), 1, 0)
+  if (parent !== null) state.children = addChild(state.children, parent, id)
+  if (facet === true) state.facets = HashSet.add(state.facets, id)
 }
 
 /** All grants below these, themselves included, and those of them that have something below. */
@@ -84,9 +83,9 @@ const without = <V>(map: HashMap.HashMap<string, V>, keys: ReadonlySet<string>):
 }
 
 /** Ends these grants and everything below them. */
-export const dropSubtrees = (state: AuthorityState, roots: ReadonlyArray<string>): AuthorityState => {
+export const dropSubtrees = (state: Draft, roots: ReadonlyArray<string>): void => {
   const { fallen, parents } = walk(state, roots)
-  if (fallen.size === 0) return state
+  if (fallen.size === 0) return
   const lost = new Map<SystemId, number>()
   let { children, facets } = state
   for (const root of roots) {
@@ -101,17 +100,17 @@ export const dropSubtrees = (state: AuthorityState, roots: ReadonlyArray<string>
     lost.set(bearerOf(grant), (lost.get(bearerOf(grant)) ?? 0) + 1)
     if (grant.facet === true) facets = HashSet.remove(facets, id)
   }
-  const next = draftOf(HashMap.isEmpty(state.accounts) ? state : Array.from(fallen).reduce(closeAccount, state))
-  for (const [bearer, ended] of lost) next.held = count(next.held, bearer, -ended, 0)
-  next.grants = without(state.grants, fallen)
-  next.children = without(children, new Set(parents))
-  next.facets = facets
-  return next
+  if (!HashMap.isEmpty(state.accounts)) for (const id of fallen) closeAccount(state, id)
+  for (const [bearer, ended] of lost) state.held = count(state.held, bearer, -ended, 0)
+  state.grants = without(state.grants, fallen)
+  state.children = without(children, new Set(parents))
+  state.facets = facets
 }
 
 /** A facet is not held on to: it ends with the run of the kernel. */
-export const dropFacets = (state: AuthorityState): AuthorityState =>
-  HashSet.size(state.facets) === 0 ? state : dropSubtrees(state, Array.from(state.facets))
+export const dropFacets = (state: Draft): void => {
+  if (HashSet.size(state.facets) > 0) dropSubtrees(state, Array.from(state.facets))
+}
 
 const chargedOnce = (held: HeldGrant, at: number): HeldGrant => {
   const { rate } = held.grant.caveats

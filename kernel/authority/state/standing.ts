@@ -4,7 +4,7 @@ import type { Standing } from "../../../protocol/approval.ts"
 import { riskAtMost, type Risk } from "../../../protocol/authority.ts"
 import { matchesGlob } from "../../../protocol/glob.ts"
 import type { SystemId } from "../../../protocol/names.ts"
-import { lookup, type AuthorityState } from "./state.ts"
+import { lookup, type AuthorityState, type Draft } from "./state.ts"
 
 export interface Shape {
   readonly system: SystemId
@@ -39,20 +39,20 @@ export const standingFor = (state: AuthorityState, shape: Shape, now: number): S
 }
 
 /** Those that ended go when the next one is given. */
-export const giveStanding = (state: AuthorityState, standing: Standing): AuthorityState => ({
-  ...state, standing: HashMap.set(HashMap.filter(state.standing, (held) => isLive(held, standing.at)), standing.id, standing)
-})
-
-export const dropStanding = (state: AuthorityState, id: string): AuthorityState =>
-  HashMap.has(state.standing, id) ? { ...state, standing: HashMap.remove(state.standing, id) } : state
-
-/** A system that is gone or revoked has nobody who vouched for what comes under its name next. */
-export const dropStandingOf = (state: AuthorityState, system: SystemId): AuthorityState => {
-  const left = HashMap.filter(state.standing, (standing) => standing.system !== system)
-  return HashMap.size(left) === HashMap.size(state.standing) ? state : { ...state, standing: left }
+export const giveStanding = (state: Draft, standing: Standing): void => {
+  state.standing = HashMap.set(HashMap.filter(state.standing, (held) => isLive(held, standing.at)), standing.id, standing)
 }
 
-export const useStanding = (state: AuthorityState, id: string): AuthorityState => {
+export const dropStanding = (state: Draft, id: string): void => {
+  state.standing = HashMap.remove(state.standing, id)
+}
+
+/** A system that is gone or revoked has nobody who vouched for what comes under its name next. */
+export const dropStandingOf = (state: Draft, system: SystemId): void => {
+  state.standing = HashMap.filter(state.standing, (standing) => standing.system !== system)
+}
+
+export const useStanding = (state: Draft, id: string): void => {
   const standing = lookup(state.standing, id)
-  return standing === undefined ? state : { ...state, standing: HashMap.set(state.standing, id, { ...standing, uses: standing.uses + 1 }) }
+  if (standing !== undefined) state.standing = HashMap.set(state.standing, id, { ...standing, uses: standing.uses + 1 })
 }

@@ -13,6 +13,7 @@ import type { Warrant } from "../../../protocol/warrant.ts"
 import type { Entry } from "../entry.ts"
 import type { Account } from "./budgets.ts"
 import { noEdge, type Edge } from "./edge.ts"
+import type { Starts } from "./starts.ts"
 
 export interface SystemRecord {
   readonly id: SystemId
@@ -99,7 +100,7 @@ export interface AuthorityState {
   /** How many grants and open warrants each system has: what its bounds are held against. Follows from the maps above. */
   readonly held: HashMap.HashMap<SystemId, Held>
   /** Start times of each system's actions within the last minute before `time`. */
-  readonly recent: HashMap.HashMap<SystemId, ReadonlyArray<number>>
+  readonly recent: HashMap.HashMap<SystemId, Starts>
 }
 
 export interface Activated {

@@ -17,26 +17,14 @@ import { changeWarrant, closeWarrant, isOpen, openWarrant, started } from "./war
 export const foldVersion = 1
 
 /** Remembers that a request has its verdict, and forgets those that its channel has settled meanwhile. */
-const known = (state: AuthorityState, reference: RequestReference, verdict: Cursor): AuthorityState => {
-  let { floors, requests } = state
-  if (reference.floor > (lookup(floors, reference.channel) ?? 0)) {
-    floors = HashMap.set(floors, reference.channel, reference.floor)
-    for (const request of HashMap.values(state.requests)) {
-      if (request.channel === reference.channel && request.cursor <= reference.floor) {
-        requests = HashMap.remove(requests, request.request)
-      }
+const known = (state: Draft, { channel, floor, request, requestCursor }: RequestReference, verdict: Cursor): void => {
+  if (floor > (lookup(state.floors, channel) ?? 0)) {
+    state.floors = HashMap.set(state.floors, channel, floor)
+    for (const before of HashMap.values(state.requests)) {
+      if (before.channel === channel && before.cursor <= floor) state.requests = HashMap.remove(state.requests, before.request)
     }
   }
-  requests = HashMap.set(requests, reference.request, {
-    request: reference.request,
-    cursor: reference.requestCursor,
-    channel: reference.channel,
-    verdict
-  })
-  const next = draftOf(state)
-  next.floors = floors
-  next.requests = requests
-  return next
+  state.requests = HashMap.set(state.requests, request, { request, cursor: requestCursor, channel, verdict })
 }
 
 /** What outlives a restart: the config says the rest itself. */
@@ -52,9 +40,8 @@ const endorsed = (state: AuthorityState, { at, by, warrant }: WarrantAnswered | 
 const liveTokens = (tokens: AuthorityState["tokens"], now: number): AuthorityState["tokens"] =>
   HashMap.filter(tokens, ({ expiresAt }) => expiresAt > now)
 
-const withoutLinks = (state: AuthorityState): AuthorityState => {
-  const edge = forgetLinks(state.edge, state.grants)
-  return edge === state.edge ? state : { ...state, edge }
+const withoutLinks = (state: Draft): void => {
+  state.edge = forgetLinks(state.edge, state.grants)
 }
 
 /** Artifacts that a result is, or names. */
@@ -66,77 +53,95 @@ const artifactsOf = ({ executor, labels, result, resultArtifact }: WarrantFinish
 const heldFor = ({ charged, reserved }: Pick<Warrant, "charged" | "reserved">): Pick<Warrant, "charged" | "reserved"> =>
   charged === undefined || reserved === undefined ? {} : { charged, reserved }
 
-const held = (state: AuthorityState, { charged, reserved }: Pick<Warrant, "charged" | "reserved">, at: number): AuthorityState =>
-  charged === undefined || reserved === undefined ? state : reserve(state, charged, reserved, at)
+const hold = (state: Draft, { charged, reserved }: Pick<Warrant, "charged" | "reserved">, at: number): void => {
+  if (charged !== undefined && reserved !== undefined) reserve(state, charged, reserved, at)
+}
 
-const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthorityState => {
+const apply = (state: Draft, entry: Entry, cursor: Cursor): void => {
   switch (entry.kind) {
     case "kernel.booted":
-      return { ...withoutLinks(dropFacets(state)), boot: entry.boot }
+      dropFacets(state)
+      withoutLinks(state)
+      state.boot = entry.boot
+      return
     case "policy.activated":
-      return { ...state, policy: entry.version, activated: activatedBy(entry) }
+      state.policy = entry.version
+      state.activated = activatedBy(entry)
+      return
     case "kernel.frozen":
-      return { ...state, frozen: { at: entry.at, by: entry.by, reason: entry.reason } }
+      state.frozen = { at: entry.at, by: entry.by, reason: entry.reason }
+      return
     case "kernel.thawed":
-      return { ...state, frozen: null }
+      state.frozen = null
+      return
     case "system.docked": {
       // What an operator or supervision decided of a system outlives its docking.
       const before = lookup(state.systems, entry.system)
       const keeps = before !== undefined && ["paused", "quarantined", "revoked"].includes(before.status)
-      return {
-        ...state,
-        systems: HashMap.set(state.systems, entry.system, {
-          id: entry.system,
-          manifest: entry.manifest,
-          framework: entry.framework,
-          privileged: entry.privileged,
-          ...(entry.bearer === undefined ? {} : { bearer: entry.bearer }),
-          configured: entry.configured,
-          status: keeps ? before.status : "docked",
-          reason: keeps ? before.reason : "",
-          declares: [...entry.executors, ...entry.remoteChannels],
-          ...(before?.withheld === undefined ? {} : { withheld: before.withheld })
-        })
-      }
+      state.systems = HashMap.set(state.systems, entry.system, {
+        id: entry.system,
+        manifest: entry.manifest,
+        framework: entry.framework,
+        privileged: entry.privileged,
+        ...(entry.bearer === undefined ? {} : { bearer: entry.bearer }),
+        configured: entry.configured,
+        status: keeps ? before.status : "docked",
+        reason: keeps ? before.reason : "",
+        declares: [...entry.executors, ...entry.remoteChannels],
+        ...(before?.withheld === undefined ? {} : { withheld: before.withheld })
+      })
+      return
     }
     case "system.undocked":
-      return dropStandingOf({ ...state, systems: HashMap.remove(state.systems, entry.system), recent: HashMap.remove(state.recent, entry.system) }, entry.system)
-    case "system.changed": {
-      const changed = changeSystem(state, entry.system, { status: entry.status, reason: entry.reason })
-      return entry.status === "revoked" || entry.status === "quarantined" ? dropStandingOf(changed, entry.system) : changed
-    }
+      state.systems = HashMap.remove(state.systems, entry.system)
+      state.recent = HashMap.remove(state.recent, entry.system)
+      return dropStandingOf(state, entry.system)
+    case "system.changed":
+      changeSystem(state, entry.system, { status: entry.status, reason: entry.reason })
+      if (entry.status === "revoked" || entry.status === "quarantined") dropStandingOf(state, entry.system)
+      return
     case "module.loaded":
-      return { ...state, modules: HashMap.set(state.modules, entry.module, {
+      state.modules = HashMap.set(state.modules, entry.module, {
         id: entry.module, framework: entry.framework, file: entry.file, digest: entry.digest, origin: entry.origin,
         ...(entry.asks === undefined ? {} : { asks: entry.asks })
-      }) }
-    case "module.approved":
-      return state
+      })
+      return
     case "module.unloaded":
-      return { ...state, modules: HashMap.remove(state.modules, entry.module) }
+      state.modules = HashMap.remove(state.modules, entry.module)
+      return
     case "grant.issued":
-      return { ...addGrant(state, entry.grant), edge: metLink(state.edge, entry.grant) }
+      addGrant(state, entry.grant)
+      state.edge = metLink(state.edge, entry.grant)
+      return
     case "grants.ended":
-      return withoutLinks(dropSubtrees(entry.by === undefined ? state : withhold(state, entry.grants), entry.grants))
-    case "capability.decided": {
-      const next = known(state, entry, cursor)
-      return entry.grant !== null && !HashMap.has(state.grants, entry.grant.id) ? addGrant(next, entry.grant) : next
-    }
+      if (entry.by !== undefined) withhold(state, entry.grants)
+      dropSubtrees(state, entry.grants)
+      return withoutLinks(state)
+    case "capability.decided":
+      known(state, entry, cursor)
+      if (entry.grant !== null && !HashMap.has(state.grants, entry.grant.id)) addGrant(state, entry.grant)
+      return
     case "capability.revoked":
     case "request.refused":
     case "module.decided":
     case "lifecycle.decided":
       return known(state, entry, cursor)
     case "action.decided": {
-      const next = known(state, entry, cursor)
-      if (!isOpen(entry.warrant)) return next
-      const opened = openWarrant(entry.warrant.standing === undefined ? next : useStanding(next, entry.warrant.standing), entry.warrant)
-      return entry.warrant.state === "started" ? held(started(opened, entry.warrant, entry.at), entry.warrant, entry.at) : opened
+      const { at, warrant } = entry
+      known(state, entry, cursor)
+      if (!isOpen(warrant)) return
+      if (warrant.standing !== undefined) useStanding(state, warrant.standing)
+      openWarrant(state, warrant)
+      if (warrant.state !== "started") return
+      started(state, warrant, at)
+      return hold(state, warrant, at)
     }
-    case "warrant.answered":
-      return entry.outcome === "approved"
-        ? changeWarrant(state, entry.warrant, { approvedBy: entry.by, ...endorsed(state, entry) })
-        : closeWarrant(state, entry.warrant)
+    case "warrant.answered": {
+      const warrant = lookup(state.warrants, entry.warrant)
+      if (entry.outcome === "approved") changeWarrant(state, entry.warrant, { approvedBy: entry.by, ...endorsed(state, entry) })
+      else if (warrant !== undefined) closeWarrant(state, warrant)
+      return
+    }
     case "warrant.endorsed":
       return changeWarrant(state, entry.warrant, endorsed(state, entry))
     case "warrant.edited":
@@ -149,61 +154,74 @@ const apply = (state: AuthorityState, entry: Entry, cursor: Cursor): AuthoritySt
       return giveStanding(state, entry.standing)
     case "standing.revoked":
       return dropStanding(state, entry.standing)
-    case "warrant.expired":
-      return closeWarrant(state, entry.warrant)
+    case "warrant.expired": {
+      const warrant = lookup(state.warrants, entry.warrant)
+      if (warrant !== undefined) closeWarrant(state, warrant)
+      return
+    }
     case "warrant.started": {
       const warrant = lookup(state.warrants, entry.warrant)
-      if (warrant === undefined) return state
-      const next = changeWarrant(state, entry.warrant, { state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch, ...heldFor(entry) })
-      return entry.attempt === 1 ? held(started(next, warrant, entry.at), entry, entry.at) : next
+      if (warrant === undefined) return
+      changeWarrant(state, entry.warrant, { state: "started", attempt: entry.attempt, kernelEpoch: entry.kernelEpoch, ...heldFor(entry) })
+      if (entry.attempt !== 1) return
+      started(state, warrant, entry.at)
+      return hold(state, entry, entry.at)
     }
     case "warrant.finished": {
       const warrant = lookup(state.warrants, entry.warrant)
-      if (warrant === undefined) return state
-      const settled = settle(state, warrant, entry.outcome === "unknown" ? undefined : (entry.spent ?? {}), entry.at)
-      return entry.outcome === "unknown"
-        ? changeWarrant(settled.state, entry.warrant, {
-            state: "unknown", reason: entry.reason, ...(settled.reserved === undefined ? {} : { reserved: settled.reserved })
-          })
-        : closeWarrant(labelArtifacts(settled.state, artifactsOf(entry), entry.labels ?? []), entry.warrant)
+      if (warrant === undefined) return
+      const reserved = settle(state, warrant, entry.outcome === "unknown" ? undefined : (entry.spent ?? {}), entry.at)
+      if (entry.outcome === "unknown") {
+        return changeWarrant(state, entry.warrant, { state: "unknown", reason: entry.reason, ...(reserved === undefined ? {} : { reserved }) })
+      }
+      if (entry.labels !== undefined) labelArtifacts(state, artifactsOf(entry), entry.labels)
+      return closeWarrant(state, warrant)
     }
     case "budget.set":
       return setBudget(state, entry)
     case "token.minted":
-      return { ...state, tokens: HashMap.set(liveTokens(state.tokens, entry.at), entry.token.jti, entry.token) }
+      state.tokens = HashMap.set(liveTokens(state.tokens, entry.at), entry.token.jti, entry.token)
+      return
     case "token.revoked":
-      return { ...state, tokens: HashMap.remove(state.tokens, entry.jti) }
+      state.tokens = HashMap.remove(state.tokens, entry.jti)
+      return
     case "edge.keyed":
-      return { ...state, edge: keyed(state.edge, entry) }
+      state.edge = keyed(state.edge, entry)
+      return
     case "key.enrolled":
-      return { ...state, edge: enrolled(state.edge, entry, cursor) }
+      state.edge = enrolled(state.edge, entry, cursor)
+      return
     case "key.revoked":
-      return { ...state, edge: unenrolled(state.edge, entry.system) }
+      state.edge = unenrolled(state.edge, entry.system)
+      return
     case "checkpoints.started":
     case "rollback.accepted":
-      return { ...state, auditKey: entry.key }
+      state.auditKey = entry.key
+      return
     case "artifacts.labelled":
       return labelArtifacts(state, entry.artifacts, entry.labels)
     case "labels.removed":
       return removeLabels(state, entry.target, entry.labels)
+    case "module.approved":
     case "warrant.compensating":
     case "warrant.compensated":
     case "power.granted":
     case "clock.jumped":
     case "clock.confirmed":
     case "snapshot.taken":
-      return state
+      return
+    default:
+      entry satisfies never
   }
 }
 
 export const step = (state: AuthorityState, { cursor, hash, entry }: Placed): AuthorityState => {
-  const applied: Draft = apply(state, entry, cursor)
-  const time = Math.max(state.time, entry.at)
-  // Unless nothing changed, it was made just now, and nobody else has it.
-  const next = applied === state ? draftOf(state) : applied
+  // One copy for everything that the entry changes: nobody else has it yet.
+  const next = draftOf(state)
+  apply(next, entry, cursor)
   next.cursor = cursor
   next.chain = hash
-  next.time = time
+  if (entry.at > next.time) next.time = entry.at
   return next
 }
 

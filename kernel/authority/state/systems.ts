@@ -1,25 +1,25 @@
 // What the state says of systems: their records, and how much each holds.
 import * as HashMap from "effect/HashMap"
 import type { SystemId } from "../../../protocol/names.ts"
-import { lookup, nothingHeld, type AuthorityState, type SystemRecord } from "./state.ts"
+import { lookup, nothingHeld, type AuthorityState, type Draft, type SystemRecord } from "./state.ts"
 
-export const changeSystem = (state: AuthorityState, id: SystemId, change: Partial<SystemRecord>): AuthorityState => {
+export const changeSystem = (state: Draft, id: SystemId, change: Partial<SystemRecord>): void => {
   const record = lookup(state.systems, id)
-  return record === undefined ? state : { ...state, systems: HashMap.set(state.systems, id, { ...record, ...change }) }
+  if (record !== undefined) state.systems = HashMap.set(state.systems, id, { ...record, ...change })
 }
 
 /** What operators issue has ids of its own, which nobody can choose. */
 export const isIssued = (id: string): boolean => id.startsWith("issued:")
 
 /** An operator took these back: what policy had given is not given anew. What is left of it stays for whoever was given it by an operator. */
-export const withhold = (state: AuthorityState, ids: ReadonlyArray<string>): AuthorityState =>
-  ids.reduce((next, id) => {
+export const withhold = (state: Draft, ids: ReadonlyArray<string>): void => {
+  for (const id of ids) {
     const grant = lookup(state.grants, id)?.grant
-    const record = grant === undefined || grant.parent !== null || isIssued(id) ? undefined : lookup(next.systems, grant.holder)
-    return grant === undefined || record === undefined || record.withheld?.includes(grant.resource) === true
-      ? next
-      : changeSystem(next, record.id, { withheld: [...(record.withheld ?? []), grant.resource] })
-  }, state)
+    const record = grant === undefined || grant.parent !== null || isIssued(id) ? undefined : lookup(state.systems, grant.holder)
+    if (grant === undefined || record === undefined || record.withheld?.includes(grant.resource) === true) continue
+    changeSystem(state, record.id, { withheld: [...(record.withheld ?? []), grant.resource] })
+  }
+}
 
 type Helds = AuthorityState["held"]
 

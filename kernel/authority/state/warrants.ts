@@ -1,23 +1,19 @@
 // What the state says of warrants: those that are open, and the starts that count for a rate.
 import * as HashMap from "effect/HashMap"
-import type { Cursor, SystemId } from "../../../protocol/names.ts"
+import type { Cursor } from "../../../protocol/names.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { charge } from "./grants.ts"
-import { draftOf, lookup, type AuthorityState } from "./state.ts"
+import { addStart } from "./starts.ts"
+import { lookup, type AuthorityState, type Draft } from "./state.ts"
 import { count } from "./systems.ts"
 
-/** Starts of one system that are remembered. */
-const recentMax = 1_000
-
-export const changeWarrant = (state: AuthorityState, id: string, change: Partial<Warrant>): AuthorityState => {
+export const changeWarrant = (state: Draft, id: string, change: Partial<Warrant>): void => {
   const warrant = lookup(state.warrants, id)
-  if (warrant === undefined) return state
+  if (warrant === undefined) return
   const changed = { ...warrant, ...change }
   const waiting = waits(changed) - waits(warrant)
-  const next = draftOf(state)
-  next.warrants = HashMap.set(state.warrants, id, changed)
-  if (waiting !== 0) next.held = count(state.held, warrant.system, 0, 0, waiting)
-  return next
+  state.warrants = HashMap.set(state.warrants, id, changed)
+  if (waiting !== 0) state.held = count(state.held, warrant.system, 0, 0, waiting)
 }
 
 /** 1 for one that waits for a human. */
@@ -26,50 +22,19 @@ export const waits = ({ state }: Warrant): 0 | 1 => (state === "escalated" ? 1 :
 export const isOpen = (warrant: Warrant): boolean =>
   warrant.state === "escalated" || warrant.state === "started" || warrant.state === "unknown"
 
-export const openWarrant = (state: AuthorityState, warrant: Warrant): AuthorityState => {
-  const next = draftOf(state)
-  next.warrants = HashMap.set(state.warrants, warrant.id, warrant)
-  if (!HashMap.has(state.warrants, warrant.id)) next.held = count(state.held, warrant.system, 0, 1, waits(warrant))
-  return next
+export const openWarrant = (state: Draft, warrant: Warrant): void => {
+  if (!HashMap.has(state.warrants, warrant.id)) state.held = count(state.held, warrant.system, 0, 1, waits(warrant))
+  state.warrants = HashMap.set(state.warrants, warrant.id, warrant)
 }
 
-export const closeWarrant = (state: AuthorityState, id: string): AuthorityState => {
-  const warrant = lookup(state.warrants, id)
-  if (warrant === undefined) return state
-  const next = draftOf(state)
-  next.warrants = HashMap.remove(state.warrants, id)
-  next.held = count(state.held, warrant.system, 0, -1, -waits(warrant))
-  return next
+export const closeWarrant = (state: Draft, warrant: Warrant): void => {
+  state.warrants = HashMap.remove(state.warrants, warrant.id)
+  state.held = count(state.held, warrant.system, 0, -1, -waits(warrant))
 }
 
-/** The starts of the last minute with one more. Kernel time never goes back, so that the oldest ones lie first. */
-const withStart = (times: ReadonlyArray<number>, at: number): ReadonlyArray<number> => {
-  let from = Math.max(0, times.length + 1 - recentMax)
-  while (from < times.length && times[from]! <= at - 60_000) from++
-  const left = times.slice(from)
-  left.push(at)
-  return left
-}
-
-const never: ReadonlyArray<number> = []
-
-/** Starts of a system that are remembered and later than this. The oldest ones lie first. */
-export const startsSince = (state: AuthorityState, system: SystemId, time: number): number => {
-  const times = lookup(state.recent, system) ?? never
-  let from = 0
-  for (let to = times.length; from < to;) {
-    const middle = (from + to) >> 1
-    if (times[middle]! > time) to = middle
-    else from = middle + 1
-  }
-  return times.length - from
-}
-
-export const started = (state: AuthorityState, warrant: Warrant, at: number): AuthorityState => {
-  const next = draftOf(state)
-  next.grants = charge(state.grants, warrant.grant, at)
-  next.recent = HashMap.set(state.recent, warrant.system, withStart(lookup(state.recent, warrant.system) ?? never, at))
-  return next
+export const started = (state: Draft, warrant: Warrant, at: number): void => {
+  state.grants = charge(state.grants, warrant.grant, at)
+  addStart(state, warrant.system, at)
 }
 
 /** Where the oldest open warrant was asked for; infinite when none is open. */
