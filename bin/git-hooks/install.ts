@@ -29,8 +29,11 @@ const put = (path: string, text: string): boolean => {
   return true
 }
 
-const inPlace = ({ own }: HooksPlace): ReadonlyArray<string> => {
-  mkdirSync(own, { recursive: true })
+const inPlace = async ({ own }: HooksPlace, { top }: Worktree): Promise<ReadonlyArray<string>> => {
+  if (!existsSync(own)) {
+    mkdirSync(own, { recursive: true })
+    await git(top, "config", "--local", "aaax.hooksFolder", "made")
+  }
   return ours.filter((hook) => {
     const path = join(own, hook)
     const before = join(own, beforeOf(hook))
@@ -77,7 +80,7 @@ export const install = Effect.fnUntraced(function*(called: Called, flags: Instal
   const done = yield* attempt(async () => {
     const worktree = await worktreeOf(called.directory)
     const place = await hooksPlaceOf(worktree)
-    const hooks = place.way === "in-place" ? inPlace(place) : await beside(place, worktree)
+    const hooks = await (place.way === "in-place" ? inPlace : beside)(place, worktree)
     const settings = [...(await set(worktree, "aaax.seat", flags.seat)), ...(await set(worktree, "aaax.uri", flags.uri))]
     const chained = ours.filter((hook) => existsSync(place.way === "in-place" ? join(place.own, beforeOf(hook)) : join(place.used, hook)))
     return { worktree: worktree.top, hooks: place.way === "in-place" ? place.own : place.beside, changed: [...hooks, ...settings], passesOn: place.configured ?? null, chained }
@@ -102,16 +105,20 @@ const takeOut = ({ own }: HooksPlace): ReadonlyArray<string> =>
     return isThere
   })
 
-const removeFolder = (folder: string): boolean => {
-  if (!existsSync(folder)) return false
-  for (const hook of [...ours, ...passedOn]) if (isOurHook(join(folder, hook))) rmSync(join(folder, hook))
-  for (const empty of [folder, dirname(folder)]) {
+const removeEmpty = (...folders: ReadonlyArray<string>): void => {
+  for (const folder of folders) {
     try {
-      rmdirSync(empty)
+      rmdirSync(folder)
     } catch {
       // Something of somebody else's is in it.
     }
   }
+}
+
+const removeFolder = (folder: string): boolean => {
+  if (!existsSync(folder)) return false
+  for (const hook of [...ours, ...passedOn]) if (isOurHook(join(folder, hook))) rmSync(join(folder, hook))
+  removeEmpty(folder, dirname(folder))
   return true
 }
 
@@ -138,6 +145,7 @@ export const uninstall = Effect.fnUntraced(function*(called: Called): Effect.fn.
       gone.push(...(await unset(worktree, "--local", name)), ...(isOwn ? await unset(worktree, "--worktree", name) : []))
     }
     gone.push(...(await unset(worktree, "--local", "aaax.hooksPath")))
+    if ((await unset(worktree, "--local", "aaax.hooksFolder")).length > 0) removeEmpty(place.own)
     if ((await gitConfig(top, "--local", "--get", "aaax.worktreeConfig")) !== undefined) {
       await unset(worktree, "--local", "aaax.worktreeConfig")
       await unset(worktree, "--local", "extensions.worktreeConfig")
