@@ -6,7 +6,7 @@ import { describe, expect } from "vitest"
 import { makeClock } from "../../kernel/clock.ts"
 import { door } from "../../kernel/door/http.ts"
 import { launch } from "../../kernel/host.ts"
-import { warrantsWaitingMax } from "../../kernel/limits.ts"
+import { answersAtOnceMax, warrantsWaitingMax } from "../../kernel/limits.ts"
 import * as Memory from "../../kernel/store/memory.ts"
 import { makeKernel, testTime, type TestKernel, type TestOptions } from "../../kernel/testing.ts"
 import { makeClient, type Client } from "../../libos/http.ts"
@@ -149,6 +149,30 @@ describe("an approval from outside the kernel's process", () => {
       expect(yield* awaitReply(port, id)).toMatchObject({ kind: "action_denied", payload: { reason: "too many wrong codes or passphrases" } })
       expect((yield* Effect.flip(client.call("approve", { id, payload: { code: codeIn(shown[0]) } })))._tag).toBe("WarrantConflict")
       expect(calls).toHaveLength(0)
+    }))
+
+  effect("with wrong codes again and again answers none of several, takes nothing back, and does nothing else that needs one", () =>
+    Effect.gen(function*() {
+      const { calls, kernel, park, port } = yield* parking({ executor: { compensate: () => Effect.succeed("back") } })
+      const wrong = { outside: { code: "0000-0000" } }
+      const tries = Effect.fnUntraced(function*<A, E>(once: Effect.Effect<A, E>) {
+        for (let at = 1; at < 5; at++) expect(yield* Effect.flip(once)).toMatchObject({ _tag: "ProofNeeded" })
+        return yield* Effect.exit(once)
+      })
+      const done = yield* park()
+      yield* kernel.gate.approve(done, "ann")
+      yield* awaitReply(port, done, "action_completed")
+      expect(yield* tries(kernel.gate.compensate(done, "operator", "", wrong))).toMatchObject({ cause: { reasons: [{ error: { _tag: "Denied", operation: "take back" } }] } })
+      expect(yield* kernel.gate.show(done)).toMatchObject({ state: "succeeded" })
+      kernel.time.advance(3_600_000)
+      expect(yield* tries(kernel.gate.vouch("operator", ["freeze", "the kernel"], "stops everything", wrong.outside))).toMatchObject({ cause: { reasons: [{ error: { _tag: "Denied", operation: "freeze" } }] } })
+      kernel.time.advance(3_600_000)
+      const ids = [yield* park("mars"), yield* park("venus")]
+      const answers = yield* Effect.forEach(ids, (id) => Effect.map(kernel.gate.show(id), ({ digest }) => ({ id, digest })))
+      const told = yield* tries(kernel.gate.answerAll("approved", answers, "operator", wrong))
+      expect(told).toMatchObject({ value: ids.map((id) => ({ id, ok: false, reason: "there were too many wrong codes or passphrases" })) })
+      for (const id of ids) expect((yield* awaitReply(port, id)).kind).toBe("action_denied")
+      expect(calls).toHaveLength(1)
     }))
 
   effect("of a kernel without a terminal needs the passphrase, and the refusal says how to set one", () =>
@@ -334,6 +358,9 @@ describe("a standing approval", () => {
       const id = yield* both.park("moon/0")
       expect((yield* Effect.flip(both.kernel.gate.preview(id, terms))).message).toContain("2 approvers")
       expect((yield* Effect.flip(both.kernel.gate.approve(id, "ann", { standing: terms })))._tag).toBe("Denied")
+      // And none is given with what does not wait.
+      yield* both.kernel.gate.deny(id, "ann", "no")
+      expect(yield* Effect.flip(both.kernel.gate.preview(id, terms))).toMatchObject({ _tag: "WarrantConflict", reason: "it does not wait for an answer: it is refused" })
     }))
 })
 
@@ -355,6 +382,9 @@ describe("several answers at once", () => {
       expect(calls.map(({ target }) => target).sort()).toEqual(["moon", "venus"])
       expect(yield* client.call("answerAll", { payload: { outcome: "refused", answers: [named[1]!] } })).toMatchObject([{ ok: true, state: "refused" }])
       expect((yield* Effect.flip(client.call("answerAll", { payload: { outcome: "refused", answers: [] } })))._tag).toBe("InvalidPayload")
+      for (const wrong of [[named[0]!, named[0]!], Array.from({ length: answersAtOnceMax + 1 }, (_, at) => ({ id: `w${at}`, digest: "0".repeat(64) }))]) {
+        expect(yield* Effect.flip(kernel.gate.answerAll("refused", wrong, "ann"))).toMatchObject({ _tag: "InvalidPayload", what: "answers" })
+      }
     }))
 })
 

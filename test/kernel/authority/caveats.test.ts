@@ -74,6 +74,7 @@ describe("an argument", () => {
     [{ pointer: "/depth", op: "ge", value: 3 }, { depth: 2 }, false],
     [{ pointer: "/a~1b/~0", op: "eq", value: { x: [1, null] } }, { "a/b": { "~": { x: [1, null] } } }, true],
     [{ pointer: "/a", op: "eq", value: { x: 1 } }, { a: { x: 1, y: 2 } }, false],
+    [{ pointer: "/a", op: "eq", value: { x: 1, y: 2 } }, { a: { x: 1 } }, false],
     [{ pointer: "/a", op: "eq", value: [] }, { a: {} }, false],
     [{ pointer: "/a", op: "eq", value: null }, { a: {} }, false],
     [{ pointer: "/a", op: "eq", value: {} }, { a: null }, false],

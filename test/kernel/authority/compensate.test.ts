@@ -9,6 +9,7 @@ import { reported, type Executor } from "../../../protocol/executor.ts"
 import { makeClock } from "../../../kernel/clock.ts"
 import * as FsWrite from "../../../kernel/executor/fs-write.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
+import * as wellKnown from "../../../protocol/well-known.ts"
 import { makeKernel, testTime, type TestKernel } from "../../../kernel/testing.ts"
 import { counted } from "../../kit/executors.ts"
 import { effect } from "../../kit/it.ts"
@@ -185,6 +186,17 @@ describe("what was done", () => {
       expect(yield* Effect.flip(kernel.gate.compensate("nothing", "operator", ""))).toMatchObject({ _tag: "WarrantNotFound" })
       const failing = yield* world({ ...executor, perform: () => Effect.fail({ reason: "no" }) })
       expect(yield* Effect.flip(failing.kernel.gate.compensate(failing.id, "operator", ""))).toMatchObject({ reason: "only what succeeded can be taken back; it is failed" })
+    }))
+
+  effect("is not taken back without the arguments that it was done with", () =>
+    Effect.gen(function*() {
+      const { back, executor } = counting()
+      const { id, kernel } = yield* world(executor)
+      yield* kernel.step
+      yield* kernel.channels.evict(wellKnown.actionGate, { maxCount: 0 })
+      const own = yield* kernel.gate.compensate(id, "operator", "")
+      expect(yield* ended(kernel, own.id)).toMatchObject({ state: "failed", reason: "the arguments of what is to be taken back are not there any more" })
+      expect(back).toEqual([])
     }))
 
   for (const [recovery, calls] of [["idempotent", 2], ["none", 1]] as const) {

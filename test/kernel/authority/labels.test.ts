@@ -224,6 +224,10 @@ describe("taking a label away", () => {
       for (const target of ["notes", "artifact:12", "event:", "event:a/b"]) {
         expect((yield* awaitReply(port, yield* request(port, ask("declassify", token, { target, payload: { labels: ["x"] } })))).kind).toBe("action_denied")
       }
+      const gone = yield* request(port, ask("declassify", token, { target: "event:none", payload: { labels: ["x"] } }))
+      yield* awaitReply(port, gone, "action_escalated")
+      yield* kernel.gate.approve(gone, "ann")
+      expect(yield* awaitReply(port, gone)).toMatchObject({ kind: "action_failed", payload: { reason: "there is no such event" } })
       const id = yield* request(port, ask("declassify", token, { target: `event:${source}`, payload: { labels: ["other"] } }))
       yield* awaitReply(port, id, "action_escalated")
       yield* kernel.gate.approve(id, "operator")

@@ -5,6 +5,10 @@ import type { Engine, Judgement, Question, Rule } from "../../../protocol/author
 import type { Event } from "../../../protocol/event.ts"
 import * as wellKnown from "../../../protocol/well-known.ts"
 import { makeClock } from "../../../kernel/clock.ts"
+import { makePolicy } from "../../../kernel/guard/policy.ts"
+import * as Kernel from "../../../kernel/kernel.ts"
+import { sha256Bytes, sha256Hex } from "../../../kernel/power/digest.ts"
+import { readingPower } from "../../../kernel/power/reading.ts"
 import * as Open from "../../../kernel/policy/open.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
 import { makeKernel, testTime, type TestKernel, type TestOptions } from "../../../kernel/testing.ts"
@@ -97,6 +101,22 @@ describe("a policy that is put in force while the kernel runs", () => {
       const open = (yield* fourth.policies.log).find(({ description }) => description.includes("open"))!
       expect((yield* Effect.flip(fourth.policies.revert(open.version, "operator", ""))).message).toContain("is code of an earlier config")
       yield* end
+    }))
+
+  effect("is none in a kernel that makes no policies, which denies everything rather than fall back to the config's", () =>
+    Effect.gen(function*() {
+      const { boot, end, store, time } = yield* lives
+      const { executor } = counted("count")
+      const first = yield* boot({ executors: [executor], policy: "default" })
+      yield* first.policies.activate(strict, "operator", "")
+      yield* end
+      const second = yield* Kernel.make({
+        id: "test", name: "", version: "0", directory: ".", store, clock: makeClock(time), policy: makePolicy([Open.rule]), executors: [executor], pid: 0,
+        source: () => Effect.die("no modules"), powers: { sha256: sha256Hex, sha256Bytes, readingPower }
+      })
+      expect(second.policies.notes()).toEqual([expect.stringContaining("this kernel makes no policies at run time"), expect.stringContaining("stands over the config's")])
+      expect((yield* Effect.flip(second.policies.check("default"))).message).toContain("this kernel makes no policies at run time")
+      expect((yield* Effect.flip(second.policies.activate("default", "operator", ""))).message).toContain("this kernel makes no policies at run time")
     }))
 
   effect("denies everything when its text is gone at a start, until the operator decides", () =>
@@ -247,6 +267,22 @@ describe("what policy says in retrospect", () => {
       expect(yield* kernel.channels.store.event(old.correlationId!)).toBeUndefined()
       expect((yield* Effect.flip(kernel.policies.explainRequest(old.correlationId!))).message).toContain("its body was erased")
       expect((yield* Effect.flip(kernel.policies.explainRequest("nothing")))._tag).toBe("WarrantNotFound")
+    }))
+
+  effect("decides nothing again on a body that is not the one that was decided on", () =>
+    Effect.gen(function*() {
+      const { boot, end, store, time } = yield* lives
+      const { executor } = counted("count")
+      let altered = ""
+      const lying = { ...store, event: (id: string) => Effect.map(store.event(id), (event) =>
+        event === undefined || id !== altered ? event : { ...event, payload: { ...(event.payload as object), payload: { n: 2 } } }) }
+      const kernel = yield* boot({ executors: [executor], policy: "default", store: lying, time })
+      const { act } = yield* acting(kernel)
+      const { correlationId } = yield* act()
+      expect(yield* kernel.policies.explainRequest(correlationId!)).toMatchObject({ question: { payload: { n: 1 } } })
+      altered = correlationId!
+      expect((yield* Effect.flip(kernel.policies.explainRequest(correlationId!))).message).toContain("its body is not the one that was decided on")
+      yield* end
     }))
 
   effect("answers a question that nobody asked", () =>

@@ -1,9 +1,10 @@
 // Refusals of decisions that need the world to have moved on meanwhile: an executor that is gone, a policy that changed, a budget or a bound that is
 // reached, arguments that a human or a rule put in place.
 import * as Effect from "effect/Effect"
+import * as Deferred from "effect/Deferred"
 import * as HashMap from "effect/HashMap"
 import { describe, expect, it } from "vitest"
-import { decideAction } from "../../../kernel/authority/decide/action.ts"
+import { decideAction, finalOf } from "../../../kernel/authority/decide/action.ts"
 import { decideAnswer } from "../../../kernel/authority/decide/answer.ts"
 import { decideCompensate, type Done } from "../../../kernel/authority/decide/compensate.ts"
 import { decideDelegateFor, decideIssue } from "../../../kernel/authority/decide/delegate.ts"
@@ -21,12 +22,15 @@ import { canonical } from "../../../kernel/guard/canonical.ts"
 import { makePolicy } from "../../../kernel/guard/policy.ts"
 import { grantsMax, standingMax, standingMillisMax } from "../../../kernel/limits.ts"
 import { sha256Hex } from "../../../kernel/power/digest.ts"
-import { makeKernel } from "../../../kernel/testing.ts"
+import { makeClock } from "../../../kernel/clock.ts"
+import * as Memory from "../../../kernel/store/memory.ts"
+import { makeKernel, testTime } from "../../../kernel/testing.ts"
 import type { Caveats, Decision as Said, Grant, Question } from "../../../protocol/authority.ts"
 import type { Executor } from "../../../protocol/executor.ts"
 import type { Standing } from "../../../protocol/approval.ts"
 import type { Warrant } from "../../../protocol/warrant.ts"
 import { effect } from "../../kit/it.ts"
+import { awaitReply, probe, requestAction, tokenFor } from "../../kit/probe.ts"
 
 type Says = (question: Question) => Said | undefined
 const asks: Says = ({ kind }) => (kind === "action" ? { outcome: "escalate", reason: "look", to: "human" } : { outcome: "allow" })
@@ -126,6 +130,8 @@ describe("arguments that a human puts in place", () => {
     expect(world.edit(id, { n: 13 })).toEqual(no(/x cannot say what this call costs: unlucky/u, true))
     world.policy = policyOf(() => ({ outcome: "escalate", reason: "look", to: "human", payload: { n: 13 } }))
     expect(world.edit(id, { n: 2 })).toEqual(no(/x cannot say what this call costs: unlucky/u, true))
+    world.policy = policyOf(() => ({ outcome: "escalate", reason: "look", to: "human", payload: { n: 3 } }))
+    expect(world.edit(id, { n: 13 })).toEqual(no(/x cannot say what this call costs: unlucky/u, true))
   })
 
   it("are others than those that wait", () => {
@@ -164,6 +170,22 @@ describe("what a rule puts in place", () => {
     }
     world.policy = policyOf(() => ({ outcome: "allow" }))
     expect(back()).toMatchObject({ state: "started" })
+  })
+})
+
+describe("the arguments that an action was decided on", () => {
+  it("are handed on as they are only when nobody can change them any more", () => {
+    const final = (payload: unknown) => {
+      const world = makeWorld()
+      world.policy = policyOf(() => ({ outcome: "allow" }))
+      const reference: RequestReference = { request: "r1", requestCursor: 1, channel: "aaax.action-gate", system: "a", floor: 0 }
+      const { entries } = decideAction(world.rules(), reference, { action: "do", executor: "x", target: "t", payload: payload as never, capability: world.token, risk_level: "low" })(world.state(), world.now)
+      expect(entries).toMatchObject([{ warrant: { state: "started" } }])
+      return finalOf(entries[0]!)
+    }
+    const fixed = Object.freeze({ n: 1, list: Object.freeze([Object.freeze({ m: 2 }), null, "x"]) })
+    expect(final(fixed)?.payload).toBe(fixed)
+    for (const loose of [{ n: 1 }, Object.freeze({ inner: { n: 1 } }), Object.freeze({ list: Object.freeze([{ n: 1 }]) }), Object.freeze({ list: [1] })]) expect(final(loose), JSON.stringify(loose)).toBeUndefined()
   })
 })
 
@@ -308,5 +330,57 @@ describe("a budget", () => {
       yield* budgets.set("x", { limits: { tokens: 1 } }, "operator")
       expect(yield* Effect.flip(budgets.set("y", { limits: {} }, "operator"))).toMatchObject({ _tag: "InvalidPayload", path: "limits" })
       expect(yield* budgets.show("x")).toMatchObject({ limits: { tokens: 1 } })
+    }))
+})
+
+describe("a call that is under way", () => {
+  effect("is told that its grant was revoked, when it asks before it changes anything", () =>
+    Effect.gen(function*() {
+      const gate = Deferred.makeUnsafe<void>()
+      const begun = Deferred.makeUnsafe<void>()
+      const told = Deferred.makeUnsafe<unknown>()
+      const stubborn: Executor = {
+        name: "x", description: "", risk: "low", recovery: "none",
+        perform: (_, powers) => Effect.uninterruptible(Effect.gen(function*() {
+          Deferred.doneUnsafe(begun, Effect.void)
+          yield* Deferred.await(gate)
+          const asked = yield* Effect.result(powers!.stillHolds)
+          Deferred.doneUnsafe(told, Effect.succeed(asked))
+        }))
+      }
+      const kernel = yield* makeKernel({ executors: [stubborn] })
+      const port = yield* probe(kernel, "a", { executors: ["x"] })
+      const capability = yield* tokenFor(port, "x")
+      yield* requestAction(port, { action: "do", executor: "x", target: "t", capability, risk_level: "low" })
+      yield* Deferred.await(begun)
+      yield* kernel.grants.revoke(capability)
+      Deferred.doneUnsafe(gate, Effect.void)
+      expect(yield* Deferred.await(told)).toMatchObject({ failure: { reason: "its capability was revoked before it began" } })
+    }))
+
+  effect("when its kernel ends is unknown afterwards, when its executor cannot say what became of it", () =>
+    Effect.gen(function*() {
+      const time = testTime()
+      const store = yield* Memory.make({ clock: makeClock(time) })
+      const begun = Deferred.makeUnsafe<void>()
+      const executor = (more: Partial<Executor>): Executor => ({
+        name: "x", description: "", risk: "low", recovery: "queryable",
+        perform: () => Effect.suspend(() => {
+          Deferred.doneUnsafe(begun, Effect.void)
+          return Effect.never
+        }),
+        ...more
+      })
+      let id = ""
+      yield* Effect.scoped(Effect.gen(function*() {
+        const kernel = yield* makeKernel({ store, time, executors: [executor({ status: () => Effect.succeed(undefined) })] })
+        const port = yield* probe(kernel, "a", { executors: ["x"] })
+        id = yield* requestAction(port, { action: "do", executor: "x", target: "t", capability: yield* tokenFor(port, "x"), risk_level: "low" })
+        yield* Deferred.await(begun)
+      }))
+      const kernel = yield* makeKernel({ store, time, executors: [executor({ status: () => Effect.fail({ reason: "the disk is gone" }) })] })
+      const port = yield* probe(kernel, "a", { executors: ["x"] })
+      expect(yield* awaitReply(port, id, "action_unknown").pipe(Effect.timeoutOption("5 seconds"))).toMatchObject({ _tag: "Some" })
+      expect(yield* kernel.gate.show(id)).toMatchObject({ state: "unknown", reason: "the kernel ended while it was under way" })
     }))
 })

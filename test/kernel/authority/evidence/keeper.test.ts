@@ -8,10 +8,32 @@ import { notesOf } from "../../../../kernel/authority/evidence/checkpoint.ts"
 import type { CheckpointPlace } from "../../../../kernel/authority/evidence/place.ts"
 import { newSigningKey } from "../../../../kernel/guard/tokens.ts"
 import { signerOf } from "../../../../kernel/power/checkpoint-place.ts"
-import { makeKernel } from "../../../../kernel/testing.ts"
+import { makeClock } from "../../../../kernel/clock.ts"
+import * as Memory from "../../../../kernel/store/memory.ts"
+import { makeKernel, testTime } from "../../../../kernel/testing.ts"
 import { counted } from "../../../kit/executors.ts"
 import { effect } from "../../../kit/it.ts"
 import { awaitReply, probe, requestAction, tokenFor } from "../../../kit/probe.ts"
+
+describe("a journal", () => {
+  effect("is not gone on with when it names another key than the one that there is, or says of checkpoints that are gone", () =>
+    Effect.gen(function*() {
+      const time = testTime()
+      const store = yield* Memory.make({ clock: makeClock(time) })
+      const [own, other] = [signerOf(yield* Effect.promise(newSigningKey)), signerOf(yield* Effect.promise(newSigningKey))]
+      const boot = (signer: typeof own, notes: Array<string>) => Effect.scoped(makeKernel({ store, time, checkpoints: {
+        place: { where: "a disk", signer: Effect.succeed(signer), notes: Effect.sync(() => notes), setAside: Effect.succeed(""), append: (note) => Effect.sync(() => void notes.push(note)) },
+        pace: { entries: 1, millis: 3_600_000 }
+      } }))
+      const kept: Array<string> = []
+      yield* boot(own, kept)
+      expect(kept.length).toBeGreaterThan(0)
+      const refused = (signer: typeof own) => Effect.map(Effect.exit(boot(signer, [])), (exit) => String(exit))
+      expect(yield* refused(other)).toContain("the journal names the audit key")
+      expect(yield* refused(own)).toContain("says that checkpoints are kept in a disk, and there is none")
+      yield* boot(own, kept)
+    }))
+})
 
 describe("a kernel whose checkpoints cannot be written", () => {
   effect("calls no risky executor until they can, says why meanwhile, and goes on by itself", () =>
