@@ -4,6 +4,7 @@ import type { Asker, Desk } from "./desk.ts"
 import { claimsMax, claimsPerHolderMax, pathLengthMax, pathsMax, pathsTextMax, ttlSecondsDefault, ttlSecondsMax, ttlSecondsMin } from "./limits.ts"
 import * as refusal from "./refusal.ts"
 import type { ClaimAsk, State } from "./state.ts"
+import { callerOn } from "./under-way.ts"
 
 type Claim = coordination.Claim
 
@@ -26,6 +27,8 @@ export const grantOf = (state: State, by: Pick<Asker, "seat" | "system">, ask: C
   if (before === undefined && state.claims.size >= claimsMax) return refusal.quotaExceeded(task, "live claims", claimsMax)
   const conflict = isMutex ? undefined : conflictOf(state, given.worktree, given.paths, by.system, task)
   if (conflict !== undefined) return refusal.scopeConflict(task, conflict)
+  const caller = before === undefined ? callerOn(state, given, by.system) : undefined
+  if (caller !== undefined) return refusal.callUnderWay(task, caller)
   const git = ask.git ?? before?.git
   return {
     task,

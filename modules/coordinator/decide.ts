@@ -152,8 +152,8 @@ const claim = (desk: Desk, by: Asker, ask: ClaimAsk, applied: coordination.Appli
     line.isAtWork(desk.state, by.system, grant.task)
     return answer
   }
-  if (ask.wait !== true || grant.conflict === undefined || (grant.code !== "LEASE_LIVE" && grant.code !== "SCOPE_CONFLICT")) return grant
-  return line.park(desk, by, { request: by.id, ask, ...(applied === undefined ? {} : { applied }) }, grant.conflict)
+  const conflict = ask.wait === true ? line.lineOf(grant) : undefined
+  return conflict === undefined ? grant : line.park(desk, by, { request: by.id, ask, ...(applied === undefined ? {} : { applied }) }, conflict)
 }
 
 /** Does what has fallen due. Time never goes back. */
@@ -182,9 +182,6 @@ export const lapse = (desk: Desk, now: number): void => {
         break
       case "dead":
         mail.isDead(desk, key)
-        break
-      case "inbox":
-        mail.inboxIsDue(desk, key)
         break
       case "silent":
         presence.silence(desk, key)

@@ -1,7 +1,8 @@
 // The desk: what one turn of decisions writes. A decision enters its changes here, and they are in the state at once for
 // the decision behind it; they are said to nobody before they are kept.
 import type { coordination, Draft, SystemId } from "aaax"
-import { stepLedger, stepTalk, type LedgerEntry, type TalkEntry } from "./fold.ts"
+import { keepNewest, stepLedger, stepTalk, type LedgerEntry, type TalkEntry } from "./fold.ts"
+import { answeredMax } from "./limits.ts"
 import type { State } from "./state.ts"
 
 /** Who asks, and when: `at` is kernel time, and never goes back. */
@@ -27,8 +28,10 @@ export class Desk {
   talk: Array<Weighed> = []
   presence: Array<Weighed> = []
   replies: Array<Weighed> = []
-  /** What the answers that are being written now wait for: claims that were granted. */
-  granted: Array<coordination.Claim> = []
+  /** Claims that were granted, and to which request. */
+  granted: Array<{ readonly claim: coordination.Claim; readonly request: string | null }> = []
+  /** Inboxes that are waited for from now on, and for how long. */
+  waits: Array<{ readonly seat: string; readonly request: string; readonly millis: number }> = []
 
   constructor(state: State) {
     this.state = state
@@ -37,10 +40,11 @@ export class Desk {
   /** A change that is kept with the claims and the plan. */
   enter(entry: LedgerEntry, cause: string | null): void {
     stepLedger(this.state, entry, this.now)
+    if (cause !== null) keepNewest(this.state.answered, cause, entry, answeredMax)
     this.ledger.push(weighed({ kind: entry.kind, payload: entry.payload, correlationId: cause }))
     const { kind, payload } = entry
     if (kind === "claimed" || kind === "handed") {
-      this.granted.push(payload.claim)
+      this.granted.push({ claim: payload.claim, request: cause })
       this.epochs.push(weighed({ kind: "scope", subject: payload.claim.task, payload: liveScope(payload.claim) }))
     } else if (kind === "released" || kind === "expired") {
       this.epochs.push(weighed({ kind: "ended", subject: payload.task, payload: { task: payload.task, epoch: payload.epoch, ended: true } satisfies coordination.LiveScope }))
@@ -50,6 +54,7 @@ export class Desk {
   /** What is said. */
   say(entry: TalkEntry, cause: string | null): void {
     stepTalk(this.state, entry, this.now)
+    if (cause !== null) keepNewest(this.state.answered, cause, entry, answeredMax)
     this.talk.push(weighed({ kind: entry.kind, payload: entry.payload, correlationId: cause }))
   }
 

@@ -15,10 +15,10 @@ export const stepLedger = (state: State, entry: LedgerEntry, at: number): void =
   const { kind, payload } = entry
   switch (kind) {
     case "claimed":
-      grant(state, payload.claim)
+      grant(state, payload.claim, at)
       break
     case "handed":
-      grant(state, payload.claim)
+      grant(state, payload.claim, at)
       addNote(state, payload.note)
       break
     case "updated":
@@ -72,7 +72,7 @@ const drop = (state: State, task: string): void => {
 }
 
 /** The order of the claims is that of their epochs. */
-const grant = (state: State, claim: coordination.Claim): void => {
+const grant = (state: State, claim: coordination.Claim, at: number): void => {
   drop(state, claim.task)
   state.claims.set(claim.task, claim)
   state.checkpoints.delete(claim.task)
@@ -82,7 +82,7 @@ const grant = (state: State, claim: coordination.Claim): void => {
   else held.add(claim.task)
   state.epoch = Math.max(state.epoch, claim.epoch)
   const key = `${claim.epoch}/${claim.task}`
-  state.timers.add(claim.expiresAt - Math.min(warningMillisMax, Math.floor((claim.expiresAt - claim.claimedAt) / 4)), "warn", key)
+  state.timers.add(claim.expiresAt - Math.min(warningMillisMax, Math.floor((claim.expiresAt - at) / 4)), "warn", key)
   state.timers.add(claim.expiresAt, "lapse", key)
 }
 
@@ -197,8 +197,9 @@ const remember = ({ keys }: State, kept: Kept): void => {
 export const keepNewest = <K, V>(map: Map<K, V>, key: K, value: V, max: number): void => {
   map.delete(key)
   map.set(key, value)
+  if (map.size <= max) return
   for (const oldest of map.keys()) {
-    if (map.size <= max) break
     map.delete(oldest)
+    if (map.size <= max) return
   }
 }

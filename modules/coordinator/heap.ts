@@ -1,7 +1,7 @@
 // What falls due, soonest first. What has changed since is recognised when it comes up, and passed over.
 
 /** What is to be looked at then, and of what. */
-export type Due = "warn" | "lapse" | "turn" | "offer" | "card" | "dead" | "inbox" | "silent"
+export type Due = "warn" | "lapse" | "turn" | "offer" | "card" | "dead" | "silent"
 
 export interface Timed {
   readonly at: number

@@ -6,6 +6,7 @@ import type { Asker, Desk } from "./desk.ts"
 import { claimsPerHolderMax } from "./limits.ts"
 import { closesCircle, leaveLine, served } from "./line.ts"
 import * as refusal from "./refusal.ts"
+import { callerOn } from "./under-way.ts"
 
 type Ask<V extends coordination.Verb> = Extract<coordination.Ask, { readonly verb: V }>
 type Claim = coordination.Claim
@@ -86,6 +87,8 @@ export const handoff = (desk: Desk, by: Asker, ask: Ask<"handoff">, applied: App
   // What only its holder might touch may touch others' files once it is somebody else's.
   const conflict = claim.mutex === true ? undefined : conflictOf(state, claim.worktree, claim.paths, target.system, task)
   if (conflict !== undefined) return refusal.scopeConflict(task, conflict)
+  const caller = callerOn(state, claim, target.system)
+  if (caller !== undefined) return refusal.callUnderWay(task, caller)
   if ((state.held.get(target.system)?.size ?? 0) >= claimsPerHolderMax) return refusal.quotaExceeded(task, `live claims of ${to}`, claimsPerHolderMax)
   if (closesCircle(state, target.system, task)) return refusal.handoffWouldDeadlock(task, to)
   const said = ask.note?.trim() ?? ""

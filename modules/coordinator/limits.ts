@@ -65,6 +65,8 @@ export const inboxesPerSeatMax = 16
 export const keysMin = 1_024
 export const keysMax = 16_384
 export const keyMillis = 24 * 3_600_000
+/** Requests of which it is known what they came to, in case one comes again. */
+export const answeredMax = 1_024
 /** Items of a page, unless fewer are asked for, and its text in UTF-16 code units. */
 export const pageItemsMax = 1_000
 export const pageTextMax = 700_000

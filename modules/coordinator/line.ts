@@ -6,6 +6,7 @@ import type { Asker, Desk } from "./desk.ts"
 import { lineMax, turnMillis, waitsPerSeatMax } from "./limits.ts"
 import * as refusal from "./refusal.ts"
 import type { Seat, State, Waiter } from "./state.ts"
+import { callsLine } from "./under-way.ts"
 
 const seatOf = (state: State, system: SystemId): Seat | undefined => {
   const seat = state.seats.get(coordination.seatOfSystem(system))
@@ -71,6 +72,10 @@ const tooMany = (state: State, by: Asker, task: string): coordination.Refusal | 
   return (seatOf(state, by.system)?.waits.size ?? 0) >= waitsPerSeatMax ? refusal.full(`Tasks that ${by.seat} waits for`, waitsPerSeatMax) : undefined
 }
 
+/** The line behind what a claim was refused for; nothing: waiting does not help. */
+export const lineOf = ({ code, conflict }: coordination.Refusal): string | undefined =>
+  code === "LEASE_LIVE" || code === "SCOPE_CONFLICT" ? conflict ?? callsLine : undefined
+
 /** To be told when a task is free. */
 export const wait = (desk: Desk, by: Asker, given: string): coordination.Answer<"wait"> => {
   const { state } = desk
@@ -126,8 +131,8 @@ const servedClaim = (desk: Desk, waiter: Waiter, parked: Waiter["parked"] & {}):
   const { order, seat, system } = waiter
   const grant = grantOf(desk.state, waiter, parked.ask, desk.now)
   if (!("ok" in grant)) return desk.answer(parked.request, system, take(desk, grant, parked.request, parked.applied))
-  const isInTheWay = grant.conflict !== undefined && (grant.code === "LEASE_LIVE" || grant.code === "SCOPE_CONFLICT")
-  const refused = isInTheWay ? park(desk, { id: parked.request, seat, system, at: desk.now }, parked, grant.conflict, order) : grant
+  const conflict = lineOf(grant)
+  const refused = conflict === undefined ? grant : park(desk, { id: parked.request, seat, system, at: desk.now }, parked, conflict, order)
   if (refused !== undefined) desk.answer(parked.request, system, refused)
 }
 

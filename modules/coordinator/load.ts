@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { coordination, Schema, type Cursor, type Event, type Port, type ReadError } from "aaax"
 import { liveScope } from "./desk.ts"
 import { ledgerEntry, talkEntry } from "./entries.ts"
+import { answeredMax } from "./limits.ts"
 import { keepNewest, restoreChat, stepLedger, stepTalk } from "./fold.ts"
 import { pagesVersion, stateOfPages, type TalkPart } from "./pages.ts"
 import { makeState, type State } from "./state.ts"
@@ -98,7 +99,7 @@ const loadFrom = (port: Port, start: Cursor): Effect.Effect<Loaded | undefined, 
       if (entry === undefined || entry === null) return
       behind++
       stepLedger(state, entry, event.recordedAt)
-      if (event.correlationId !== null) keepNewest(state.answered, event.correlationId, entry, 1_024)
+      if (event.correlationId !== null) keepNewest(state.answered, event.correlationId, entry, answeredMax)
     }, unreadable)
     if (!isWhole && start > 0) return undefined
     const head = yield* follow(port, coordination.talk, talk.from, (event) => {
@@ -107,7 +108,7 @@ const loadFrom = (port: Port, start: Cursor): Effect.Effect<Loaded | undefined, 
       if (entry === undefined || entry === null) return
       if (event.cursor > talk.to) {
         stepTalk(state, entry, event.recordedAt)
-        if (event.correlationId !== null) keepNewest(state.answered, event.correlationId, entry, 1_024)
+        if (event.correlationId !== null) keepNewest(state.answered, event.correlationId, entry, answeredMax)
       } else if (entry.kind === "chat") restoreChat(state, entry.payload.chat)
     }, unreadable)
     state.notes.sort((a, b) => a.at - b.at)

@@ -1,18 +1,21 @@
 // The coordinator's life: takes what is asked, decides it in order, keeps what that changes as one batch, and answers only then.
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { coordination, wellKnown, type AppendError, type Cursor, type Draft, type Port, type ReadError, type Settlement, type SystemId, type Taken, type WrongDelivery } from "aaax"
 import { appendBehind, appendSurely, batchesOf } from "./append.ts"
 import { decide, lapse, type Request } from "./decide.ts"
-import { Desk, weightOf } from "./desk.ts"
+import { Desk, weightOf, type Weighed } from "./desk.ts"
 import { textOf } from "./keyed.ts"
 import { load, positionName, scopesToSay } from "./load.ts"
 import { pagesOf, pagesVersion } from "./pages.ts"
 import { requestsAtOnceMax, stateEvery, turnTextMax } from "./limits.ts"
 import { inboxIsDue } from "./mail.ts"
+import { served } from "./line.ts"
 import { beat, misses } from "./presence.ts"
 import * as refusal from "./refusal.ts"
 import { takeOver, type State } from "./state.ts"
+import { callerOn, callsLine, underWayOf } from "./under-way.ts"
 
 type Failure = AppendError | ReadError | WrongDelivery
 
@@ -29,9 +32,13 @@ class Life {
   behind: number
   docked: ReadonlySet<SystemId> = new Set()
   isDraining = false
+  /** The kernel says here what it is doing. */
+  isToldOfCalls = false
+  readonly scope: Scope.Scope
 
-  constructor(port: Port, loaded: Effect.Success<ReturnType<typeof load>>) {
+  constructor(port: Port, scope: Scope.Scope, loaded: Effect.Success<ReturnType<typeof load>>) {
     this.port = port
+    this.scope = scope
     this.desk = new Desk(loaded.state)
     this.ledger = loaded.ledger
     this.talk = loaded.talk
@@ -46,23 +53,24 @@ class Life {
 
 const lives = new WeakMap<Port, Life>()
 
-const open = (port: Port): Effect.Effect<Life, Failure> =>
+const open = (port: Port, scope: Scope.Scope): Effect.Effect<Life, Failure> =>
   Effect.gen(function*() {
     const loaded = yield* load(port)
     for (const where of loaded.unreadable.slice(0, 20)) yield* Effect.logError(`an entry of the coordination log cannot be read and is passed over: ${where}`)
     if (loaded.unreadable.length > 20) yield* Effect.logError(`${loaded.unreadable.length - 20} more entries of the coordination log cannot be read`)
     const scopes = yield* scopesToSay(port, loaded.state)
     for (let at = 0; at < scopes.length; at += 100) yield* appendSurely(port, coordination.epochs, scopes.slice(at, at + 100).map(scopeDraft))
-    return new Life(port, loaded)
+    return new Life(port, scope, loaded)
   })
 
 const scopeDraft = (scope: coordination.LiveScope): Draft => ({ kind: "ended" in scope ? "ended" : "scope", subject: scope.task, payload: scope })
 
 export const run = (port: Port): Effect.Effect<void, Failure> =>
   Effect.scoped(Effect.gen(function*() {
-    const life = yield* open(port)
+    const life = yield* open(port, yield* Effect.scope)
     lives.set(port, life)
     yield* Effect.forkScoped(followBeats(life))
+    yield* Effect.forkScoped(followCalls(life))
     let done: ReadonlyArray<Settlement> = []
     for (;;) {
       const settle = done
@@ -126,14 +134,31 @@ const decided = (life: Life, taken: ReadonlyArray<Taken>, digests: ReadonlyMap<s
       decide(desk, request)
     }
   }
-  return Effect.catch(commit(life), (error) => Effect.andThen(Effect.logError(`coordination could not be written down: ${error.message}`), recover(life, taken, error)))
+  const kept = desk.waits.length === 0 ? commit(life) : Effect.andThen(commit(life), timeWaits(life))
+  return Effect.catch(kept, (error) => Effect.andThen(Effect.logError(`coordination could not be written down: ${error.message}`), recover(life, taken, error)))
 }
 
 /** What it asks of itself: that time went on, who is docked, and that somebody waited for long enough. */
 const own = (life: Life, kind: string, payload: unknown, at: number): void => {
   lapse(life.desk, at)
   if (kind === "beat") beat(life.desk, life.docked)
-  else if (kind === "inbox") inboxIsDue(life.desk, String(payload))
+  else if (kind === "calls") served(life.desk, callsLine)
+  else if (kind === "inbox" && isWait(payload)) inboxIsDue(life.desk, payload.seat, payload.request)
+}
+
+const isWait = (payload: unknown): payload is { readonly seat: string; readonly request: string } =>
+  typeof payload === "object" && payload !== null && "seat" in payload && "request" in payload
+
+/** Asks something of itself, when the store takes it: it is asked again with the next beat. */
+const tell = (port: Port, draft: Draft): Effect.Effect<void, Failure> =>
+  Effect.catchTag(Effect.asVoid(port.append(coordination.requests, [draft])), ["StoreUnavailable", "AppendUnknown", "Overloaded"], () => Effect.void)
+
+/** So that nobody waits longer than they said. */
+const timeWaits = (life: Life): Effect.Effect<void> => {
+  const { waits } = life.desk
+  life.desk.waits = []
+  return Effect.forEach(waits, ({ millis, ...wait }) =>
+    Effect.forkIn(Effect.andThen(Effect.sleep(millis), Effect.ignore(tell(life.port, { kind: "inbox", payload: wait }))), life.scope), { discard: true })
 }
 
 /* hot */
@@ -169,8 +194,14 @@ const keepTalk = (life: Life, batches: ReadonlyArray<ReadonlyArray<Draft>>): Eff
 /** Everything is kept: whoever asked is told. */
 const answers = (life: Life): Effect.Effect<void, Failure> => {
   const { desk } = life
-  const replies = desk.replies
+  const { granted, replies } = desk
   clear(desk)
+  if (granted.length > 0 && life.isToldOfCalls) return Effect.flatMap(heldBack(life, granted, replies), (rest) => answered(life, rest))
+  return answered(life, replies)
+}
+
+/* hot */
+const answered = (life: Life, replies: ReadonlyArray<Weighed>): Effect.Effect<void, Failure> => {
   const batches = batchesOf(replies)
   const told = batches.length === 0 ? Effect.void : batches.length === 1 ? appendSurely(life.port, coordination.replies, batches[0]!) : Effect.forEach(batches, (batch) => appendSurely(life.port, coordination.replies, batch), { discard: true })
   return life.behind >= stateEvery && life.behind >= 2 * life.state.claims.size ? Effect.andThen(told, writeState(life)) : told
@@ -190,7 +221,7 @@ const recover = (life: Life, taken: ReadonlyArray<Taken>, error: Failure): Effec
   Effect.gen(function*() {
     if (error._tag === "Undocked" || error._tag === "Denied" || error._tag === "ChannelNotFound") return yield* Effect.fail(error)
     const before = life.state
-    const fresh = yield* open(life.port)
+    const fresh = yield* open(life.port, life.scope)
     takeOver(before, fresh.state)
     const { now } = life.desk
     life.desk = fresh.desk
@@ -234,7 +265,45 @@ const followBeats = (life: Life): Effect.Effect<never, Failure> => {
     if (event === undefined || typeof payload !== "object" || payload === null || !("systems" in payload) || !Array.isArray(payload["systems"])) return
     life.docked = new Set(payload["systems"].map(String))
     if (life.state.timers.next() > event.recordedAt && !misses(life.state, life.docked)) return
-    yield* Effect.catchTag(Effect.asVoid(port.append(coordination.requests, [{ kind: "beat" }])), ["StoreUnavailable", "AppendUnknown", "Overloaded"], () => Effect.void)
+    yield* tell(port, { kind: "beat" })
   })
   return Effect.forever(next)
 }
+
+/** What the kernel is changing files for, as it is now. */
+const callsNow = (life: Life): Effect.Effect<Cursor, Failure> =>
+  Effect.map(life.port.read(coordination.underWay, { limit: 10 }), ({ events, head }) => {
+    const calls = underWayOf(events[events.length - 1]?.payload)
+    if (calls !== undefined) life.state.underWay = calls
+    return head
+  })
+
+/** Calls that have ended let those go on who wait for them. */
+const followCalls = (life: Life): Effect.Effect<never, Failure> => {
+  let seen: Cursor = 0
+  return Effect.forever(Effect.gen(function*() {
+    yield* life.port.awaitBeyond(coordination.underWay, seen)
+    life.isToldOfCalls = true
+    seen = yield* callsNow(life)
+    if (life.state.lines.has(callsLine)) yield* tell(life.port, { kind: "calls" })
+  }))
+}
+
+/**
+ * A call may have looked at the claims just before these were kept: whoever was granted what it touches is told when it has
+ * ended. A call that looks later is refused.
+ */
+const heldBack = (life: Life, granted: Desk["granted"], replies: ReadonlyArray<Weighed>): Effect.Effect<ReadonlyArray<Weighed>, Failure> =>
+  Effect.gen(function*() {
+    const seen = yield* callsNow(life)
+    const touched = granted.filter(({ claim }) => callerOn(life.state, claim, claim.holder) !== undefined)
+    if (touched.length === 0) return replies
+    const held = new Set(touched.map(({ request }) => request))
+    const isHeld = ({ draft }: Weighed): boolean => draft.kind === "answer" && held.has(draft.correlationId ?? null)
+    const later = replies.filter(isHeld)
+    const wait = (after: Cursor): Effect.Effect<void, Failure> =>
+      Effect.flatMap(life.port.awaitBeyond(coordination.underWay, after), () => Effect.flatMap(callsNow(life), (cursor) =>
+        touched.some(({ claim }) => callerOn(life.state, claim, claim.holder) !== undefined) ? wait(cursor) : answered(life, later)))
+    yield* Effect.forkIn(Effect.ignore(wait(seen)), life.scope)
+    return replies.filter((reply) => !isHeld(reply))
+  })

@@ -84,12 +84,12 @@ export const inbox = (desk: Desk, by: Asker, seat: Seat, ask: Ask<"inbox">): coo
   const messages = behindMark(state, owner, limit)
   const waitMillis = Math.min(waitMillisMax, ask.waitMillis ?? 0)
   if (messages.length === 0 && waitMillis > 0) {
-    const parked: Parked = { id: by.id, system: by.system, limit, peek: ask.peek === true, until: desk.now + waitMillis }
+    const parked: Parked = { id: by.id, system: by.system, limit, peek: ask.peek === true }
     const waiting = state.inboxes.get(owner)
     if (waiting === undefined) state.inboxes.set(owner, [parked])
     else if (waiting.length >= inboxesPerSeatMax) return refusal.full(`Inboxes of ${owner} that are waited for`, inboxesPerSeatMax)
     else waiting.push(parked)
-    state.timers.add(parked.until, "inbox", owner)
+    desk.waits.push({ seat: owner, request: by.id, millis: waitMillis })
     return undefined
   }
   return handOver(desk, owner, messages, ask.peek === true, by.id)
@@ -114,14 +114,25 @@ const wake = (desk: Desk, seat: string): void => {
   for (const { id, limit, peek, system } of waiting) desk.answer(id, system, handOver(desk, seat, behindMark(desk.state, seat, limit), peek, id))
 }
 
-/** Those who have waited long enough. */
-export const inboxIsDue = (desk: Desk, seat: string): void => {
+/** One has waited long enough. */
+export const inboxIsDue = (desk: Desk, seat: string, request: string): void => {
   const waiting = desk.state.inboxes.get(seat)
+  const parked = waiting?.find(({ id }) => id === request)
+  if (waiting === undefined || parked === undefined) return
+  if (waiting.length === 1) desk.state.inboxes.delete(seat)
+  else desk.state.inboxes.set(seat, waiting.filter((one) => one !== parked))
+  desk.answer(request, parked.system, { ok: true, messages: [], unread: unreadOf(desk.state, seat) })
+}
+
+/** Who is gone waits for no message. */
+export const leaveInboxes = (desk: Desk, seat: Seat): void => {
+  const owner = ownerOf(seat)
+  const waiting = desk.state.inboxes.get(owner)
   if (waiting === undefined) return
-  const rest = waiting.filter(({ until }) => until > desk.now)
-  if (rest.length === 0) desk.state.inboxes.delete(seat)
-  else desk.state.inboxes.set(seat, rest)
-  for (const { id, system, until } of waiting) if (until <= desk.now) desk.answer(id, system, { ok: true, messages: [], unread: unreadOf(desk.state, seat) })
+  for (const { id, system } of waiting) if (system === seat.system) desk.answer(id, system, refusal.invalid(`${seat.seat} left before a message came.`))
+  const rest = waiting.filter(({ system }) => system !== seat.system)
+  if (rest.length === 0) desk.state.inboxes.delete(owner)
+  else desk.state.inboxes.set(owner, rest)
 }
 
 /** Who is back gets what came meanwhile, once; its inbox has it still. */

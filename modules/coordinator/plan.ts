@@ -58,6 +58,9 @@ export const change = (desk: Desk, by: Asker, ask: Ask<"plan">, applied: Applied
   const status = ask.status?.trim() ?? ""
   if (status !== "" && !statuses.has(status)) return refusal.statusUnknown(status)
   if (ask.expectedVersion !== undefined && ask.expectedVersion !== before.version) return refusal.versionConflict(task, before.version)
+  // What somebody works on is not given to another.
+  const claim = status === "open" && before.status !== "open" ? desk.state.claims.get(task) : undefined
+  if (claim !== undefined && claim.holder !== by.system) return refusal.underClaim(claim)
   const changed: PlanTask = {
     ...before,
     ...(status === "" ? {} : { status: status as coordination.TaskStatus }), // it was looked at

@@ -5,7 +5,7 @@ import type { Asker, Desk } from "./desk.ts"
 import { withdraw } from "./card.ts"
 import { attentionMillis, beatsMissedMax, seatsMax } from "./limits.ts"
 import { leaveLines } from "./line.ts"
-import { unreadOf } from "./mail.ts"
+import { leaveInboxes, unreadOf } from "./mail.ts"
 import * as refusal from "./refusal.ts"
 import type { Seat, State } from "./state.ts"
 
@@ -61,11 +61,11 @@ const forgetOne = (state: State): void => {
 
 export const leave = (desk: Desk, seat: Seat): void => {
   if (!seat.online) return
+  leaveInboxes(desk, seat)
   seat.online = false
   seat.receives = undefined
   leaveLines(desk, seat)
   withdraw(desk, seat.seat)
-  desk.state.inboxes.delete(seat.seat)
   desk.show("left", { seat: seat.seat })
   // The latest to leave is the last to be forgotten.
   desk.state.seats.delete(seat.seat)

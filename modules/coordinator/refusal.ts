@@ -16,6 +16,8 @@ export const leaseLive = (claim: Claim): Refusal =>
   refuse("LEASE_LIVE", `Task '${claim.task}' is already claimed by ${claim.owner}.`, { holder: claim.owner, conflict: claim.task })
 export const scopeConflict = (task: string, other: Claim): Refusal =>
   refuse("SCOPE_CONFLICT", `Task '${task}' file scope conflicts with '${other.task}' held by ${other.owner}.`, { holder: other.owner, conflict: other.task })
+export const callUnderWay = (task: string, system: string): Refusal =>
+  refuse("SCOPE_CONFLICT", `Task '${task}' file scope conflicts with a call of ${system} that is under way.`, { holder: system })
 export const pathInvalid = (task: string, reason: string): Refusal => refuse("PATH_IDENTITY_INVALID", `Task '${task}' has a path that cannot be claimed: ${reason}.`)
 export const quotaExceeded = (task: string, what: string, max: number): Refusal =>
   refuse("QUOTA_EXCEEDED", `Task '${task}' cannot be claimed: ${what} are at most ${max}.`, { current: max })
@@ -42,6 +44,8 @@ export const wouldDeadlock = (task: string, holder: string): Refusal =>
 export const handoffWouldDeadlock = (task: string, to: string): Refusal =>
   refuse("WOULD_DEADLOCK", `Handing '${task}' to ${to} would deadlock: it waits for somebody who waits for '${task}'.`, { holder: to })
 export const dependencyCycle = (task: string): Refusal => refuse("DEPENDENCY_CYCLE", `Task '${task}' dependencies would form a cycle.`)
+export const underClaim = (claim: Claim): Refusal =>
+  refuse("NOT_OWNER", `Task '${claim.task}' is under a live claim of ${claim.owner}, and is not opened again by anybody else.`, { holder: claim.owner, conflict: claim.task })
 export const statusUnknown = (status: string): Refusal => refuse("STATUS_UNKNOWN", `Unknown ledger status '${status}'.`)
 export const kindUnknown = (kind: string): Refusal => refuse("KIND_UNKNOWN", `Unknown progress kind '${kind}'.`)
 export const keyConflict = (key: string): Refusal => refuse("IDEMPOTENCY_CONFLICT", `Key '${key}' was used for another request.`)

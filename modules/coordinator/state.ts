@@ -43,7 +43,6 @@ export interface Parked {
   readonly system: SystemId
   readonly limit: number
   readonly peek: boolean
-  readonly until: number
 }
 
 /** What a seat was sent, oldest first, and how far it has been handed out. */
