@@ -1,4 +1,5 @@
-// The constellation that runs where there is no config: it surveys the folder that it was launched in.
+// The constellation that runs where there is no config: it surveys the folder that it was launched in, and whoever works
+// there coordinates.
 import type { ConfigInput } from "../kernel/config.ts"
 
 /** `workers`: how many compete for the survey's tasks. */
@@ -17,6 +18,7 @@ export const defaultConfig = (workers = 2): ConfigInput => ({
     // Below the one root that may be written: nothing else of the folder can be changed without a human.
     { id: "report", file: "aaax/modules/report", settings: { folder: "" } },
     { id: "approvals", file: "aaax/modules/approvals" },
-    { id: "echo", file: "aaax/modules/echo" }
+    { id: "echo", file: "aaax/modules/echo" },
+    { id: "coordinator", file: "aaax/modules/coordinator" }
   ]
 })

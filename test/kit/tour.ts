@@ -84,7 +84,7 @@ export const takeTour = async ({ commands, heading, launchedIn }: Tour): Promise
   const { FORCE_COLOR: _, ...environment } = process.env
   const terminals: ChildProcess = spawn("python3", [join(root, "test/kit/terminals.py")], {
     cwd: root, stdio: ["pipe", "pipe", "inherit"],
-    env: { ...environment, NO_COLOR: "1", TERM: "xterm" }
+    env: { ...environment, NO_COLOR: "1", TERM: "xterm", GIT_AUTHOR_NAME: "You", GIT_AUTHOR_EMAIL: "you@localhost", GIT_COMMITTER_NAME: "You", GIT_COMMITTER_EMAIL: "you@localhost" }
   })
   const lines = createInterface(terminals.stdout!)[Symbol.asyncIterator]()
   const ask = async (what: Readonly<Record<string, string>>): Promise<{ readonly text: string }> => {

@@ -12,4 +12,11 @@ describe("a tour of the README", () => {
       commands: ["aaax gate approve", "kill -9", "aaax cap delegate", "aaax cap revoke", "aaax audit export", "aaax-verify"],
       launchedIn: "tour"
     }), 180_000)
+
+  it("shows coordination: what overlaps, what may be committed, and what outlives a crash", () =>
+    takeTour({
+      heading: "Several agents, one repository",
+      commands: ["aaax claims take", "aaax git install", "git commit", "kill -9", "aaax inbox", "aaax lock"],
+      launchedIn: "shop"
+    }), 180_000)
 })
