@@ -9,7 +9,7 @@ import { synapse, type SynapseOptions } from "../../kernel/door/synapse.ts"
 import { listener } from "../../kernel/door/listener.ts"
 import { makeReception } from "../../kernel/door/reception.ts"
 import { makeKernel, type TestKernel, type TestOptions } from "../../kernel/testing.ts"
-import { coordinator } from "../../modules/coordinator/index.ts"
+import { coordinator, type CoordinatorOptions } from "../../modules/coordinator/index.ts"
 import type { TokenRequest } from "../../protocol/token.ts"
 import type { Frame } from "./socket.ts"
 
@@ -87,12 +87,13 @@ export interface World {
 
 export interface WorldOptions extends SynapseOptions {
   readonly kernel?: TestOptions
+  readonly coordinator?: CoordinatorOptions
   /** On the listener of the kernel instead of a port of its own. */
   readonly shared?: boolean
 }
 
 export const withSynapse = async <A>(options: WorldOptions, body: (world: World) => Promise<A>): Promise<A> => {
-  const { kernel: kernelOptions = {}, shared = false, ...synapseOptions } = options
+  const { coordinator: coordinatorOptions = {}, kernel: kernelOptions = {}, shared = false, ...synapseOptions } = options
   const scope = Scope.makeUnsafe()
   const run = <R, E>(effect: Effect.Effect<R, E>): Promise<R> => Effect.runPromise(Effect.provide(effect, Logger.layer([])))
   const operatorToken = "operator-token-of-the-tests"
@@ -100,7 +101,7 @@ export const withSynapse = async <A>(options: WorldOptions, body: (world: World)
   try {
     const made = await run(Scope.provide(Effect.gen(function*() {
       const kernel = yield* makeKernel(kernelOptions)
-      yield* kernel.dock(coordinator())
+      yield* kernel.dock(coordinator(coordinatorOptions))
       const reception = yield* makeReception({ kernel, operatorToken, isLoopback: true })
       const door = yield* synapse(kernel, { open: !shared, ...(shared ? {} : { port: 0 }), ...synapseOptions })
       const at = yield* door.listen(reception)
@@ -154,7 +155,7 @@ export const withSynapse = async <A>(options: WorldOptions, body: (world: World)
       },
       restart: async () => {
         await run(kernel.undock("coordinator"))
-        await run(kernel.dock(coordinator()))
+        await run(kernel.dock(coordinator(coordinatorOptions)))
       }
     })
   } finally {

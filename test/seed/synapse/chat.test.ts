@@ -77,6 +77,16 @@ describe("chat on the synapse wire", () => {
       for (const bad of ["many", null, {}, true]) expect(await history(bad)).toMatchObject({ history: told, requested_limit: "all" })
     }))
 
+  it("[37] keeps the newest messages, as many as it is told to, and says that older ones are gone", () =>
+    withSynapse({ coordinator: { historyMax: 3 } }, async ({ agent }) => {
+      const alpha = await agent("alpha")
+      const told: Array<Frame> = []
+      for (const text of ["one", "two", "three", "four", "five"]) told.push(await say(alpha, text))
+      expect(await alpha.ask("history_request", {}, "history_snapshot")).toMatchObject({ history: told.slice(2), requested_limit: "all", truncated: true })
+      expect(await alpha.ask("resume_request", { since: 1 }, "resume_snapshot")).toMatchObject({ messages: told.slice(2), gap: true })
+      expect(await alpha.ask("resume_request", { since: 2 }, "resume_snapshot")).not.toHaveProperty("gap")
+    }))
+
   it("[38] resumes behind a message, in order; a bad cursor is the beginning", () =>
     withSynapse({}, async ({ agent }) => {
       const alpha = await agent("alpha")

@@ -174,7 +174,7 @@ describe("a session of the synapse wire", () => {
       }
     }))
 
-  it("[13] gives no name away that a system of the constellation has, or a token", () =>
+  it("[13] [D4] gives no name away that a system of the constellation has, or a token", () =>
     withSynapse({}, async ({ connect, mint }) => {
       await mint({ name: "bob", role: "write" })
       for (const name of ["coordinator", "bob", "test"]) {

@@ -1,0 +1,218 @@
+// What the Python hub of the synapse wire promises, generation 0.28, as numbered sentences. Every number has a test below
+// test/seed/synapse whose title carries it in brackets; where a sentence says "ours", the ancestor does something worse and the test
+// shows the better form.
+import type { Behaviour } from "../sssn/behaviours.ts"
+
+const groups: ReadonlyArray<readonly [group: string, first: number, sentences: ReadonlyArray<string>]> = [
+  ["Session and names", 1, [
+    "On connect the hub sends `welcome` with hub_id, connected_clients >= 1, online_agents excluding the newcomer.",
+    "ours: On a secured hub no frame other than the challenge/refusal reaches a socket before it authenticates.",
+    "First message binds the name and triggers exactly one `presence_update joined` naming it, delivered also to itself.",
+    "Second and later messages of a bound socket trigger no presence broadcast.",
+    "A message without sender gets a generated unique name; ours: relayed chat carries that resolved name.",
+    "Sender is trimmed before binding; ours: relayed chat carries the trimmed form.",
+    "Duplicate live name: private `name_conflict`, close 4009, first holder undisturbed.",
+    "Name switch on a bound socket: `name_conflict` naming both, close 4009.",
+    "Empty sender on a bound socket is treated as a switch.",
+    "After disconnect: `presence_update left`, name reusable at once, roster sorted.",
+    "Unbound socket disconnecting causes no presence broadcast.",
+    "`who_request` returns sorted roster and socket count; private to the asker.",
+    "ours: Reserved names (`SynapseHub`, `System`, `all`, empty, control characters, `*`, `,`, > 256 bytes) refused with a stable code.",
+    "Type is case-insensitive and trimmed; missing type = chat.",
+    "Unknown type -> private `error` naming it, connection stays.",
+    "Malformed JSON -> private `error`, connection stays.",
+    "ours: JSON that is not an object, lone surrogates, NaN/Infinity, depth > 64 -> private `error`, connection stays.",
+    "ours: Oversized frame -> refused with stated limit; other clients unaffected.",
+    "Hub ping every 15 s; a peer that answers no ping is dropped within 30 s and its name freed.",
+    "ours: A peer that stops reading is disconnected after a bounded queue (bytes or seconds); every other agent's request latency stays bounded meanwhile."
+  ]],
+  ["Auth and rate", 21, [
+    "No token configured: any client admitted.",
+    "Missing token -> `auth_denied` \"required\", close 4010.",
+    "Wrong token -> `auth_denied` \"Invalid\", close 4010; comparison constant-time.",
+    "Token bound to names refuses other names with the name in the text.",
+    "Token checked only on the binding message; later messages need none.",
+    "Empty token strings in config are ignored; an all-empty config denies everybody.",
+    "ours: `token` never appears in relayed, stored, journaled or logged messages.",
+    "Off-loopback bind without a token: the ancestor warns; ours: refuse unless explicitly overridden.",
+    "Rate limiter allows `burst` at once then `rate`/s; refusal text \"Rate limit exceeded.\".",
+    "Heartbeats never limited by the message bucket; ours: limited by a separate generous one.",
+    "Bucket refill capped at burst; buckets per agent are independent.",
+    "ours: Reconnect or a new name does not refill the bucket (charge principal/host)."
+  ]],
+  ["Chat, history, resume, targets", 33, [
+    "Chat is delivered to every socket including the sender, with msg_id increasing by 1, hub_id and type set.",
+    "ours: hub stamps its own timestamp; client's kept as `client_timestamp` only if finite.",
+    "Extra chat fields (e.g. `priority`) are preserved; ours: only from an allow-list.",
+    "History default returns all retained; `limit` n returns last n; limit < 1 -> 1; bad limit -> all and `requested_limit:\"all\"`.",
+    "History bounded by max_history; oldest dropped first.",
+    "Resume returns exactly messages with msg_id > since, in order; bad cursor -> 0.",
+    "ours: Resume pages (bounded bytes) and signals a gap when the cursor predates retention.",
+    "msg_id continues after restart with a journal.",
+    "target \"\" or \"all\" matches everybody; exact name; comma list; spaces around parts ignored.",
+    "Glob `p/*` matches `p/x` not `p`; `p/claude-*` matches role; matching is case-sensitive; `*` crosses `/`.",
+    "is_directed excludes broadcasts, includes groups.",
+    "addresses_project matches `p`, `p/...`, `p/*`, broadcasts, not `pq/x`.",
+    "wakes: directed-only suppresses broadcast except priority flag or sender CEO; ours: CEO only when the identity holds that role.",
+    "`wait` exits 0 on match and prints one line; ignores own sends; exit 2 on timeout, 3 on drop, 1 unreachable.",
+    "`wait --name X` without `--for` connects as `X-rx` so `send --name X` still works.",
+    "ours: A directed message sent while the recipient is offline is queued and replayed once on reconnect."
+  ]],
+  ["Claims: grant, refusal, renew, expiry", 49, [
+    "Claim of a free id is granted, broadcast, with epoch >= 1, version 0, status claimed, lease = now + ttl.",
+    "task_id falls back to payload; trimmed; blank refused \"Task ID is required.\".",
+    "Live claim of another owner refuses with that owner's name; incumbent unchanged; refusal private.",
+    "TTL below 30 raised to 30; missing or non-numeric -> default 3600.",
+    "ours: TTL NaN/Infinity -> default; TTL above 30 days clamped.",
+    "Owner re-claim extends lease and stamps a larger epoch; ours: keeps status, data_ref, version unless explicitly changed; never reopens `done`.",
+    "Epochs strictly increase across all tasks, handoffs and restarts (journal).",
+    "At lease_expires_at <= now any message makes the id claimable by others.",
+    "Expired claim with checkpoint: next claimant gets the checkpoint; without: \"\".",
+    "Renewal keeps own checkpoint.",
+    "Release drops the retained checkpoint; a later claim of the same id starts with \"\".",
+    "Claims survive the owner's disconnect until the lease lapses. Ours: optional grace policy (`dark seat` alert at 30 s; auto-release configurable).",
+    "ours: Live-claim quota per principal (128) and declared-path cap (512)."
+  ]],
+  ["Scopes", 62, [
+    "Same worktree, equal path -> conflict; ancestor/descendant both directions -> conflict; siblings and shared-prefix names (`src`,`src2`) -> none.",
+    "Empty paths = whole worktree: conflicts with every other owner's claim in that worktree.",
+    "`./` or `\"\"` path = root, conflicts with everything in the worktree.",
+    "Different worktree labels never conflict.",
+    "One owner's overlapping claims do not conflict with each other.",
+    "Leading `./`, trailing `/`, blanks normalised; duplicates removed; order kept in the grant.",
+    "Refusal names the first conflicting task id and owner.",
+    "ours: `//`, `.`, `..`, absolute, backslash, NFC/NFD, case policy normalised (conservatively widened) — the 9 pairs of the ancestor must all be refused (the `SRC`/`src` pair only where the worktree is case-insensitive or its policy unknown).",
+    "ours: Glob scopes decided by real glob intersection (never under-claims), e.g. `src/**/*.ts` vs `src/x/y.ts` refused, `src/*.md` vs `src/a.ts` granted.",
+    "ours: `paths` of wrong type refused instead of silently widening.",
+    "ours: Conflict check sub-linear in live claims (trie), identical answers to the pairwise rule (property test)."
+  ]],
+  ["Release / update / checkpoint / handoff", 73, [
+    "Release by owner -> broadcast `release_granted`; by others -> denied with owner; unclaimed -> denied.",
+    "Stale epoch on release/update/handoff/checkpoint refused, text gives current epoch; matching epoch accepted; absent epoch = no guard.",
+    "ours: epoch given in a wrong JSON type is refused, not ignored.",
+    "Legal transitions of the life cycle accepted and bump version by 1; illegal refused, nothing changes.",
+    "Same-status update accepted (note/data_ref change) and bumps version.",
+    "expected_version mismatch refused with current; match accepted.",
+    "note/data_ref trimmed; null leaves unchanged; empty string clears.",
+    "Update by non-owner / unknown id refused via `error`; ours: typed `task_update_denied` with reason code.",
+    "Checkpoint ack is private with the new version; broadcast to nobody.",
+    "Checkpoint of unowned/unknown task denied.",
+    "Handoff to offline name denied before any other check.",
+    "Handoff moves owner, keeps scope/status/data_ref/checkpoint, version 0, new epoch, full default lease; broadcast has previous_owner.",
+    "Handoff to self, missing target, by non-owner, of unclaimed id denied.",
+    "After handoff the giver's epoch is stale.",
+    "Handoff posts one progress note by the giver, before `handoff_granted`.",
+    "ours: Handoff re-checks scope against third parties (and the giver's remaining claims): verified hole.",
+    "Handoff survives restart (owner = recipient)."
+  ]],
+  ["Idempotency", 90, [
+    "Same key on an applied claim/release/update/handoff/checkpoint/resource -> identical response to caller only, state untouched, no broadcast.",
+    "Denied request with a key is not remembered; retry re-evaluates.",
+    "No key -> normal processing (claim renews).",
+    "LRU of 1024 keys; re-use refreshes recency; oldest evicted.",
+    "ours: Key scoped to (sender, type); same key with different content -> `idempotency_conflict`; other agent's same key independent.",
+    "ours: Keys survive restart (committed with the event).",
+    "Chat and ledger messages ignore idem_key; ours: ledger covered; chat at-least-once with `client_msg_id` echo."
+  ]],
+  ["Wait / deadlock", 97, [
+    "Wait on unclaimed id denied; on own id denied.",
+    "Wait on other's id granted with holder.",
+    "A waits B, B waits A -> second denied, text contains \"deadlock\", holder present; also through chains of 3+.",
+    "Walk terminates on a pre-existing cycle not containing the waiter.",
+    "Successful claim clears the claimant's edge; disconnect clears edges from and to the agent; handoff clears the recipient's edge.",
+    "ours: Release/expiry/handoff of the waited task clears or retargets edges; no false deadlock.",
+    "ours: Waiters are queued FIFO and notified (or granted) when the task frees."
+  ]],
+  ["Resources, cards", 104, [
+    "Offer needs kind+name; aliases `resource_kind`/`resource_name` and the two type aliases accepted.",
+    "capacity < 1 -> 1; same triple refreshes; listed sorted; expires after 300 s idle.",
+    "ours: non-integer capacity / non-object meta refused with `error`.",
+    "advertise stores one card, trims/dedups tags, broadcasts; re-advertise replaces; disconnect removes; 300 s TTL.",
+    "manifest sorted by agent, excludes expired; private reply.",
+    "for_task_class returns sorted live names."
+  ]],
+  ["Ledger", 110, [
+    "Declare needs id and title; broadcast task has status open, created_by, equal created/updated.",
+    "Re-declare keeps status/created_*, replaces title/description/deps/suggested_owner.",
+    "Self, blank and duplicate deps dropped, order kept.",
+    "Direct and transitive cycles refused, board unchanged; diamond allowed; unknown dep allowed and blocks.",
+    "ready: open with all deps done or cancelled; sorted.",
+    "Update unknown id / unknown status -> error; owner-only update leaves status.",
+    "Progress kinds note/blocked/assessment only; empty task_id allowed; text falls back to payload.",
+    "Progress bounded, oldest dropped; snapshot keeps order.",
+    "ours: ledger tasks carry a `version` with `expected_version` CAS.",
+    "board_request is private and contains tasks, ready, progress."
+  ]],
+  ["Durability", 120, [
+    "Hub restart on the same journal restores claims (owner, scope, epoch, lease, status, data_ref, checkpoint), chats, msg_id, plan, notes, offers.",
+    "ours: version restored too.",
+    "Released tasks stay released; expired ones are gone but their checkpoint is inherited.",
+    "Unknown event kinds are skipped.",
+    "Empty journal -> empty state; in-memory hub writes nothing.",
+    "WAL mode; claim/release/update/ledger_task synced FULL, chat/progress/resource NORMAL.",
+    "kill -9 right after a grant was received: the claim exists after restart.",
+    "ours: event committed before the grant is visible; failed append -> no grant, state unchanged.",
+    "ours: an unreadable row is quarantined, hub starts read-only-for-mutation with a loud status.",
+    "Replayed progress/history trimmed to bounds.",
+    "ours: replay is streaming; peak memory independent of log length; snapshot/compaction bounds start time."
+  ]],
+  ["Relay", 131, [
+    "Each broadcast adds one line, even with no sockets connected; private replies none.",
+    "encode/decode round-trips the seven core fields at ms precision; bad timestamp -> now, bad msg_id -> 0.",
+    "Reader leaves a partial tail for the next poll; consumes a complete unterminated tail; recovers from truncation; skips junk lines.",
+    "Cursor file corrupt/missing -> 0; negative clamped.",
+    "Trim keeps last N; <= 0 no-op; ours: trim is atomic (rename) and cursors survive (log generation id).",
+    "ours: v2 lossless with extension map `x`, decoder reads v1.",
+    "`relay --for` / `--project` keep only matching chats; `--cursor` resumes."
+  ]],
+  ["Workers, supervisor, launcher, CLI", 138, [
+    "Worker answers when targeted, mentioned, or from USER; never itself, hub, service-marked or blank messages.",
+    "Backend exception becomes a chat \"<name>: model error -> ...\"; worker continues.",
+    "Throttle >= min_reply_interval; reply target all or sender.",
+    "classify thresholds 24/240 inclusive and keyword set as documented; tiered falls back to default; missing default -> error.",
+    "Stall rules exactly as documented incl. no-deps blocked; board empty -> none.",
+    "Supervisor posts assessment then sets open; no action before the first board; ours: skips tasks with a live lease.",
+    "Launcher plan: hub only / hub+FAST / hub+FAST+REASON; prefix applied; fallback model.",
+    "Launcher returns first dead child's code, 0 mapped to 1; SIGINT -> 0; children terminated then killed.",
+    "`lock` returns the command's code, releases after, fails fast with --wait-timeout 0, exit 1 on timeout; ours: renews while running and kills or warns when the lease is lost.",
+    "`lock` denied does not run the command.",
+    "`state --owner p` matches `p` and `p/...`; `who --project p` likewise.",
+    "ours: every CLI verb exits non-zero with the hub's reason when refused (auth, name, validation).",
+    "`task progress|declare|update` print the confirmation of *this* request (ours: by correlation id)."
+  ]]
+]
+
+export const behaviours: ReadonlyArray<Behaviour> = groups.flatMap(([group, first, sentences]) =>
+  sentences.map((sentence, at) => ({ number: first + at, group, sentence })))
+
+/** What the hub does badly, and a test shows gone. */
+export const weaknesses: Readonly<Record<string, string>> = {
+  D1: "One client that stops reading freezes everybody.",
+  D2: "Whoever connects is told what others say and do before presenting a token.",
+  D3: "A token in a chat message is relayed, kept and journalled.",
+  D4: "A name belongs to whoever says it first, the hub's own included.",
+  D5: "Idempotency keys are everybody's: one client gets another's grant, and a release what answered a claim.",
+  D6: "A hand-off can make two owners of the same files.",
+  D7: "A lease may be endless or no number, and the hub then sends JSON that is none.",
+  D8: "Overlapping paths in ordinary spellings are both granted.",
+  D9: "A renewal forgets status, data and version, and reopens what was done.",
+  D10: "A frame of a wrong shape ends a connection, and one offer keeps the hub from ever starting again.",
+  D11: "What could not be journalled is granted all the same, and every sync stalls everybody.",
+  D12: "A start reads the whole log into memory, for ever longer, and forgets versions.",
+  D13: "A long history or state is one frame that its reader refuses.",
+  D14: "A claim costs more the more there are, and every message looks at all of them.",
+  D15: "Everybody is sent everything, one write for each frame and client.",
+  D16: "Names, claims, paths, tasks, offers, connections and fields have no bound.",
+  D17: "Connecting again, or under another name, gives back what a rate limit took.",
+  D18: "Who waits for whom is remembered wrongly: requests are refused for deadlocks that are none.",
+  D19: "A step of the wall clock ends or eternalises leases, and clients say when they wrote.",
+  D20: "Nothing says which request an answer is to, or why it is refused, and commands end well that were refused.",
+  D21: "Anybody may change any task of the plan, and work under a live lease is given away.",
+  D22: "A page in a browser can connect.",
+  D23: "A connection counts as attention.",
+  D24: "The relay's log is rewritten under its readers, who skip and repeat lines, and drops fields.",
+  D25: "There is one hub, without a client that comes back when it does.",
+  D26: "What the documents say of commands, states and leases is not so.",
+  D27: "A lock without paths holds the whole tree, and ends under a command that runs for long.",
+  D28: "Nothing says which protocol is spoken, so that a renamed type fails silently."
+}
