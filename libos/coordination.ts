@@ -64,8 +64,8 @@ export interface Coordination {
   readonly check: (worktree: string, paths: ReadonlyArray<string>, options?: Of<"check", "worktree" | "paths">) => Promise<Results["check"]>
   /** Who holds a path. */
   readonly why: (worktree: string, path: string) => Promise<ReadonlyArray<Claim>>
-  /** What this seat is told without having asked, from now on. */
-  readonly notices: (options?: Waits) => AsyncGenerator<Notice, void, undefined>
+  /** What this seat is told without having asked, from the moment on when it resolves. */
+  readonly notices: (options?: Waits) => Promise<AsyncGenerator<Notice, void, undefined>>
   /** Says that it is here no more; any further request says that it is. */
   readonly leave: () => Promise<void>
 }
@@ -103,10 +103,7 @@ export const coordinate = (session: Session): Coordination => {
 
   const until = (signal: AbortSignal | undefined): AbortSignal => (signal === undefined ? session.signal : AbortSignal.any([session.signal, signal]))
 
-  async function* notices({ signal }: Waits = {}): AsyncGenerator<Notice, void, undefined> {
-    yield* await heard(until(signal))
-  }
-  /** Hears from the moment when it is resolved on, not from when it is first read. */
+  /** Hears from the moment on when it is resolved, not from when it is first read. */
   const heard = async (signal: AbortSignal): Promise<AsyncGenerator<Notice, void, undefined>> => {
     const follower = await bridge.run((await opening()).notices)
     return (async function*() {
@@ -254,7 +251,7 @@ export const coordinate = (session: Session): Coordination => {
     receipts: async (of = {}) => (await asked({ verb: "receipts", ...of })).receipts,
     check: (worktree, paths, options = {}) => asked({ verb: "check", worktree, paths, ...options }),
     why: async (worktree, path) => (await asked({ verb: "why", worktree, path })).claims,
-    notices,
+    notices: ({ signal } = {}) => heard(until(signal)),
     leave: async () => void await asked({ verb: "leave" })
   }
 }

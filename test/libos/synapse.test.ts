@@ -1,5 +1,6 @@
 // A seat at a hub, against hubs that do what a test says: of ours and of the ancestor's kind.
-import { afterEach, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { SynapseHub } from "../../kernel/synapse-hub.ts"
 import { KernelUnreachable } from "../../libos/http.ts"
 import { SynapseAgent, type SynapseAgentOptions } from "../../libos/synapse/agent.ts"
 import { refusalOf, SynapseRefused } from "../../libos/synapse/refused.ts"
@@ -237,5 +238,86 @@ describe("a refusal", () => {
       ["Unknown progress kind 'x'.", "KIND_UNKNOWN"], ["Rate limit exceeded.", "RATE_LIMITED"], ["Unknown message type 'x'.", "UNKNOWN_TYPE"], ["Malformed JSON.", "MALFORMED"], ["No.", "REFUSED"]
     ]
     for (const [payload, code] of texts) expect(refusalOf({ type: "error", payload }).code, payload).toBe(code)
+  })
+})
+
+describe("a seat at our hub", () => {
+  let hub: SynapseHub
+  beforeAll(async () => void (hub = await new SynapseHub({ port: 0 }).start()))
+  afterAll(() => hub.stop())
+
+  it("has every verb of the ancestor's client", async () => {
+    const [a, b] = [await seat(hub, { name: "A" }), await seat(hub, { name: "B" })]
+    expect(a.isOurs).toBe(true)
+    expect(a.hubId).toBe(hub.id)
+    const granted = await a.claim("t", { worktree: "w", paths: ["src"], note: "mine", ttl_seconds: 60 })
+    expect(granted).toMatchObject({ task_id: "t", owner: "A", paths: ["src"], status: "claimed", version: 0 })
+    expect(await a.updateTask("t", { status: "working", epoch: granted.epoch })).toMatchObject({ status: "working", version: 1 })
+    await expect(a.updateTask("t", { status: "claimed" })).rejects.toMatchObject({ code: "TRANSITION_ILLEGAL" })
+    await expect(b.claim("t")).rejects.toMatchObject({ code: "LEASE_LIVE", reason: "Task 't' is already claimed by A." })
+    await expect(b.claim("u", { worktree: "w", paths: ["src/x"] })).rejects.toMatchObject({ code: "SCOPE_CONFLICT", holder: "A", conflict: "t" })
+    expect(await b.requestWait("t")).toMatchObject({ holder: "A" })
+    await expect(a.requestWait("t")).rejects.toMatchObject({ code: "ALREADY_HELD" })
+    expect(await a.saveCheckpoint("t", "half")).toMatchObject({ version: 2 })
+    await expect(a.release("t", { epoch: granted.epoch + 5 })).rejects.toMatchObject({ code: "EPOCH_STALE" })
+    expect(await a.handoff("t", "B", { note: "go on" })).toMatchObject({ owner: "B", previous_owner: "A", checkpoint: "half" })
+    expect((await a.requestState()).snapshot.active_claims).toMatchObject([{ task_id: "t", owner: "B" }])
+    expect(await b.release("t", { receipt: { tests: 3 } })).toMatchObject({ task_id: "t", owner: "B" })
+    expect(await a.offerResource("gpu", "one", { capacity: 2 })).toMatchObject({ key: "A:gpu:one" })
+    await expect(a.offerResource("", "one")).rejects.toMatchObject({ code: "OFFER_INCOMPLETE" })
+    expect((await a.postTask("p", "Plan", { description: "d" })).task).toMatchObject({ title: "Plan", status: "open", version: expect.any(Number) })
+    expect((await a.updateLedgerTask("p", { status: "done" })).task.status).toBe("done")
+    expect((await a.postProgress("p", "finished", { kind: "assessment" })).note).toMatchObject({ kind: "assessment", author: "A" })
+    expect((await b.requestBoard()).board).toMatchObject({ tasks: [{ task_id: "p" }], ready: [], progress: [{ text: "handed off to B: go on" }, { text: "finished" }] })
+    expect((await a.advertise({ description: "builds", task_classes: ["code"] })).card).toMatchObject({ agent: "A", task_classes: ["code"] })
+    expect((await b.requestManifest()).manifest).toMatchObject([{ agent: "A", description: "builds" }])
+    expect((await b.requestWho()).online_agents).toEqual(["A", "B"])
+    const heard = b.messages()
+    const said = await a.chat("hello", { target: "B" })
+    expect((await heard.next()).value).toMatchObject({ sender: "A", payload: "hello", msg_id: said.msg_id })
+    expect((await b.requestHistory()).history).toMatchObject([{ payload: "hello" }])
+    expect((await b.requestHistory("all")).requested_limit).toBe("all")
+    expect((await b.requestResume(said.msg_id - 1)).messages).toMatchObject([{ payload: "hello" }])
+    expect(await b.ask({ verb: "inbox" })).toMatchObject({ messages: [{ from: "A", payload: "hello" }] })
+    await expect(b.ask({ verb: "why", worktree: "w", path: "" })).resolves.toMatchObject({ claims: [] })
+  })
+
+  it("is granted what it stays in line for, and told what it wants to be told", async () => {
+    const [a, b] = [await seat(hub, { name: "C" }), await seat(hub, { name: "D", notices: true })]
+    await a.claim("line", { mutex: true, ttl_seconds: 60 })
+    const granted = b.claim("line", { mutex: true, wait: true })
+    await b.requestWho()
+    await a.release("line")
+    expect((await granted).owner).toBe("D")
+    await b.release("line")
+    const notices = b.frames()
+    await a.claim("line", { mutex: true })
+    await b.requestWait("line")
+    await a.release("line")
+    for await (const frame of notices) {
+      if (frame.type !== "notice") continue
+      expect(frame.notice).toEqual({ notice: "free", task: "line" })
+      break
+    }
+  })
+
+  it.each([false, true])("[48] gets what was directed at it while it was away, once (notices: %s)", async (notices) => {
+    const name = `away-${notices}`
+    const sender = await seat(hub, { name: `S-${notices}` })
+    await sender.chat("one", { target: name })
+    const first = new SynapseAgent({ uri: hub.uri, name, notices })
+    ends.push(() => first.close())
+    const messages = first.messages()
+    await sender.chat("live", { target: "all" })
+    expect((await messages.next()).value).toMatchObject({ payload: "one", replayed: true })
+    const gone = new Promise<void>((resolve) => sender.listen((frame) => void (frame.type === "presence_update" && frame.event === "left" && frame.agent === name && resolve())))
+    first.close()
+    await gone
+    const second = new SynapseAgent({ uri: hub.uri, name, notices })
+    ends.push(() => second.close())
+    const again = second.messages()
+    await second.ready
+    await sender.chat("two", { target: name })
+    expect((await again.next()).value).toMatchObject({ payload: "two" })
   })
 })
