@@ -19,7 +19,7 @@ export interface LeaseScope {
 export interface Lease {
   /** Resolves with why, when it is somebody else's or may be. */
   readonly lost: Promise<string>
-  /** Gives it back and leaves. */
+  /** Leaves, and gives it back unless it was lost. */
   readonly release: () => Promise<void>
 }
 
@@ -66,6 +66,8 @@ export const acquire = async (task: string, scope: LeaseScope, hub: Hub, seat: s
   return held(agent, task, seat, () => claim(), asked)
 }
 
+const isAnothers = ({ code }: SynapseRefused): boolean => code === "LEASE_LIVE" || code === "SCOPE_CONFLICT"
+
 /** One seat is one holder: who has it already goes first. */
 const seated = async (hub: Hub, seat: string, left: () => number): Promise<SynapseAgent> => {
   for (;;) {
@@ -84,7 +86,7 @@ const inLine = async (agent: SynapseAgent, claim: (more?: object) => Promise<voi
     try {
       return await claim()
     } catch (error) {
-      if (!(error instanceof SynapseRefused) || !["LEASE_LIVE", "SCOPE_CONFLICT"].includes(error.code) || left() === 0) throw error
+      if (!(error instanceof SynapseRefused) || !isAnothers(error) || left() === 0) throw error
       refused = error
     }
     if (!agent.isOurs) {
@@ -103,8 +105,13 @@ const inLine = async (agent: SynapseAgent, claim: (more?: object) => Promise<voi
 const held = (agent: SynapseAgent, task: string, seat: string, renew: () => Promise<void>, granted: number): Lease => {
   let expires = granted + ttlSeconds * 1_000
   let isReleased = false
-  let lose: (why: string) => void
-  const lost = new Promise<string>((resolve) => (lose = resolve))
+  let isLost = false
+  let told: (why: string) => void
+  const lost = new Promise<string>((resolve) => (told = resolve))
+  const lose = (why: string): void => {
+    isLost = true
+    told(why)
+  }
   const stop = agent.listen((frame) => {
     const why = isReleased ? undefined : lossIn(frame, task, seat)
     if (why !== undefined) lose(why)
@@ -113,7 +120,8 @@ const held = (agent: SynapseAgent, task: string, seat: string, renew: () => Prom
   const renewing = setInterval(() => {
     const asked = performance.now()
     renew().then(() => (expires = asked + ttlSeconds * 1_000), (error: unknown) => {
-      if (error instanceof SynapseRefused && !isReleased) lose(error.reason)
+      // Anything else may be another word the next time.
+      if (error instanceof SynapseRefused && isAnothers(error) && !isReleased) lose(error.reason)
     })
   }, (ttlSeconds * 1_000) / 3)
   // By our own clock, a little early: what was not renewed in time may be anybody's.
@@ -128,7 +136,7 @@ const held = (agent: SynapseAgent, task: string, seat: string, renew: () => Prom
       clearInterval(watching)
       stop()
       // What cannot be given back ends by itself.
-      await agent.release(task, { timeoutMillis: 2 * retryMillis }).catch(() => undefined)
+      if (!isLost) await agent.release(task, { timeoutMillis: 2 * retryMillis }).catch(() => undefined)
       agent.close()
     }
   }

@@ -20,8 +20,9 @@ export interface LockFlags extends SeatFlags {
   readonly "wait-timeout": number
 }
 
-/** Time that a command has to end by itself once it is told to. */
-const graceMillis = 5_000
+/** A command that is told to end has five seconds for it. */
+const lookMillis = 100
+const looksMax = 50
 const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const
 
 interface Where {
@@ -53,14 +54,29 @@ const tell = (child: ChildProcess, signal: NodeJS.Signals): void => {
 
 const signalNumbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 }
 
-const stopped = async (child: ChildProcess, ended: Promise<unknown>): Promise<void> => {
-  tell(child, "SIGTERM")
-  const timer = setTimeout(() => tell(child, "SIGKILL"), graceMillis)
-  await ended
-  clearTimeout(timer)
-  // Whoever of it did not listen.
-  tell(child, "SIGKILL")
+const isGone = (child: ChildProcess): boolean => {
+  try {
+    process.kill(-(child.pid ?? 0), 0)
+    return false
+  } catch {
+    return true
+  }
 }
+
+/** All of it is told to end; what does not listen is killed. */
+const stopped = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    tell(child, "SIGTERM")
+    let looks = 0
+    const timer = setInterval(() => {
+      looks++
+      if (looks === looksMax) tell(child, "SIGKILL")
+      // What was killed and is there still waits for somebody else to take note of its end.
+      if (!isGone(child) && looks <= looksMax + 10) return
+      clearInterval(timer)
+      resolve()
+    }, lookMillis)
+  })
 
 /** The exit code of the command, and why it was stopped when it was. */
 const running = async (lease: Lease, [program = "", ...args]: ReadonlyArray<string>, directory: string): Promise<{ readonly code: number; readonly lost?: string; readonly failed?: string }> => {
@@ -71,7 +87,7 @@ const running = async (lease: Lease, [program = "", ...args]: ReadonlyArray<stri
     const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]> // what `close` is called with
     const first = await Promise.race([ended, lease.lost])
     if (typeof first === "string") {
-      await stopped(child, ended)
+      await Promise.all([stopped(child), ended])
       return { code: codes.conflict, lost: first }
     }
     const [code, signal] = first

@@ -72,7 +72,7 @@ const setup = Effect.fnUntraced(function*(where: "before" | "after") {
 })
 
 describe("a holder whose claim went to somebody else", () => {
-  effect("[74] [86] is refused the write that it began before, and every later one", () =>
+  effect("is refused the write that it began before, and every later one", () =>
     Effect.gen(function*() {
       const { alice, ask, bob, claim, held, read, write } = yield* setup("before")
       const granted = yield* ask(alice, claim)

@@ -1,0 +1,181 @@
+// A command under a lock: as the ancestor had it, renewed meanwhile, and stopped when the lock is lost.
+import { mkdtempSync, readFileSync, realpathSync, rmSync, existsSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
+import { SynapseHub } from "../../../kernel/synapse-hub.ts"
+import { SynapseAgent } from "../../../libos/synapse/agent.ts"
+import type { Claim } from "../../../protocol/coordination.ts"
+import { aaax, type Told } from "../../kit/command.ts"
+import { fakeHub } from "../../kit/hub-fake.ts"
+import { makeRepository } from "../../kit/repository.ts"
+
+let hub: SynapseHub
+let folder = ""
+let names = 0
+let seat = ""
+let id = ""
+beforeAll(async () => {
+  hub = await new SynapseHub({ port: 0 }).start()
+})
+afterAll(() => hub.stop())
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "aaax-lock-")))
+  seat = `seat-${++names}`
+  id = `lock-${names}`
+})
+afterEach(() => {
+  vi.useRealTimers()
+  process.exitCode = undefined
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const at = (uri: string, ...args: ReadonlyArray<string>): Promise<Told> => aaax("lock", "--uri", uri, "--dir", folder, "--name", seat, ...args)
+const lock = (...args: ReadonlyArray<string>): Promise<Told> => at(hub.uri, ...args)
+const file = (name: string): string => join(folder, name)
+const live = async (): Promise<ReadonlyArray<Claim>> => {
+  const agent = await SynapseAgent.connect({ uri: hub.uri, name: `look-${crypto.randomUUID()}`, reconnect: false })
+  const { items } = await agent.ask({ verb: "state", task: id })
+  agent.close()
+  return items
+}
+const holder = async (fields: object = {}): Promise<SynapseAgent> => {
+  const agent = await SynapseAgent.connect({ uri: hub.uri, name: `holder-${seat}`, reconnect: false })
+  await agent.claim(id, { mutex: true, ...fields })
+  return agent
+}
+
+describe("aaax lock", () => {
+  it("[146] ends as the command does, and gives the lock back after it", async () => {
+    expect((await lock(id, "--", "sh", "-c", `echo held > ${file("ran")}; exit 3`)).code).toBe(3)
+    expect(existsSync(file("ran"))).toBe(true)
+    expect(await live()).toEqual([])
+    expect((await lock(id, "--", "true")).code).toBe(0)
+    expect((await lock(id, "--", "sh", "-c", "kill -TERM $$")).code).toBe(143)
+    expect(await lock(id, "--", "/nowhere/at-all")).toMatchObject({ code: 127, stderr: expect.stringContaining("ENOENT") })
+    expect(await live()).toEqual([])
+    expect((await lock(id)).code).toBe(2)
+    expect((await lock(id, "--wait-timeout", "-1", "--", "true")).code).toBe(2)
+  })
+
+  it("[146] [147] denied it does not run the command: at once with --wait-timeout 0, with who has it, and 1", async () => {
+    const other = await holder()
+    const told = await lock(id, "--wait-timeout", "0", "--", "touch", file("ran"))
+    expect(told).toMatchObject({ code: 1, stderr: expect.stringContaining(`Could not acquire lock '${id}': Task '${id}' is already claimed by ${other.name}.`) })
+    expect(await lock(id, "--wait-timeout", "0.05", "--", "touch", file("ran"))).toMatchObject({ code: 1, stderr: expect.stringContaining(`already claimed by ${other.name}`) })
+    expect(existsSync(file("ran"))).toBe(false)
+    expect(await live()).toMatchObject([{ owner: other.name }])
+    other.close()
+    expect(await at("ws://127.0.0.1:1", id, "--", "touch", file("ran"))).toMatchObject({ code: 1, stderr: `[${seat}] Could not reach hub at ws://127.0.0.1:1.\n` })
+    expect(existsSync(file("ran"))).toBe(false)
+  })
+
+  it("waits in line, and for its own name", async () => {
+    const other = await holder()
+    const waiting = lock(id, "--", "touch", file("ran"))
+    await other.listen(() => {})
+    await other.release(id)
+    expect((await waiting).code).toBe(0)
+    expect(existsSync(file("ran"))).toBe(true)
+    const same = await SynapseAgent.connect({ uri: hub.uri, name: seat, reconnect: false })
+    expect(await lock(id, "--wait-timeout", "0", "--", "true")).toMatchObject({ code: 1, stderr: expect.stringContaining(`try: --name ${seat}/lock`) })
+    const patient = lock(id, "--", "true")
+    same.close()
+    expect((await patient).code).toBe(0)
+    other.close()
+  })
+
+  it("[D27] without paths is a named lock of no files, and with paths a claim of them", async () => {
+    const other = await SynapseAgent.connect({ uri: hub.uri, name: `holder-${seat}`, reconnect: false })
+    await other.ask({ verb: "claim", task: `all-${id}` })
+    // All of the default working tree is another's: a named lock does not mind.
+    expect((await lock(id, "--", "true")).code).toBe(0)
+    expect(await lock(id, "--paths", "src", "--wait-timeout", "0", "--", "true")).toMatchObject({ code: 1, stderr: expect.stringContaining("file scope conflicts") })
+    await other.release(`all-${id}`)
+    const repository = makeRepository()
+    const told = await aaax("lock", id, "--uri", hub.uri, "--dir", repository.path, "--name", seat, "--paths", "src/./a", "--paths", "b", "--", "sh", "-c", "sleep 0")
+    expect(told.code).toBe(0)
+    await other.claim(`tree-${id}`, { worktree: repository.path, paths: ["src"] })
+    expect((await aaax("lock", id, "--uri", hub.uri, "--dir", repository.path, "--name", seat, "--wait-timeout", "0", "--paths", "src/a", "--", "true")).code).toBe(1)
+    other.close()
+    repository.remove()
+  })
+
+  it("[D27] at a hub of others has a working tree of its own, so that two locks are two", async () => {
+    const claimed: Array<object> = []
+    const stock = await fakeHub({
+      answer: (frame, say) => {
+        if (frame.type === "claim") {
+          claimed.push(frame)
+          say({ type: "claim_granted", task_id: frame.task_id, owner: frame.sender, lease_expires_at: 1e12, epoch: 1 })
+        }
+        if (frame.type === "release") say({ type: "release_granted", task_id: frame.task_id, owner: frame.sender })
+      }
+    })
+    expect((await at(stock.uri, id, "--", "true")).code).toBe(0)
+    expect(claimed).toMatchObject([{ task_id: id, worktree: `lock:${id}`, paths: [], ttl_seconds: 60 }])
+    await stock.close()
+  })
+
+  it("[146] renews while the command runs, and stops all of it when the lock is lost", async () => {
+    let claims = 0
+    const stock = await fakeHub({
+      answer: (frame, say) => {
+        if (frame.type === "claim" && ++claims <= 2) {
+          say({ type: "claim_granted", task_id: frame.task_id, owner: frame.sender, lease_expires_at: 1e12, epoch: claims })
+          if (claims === 2) stock.broadcast({ type: "handoff_granted", task_id: frame.task_id, owner: "other", previous_owner: frame.sender, epoch: 3 })
+        }
+      }
+    })
+    vi.useFakeTimers({ toFake: ["setInterval"] })
+    const running = at(stock.uri, id, "--", "sh", "-c", `sh -c 'trap "echo stopped > ${file("stopped")}; exit 0" TERM; echo > ${file("ready")}; while :; do sleep 0.02; done' & wait`)
+    await vi.waitFor(() => expect(existsSync(file("ready"))).toBe(true), { timeout: 10_000, interval: 10 })
+    expect(claims).toBe(1)
+    await vi.advanceTimersByTimeAsync(20_000)
+    // A child of the command is told, too, and has time to end.
+    await vi.waitFor(() => expect(readFileSync(file("stopped"), "utf8")).toBe("stopped\n"), { timeout: 10_000, interval: 10 })
+    await vi.waitFor(async () => {
+      await vi.advanceTimersByTimeAsync(100)
+      expect(await Promise.race([running, undefined])).toBeDefined()
+    }, { timeout: 10_000, interval: 10 })
+    expect(await running).toMatchObject({ code: 5, stderr: expect.stringContaining(`Lost lock '${id}': it is held by other; sh was stopped.`) })
+    expect(claims).toBe(2)
+    await stock.close()
+  })
+
+  it("[146] stops the command when the hub refuses to renew it: one that does not listen is killed", async () => {
+    let claims = 0
+    const stock = await fakeHub({
+      answer: (frame, say) => {
+        if (frame.type !== "claim") return
+        if (++claims === 1) say({ type: "claim_granted", task_id: frame.task_id, owner: frame.sender, lease_expires_at: 1e12, epoch: 1 })
+        else say({ type: "claim_denied", task_id: frame.task_id, payload: `Task '${frame.task_id}' is already claimed by bob.` })
+      }
+    })
+    vi.useFakeTimers({ toFake: ["setInterval"] })
+    const running = at(stock.uri, id, "--", "sh", "-c", `trap 'echo told > ${file("told")}' TERM; echo > ${file("ready")}; while :; do sleep 0.02; done`)
+    await vi.waitFor(() => expect(existsSync(file("ready"))).toBe(true), { timeout: 10_000, interval: 10 })
+    await vi.advanceTimersByTimeAsync(20_000)
+    await vi.waitFor(() => expect(existsSync(file("told"))).toBe(true), { timeout: 10_000, interval: 10 })
+    await vi.advanceTimersByTimeAsync(7_000)
+    expect(await running).toMatchObject({ code: 5, stderr: expect.stringContaining("already claimed by bob") })
+    await stock.close()
+  })
+
+  it("[146] stops the command when the hub cannot be reached until its time runs out, and not before", async () => {
+    const stock = await fakeHub({
+      answer: (frame, say) => {
+        if (frame.type === "claim") say({ type: "claim_granted", task_id: frame.task_id, owner: frame.sender, lease_expires_at: 1e12, epoch: 1 })
+      }
+    })
+    vi.useFakeTimers({ toFake: ["setInterval", "performance"] })
+    let isOver = false
+    const running = at(stock.uri, id, "--", "sh", "-c", `echo > ${file("ready")}; exec sleep 60`).finally(() => (isOver = true))
+    await vi.waitFor(() => expect(existsSync(file("ready"))).toBe(true), { timeout: 10_000, interval: 10 })
+    await stock.close()
+    await vi.advanceTimersByTimeAsync(50_000)
+    expect(isOver).toBe(false)
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(await running).toMatchObject({ code: 5, stderr: expect.stringContaining("could not be reached until its time ran out") })
+  })
+})
