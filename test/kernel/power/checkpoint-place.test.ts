@@ -5,7 +5,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { notesOf, originOf, sign, type SignedCheckpoint } from "../../../kernel/authority/evidence/checkpoint.ts"
 import type { CheckpointPlace } from "../../../kernel/authority/evidence/place.ts"
 import { checkpointFileBytesMax, checkpointsKept } from "../../../kernel/limits.ts"
@@ -89,6 +89,28 @@ describe("a place of checkpoints", () => {
     expect(told).toEqual(notes)
     while (!notes.includes((() => { try { return readFileSync(copy, "utf8") } catch { return "" } })())) await new Promise((resolve) => setTimeout(resolve, 20))
     server.close()
+  })
+
+  it("says which address did not take one", async () => {
+    const server = createServer((request, response) => void request.resume().on("end", () => response.writeHead(507).end()))
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const said: Array<string> = []
+    let heard: (() => void) | undefined
+    const told = new Promise<void>((resolve) => (heard = resolve))
+    const log = vi.spyOn(console, "log").mockImplementation((...words) => {
+      said.push(words.join(" "))
+      heard?.()
+    })
+    try {
+      const { append } = await open([address])
+      await append(1)
+      await told
+      expect(said.join("\n")).toContain(`the witness ${address} did not take a checkpoint: it answered 507`)
+    } finally {
+      log.mockRestore()
+      server.close()
+    }
   })
 
   it("fails when a file of it cannot be written: what is not kept everywhere is not kept", async () => {

@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Asking } from "../../../kernel/executor/llm/backend.ts"
 import { openaiBackend } from "../../../kernel/executor/llm/openai.ts"
 import { replayBackend } from "../../../kernel/executor/llm/replay.ts"
+import { decodeConfig } from "../../../kernel/config.ts"
 import { launch } from "../../../kernel/index.ts"
 import {
   cedarTextMax, llmAnswerMax, llmReplayBytesMax, moduleBytesMax, moduleFilesMax, packageDepthMax, packageFileBytesMax, packageFilesMax, schemaTextMax
@@ -21,9 +22,11 @@ import { jwksFile } from "../../../kernel/power/jwks-file.ts"
 import { walk } from "../../../kernel/power/listing.ts"
 import { readPackage } from "../../../kernel/power/lllm-package.ts"
 import { hashPassphrase, passphraseOf, readPassphrase, writePassphrase } from "../../../kernel/power/passphrase.ts"
+import { moduleFiles } from "../../../kernel/power/module-file.ts"
 import { loadPolicy } from "../../../kernel/power/policy-file.ts"
 import { readSchemas } from "../../../kernel/power/schema-file.ts"
 import { keyFile } from "../../../kernel/power/token-key.ts"
+import { makeTiers } from "../../../kernel/tier/tiers.ts"
 import { moduleFilesOf } from "../../../kernel/tier/files.ts"
 import { chatToolsMax } from "../../../protocol/chat.ts"
 import { ConfigInvalid } from "../../../protocol/errors.ts"
@@ -200,6 +203,26 @@ describe("a module that runs elsewhere", () => {
     await expect(launch({ store: ":memory:", modules: [{ id: "a", system: system as never, tier: "worker" }] })).rejects.toMatchObject({
       _tag: "ModuleRejected", reason: expect.stringContaining("an object of this process cannot run in tier 'worker'")
     })
+  })
+
+  it("is refused by a host that runs nothing elsewhere, whatever it is", async () => {
+    const bare = moduleFiles(folder, { run: () => Promise.reject(new Error("nothing is run here")), bundled: () => Promise.reject(new Error("nothing is run here")) })
+    const config = (entry: object) => Effect.flatMap(decodeConfig({ modules: [{ id: "a", ...entry }] }, "config"), bare.ofConfig)
+    expect(await issues(config({ file: "aaax/modules/echo", tier: "jail" }))).toMatch(/this host runs modules in its own process alone/u)
+    expect(await issues(config({ framework: "process", command: [process.execPath] }))).toBe("this host starts no programs")
+    expect(await issues(bare.program({ id: "a", framework: "process" } as never, "operator"))).toBe("framework 'process' needs a command: the program and its arguments")
+  })
+
+  it("is refused when its tier cannot be had", async () => {
+    const lacking = moduleFiles(folder, {
+      run: () => Promise.reject(new Error("nothing is run here")), bundled: () => Promise.reject(new Error("nothing is run here")), tiers: makeTiers({ tools: { node: process.execPath, permission: undefined, prlimit: undefined, bwrap: undefined } })
+    } as never)
+    try {
+      expect(await issues(Effect.flatMap(decodeConfig({ modules: [{ id: "a", framework: "process", command: [process.execPath], tier: "jail" }] }, "config"), lacking.ofConfig))).toMatch(/jail/u)
+      expect(await issues(Effect.flatMap(decodeConfig({ modules: [{ id: "a", framework: "process", command: [process.execPath] }] }, "config"), lacking.ofConfig))).toMatch(/third-party code/u)
+    } finally {
+      lacking.close()
+    }
   })
 
   it("is the one that it is pinned to, also when it is a program or a tactic", async () => {

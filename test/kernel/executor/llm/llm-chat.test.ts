@@ -62,6 +62,14 @@ describe("the backend of rules", () => {
     expect((await perform(served, call("offline", { messages: [{ role: "user", content: "what else?" }] }))).result.content).toBe("I only know greetings.")
   })
 
+  it("answers nothing that none of its rules is for", async () => {
+    const served = serve({ backends: { strict: { kind: "rule", rules: [{ when: ["hello"], say: "Hello." }] } } })
+    expect(await reasonOf(served, call("strict", { messages: [{ role: "user", content: "What time is it?" }] }))).toMatch(/^no rule answers this/u)
+    // Nor is anybody asked whom the config does not name, whatever was checked before.
+    const exit = await Effect.runPromiseExit(served.perform(call("nobody")))
+    expect(String(exit)).toContain("there is no backend nobody")
+  })
+
   it("calls a tool that was offered, and no other", async () => {
     const served = serve({ backends: { offline } })
     const asked = { messages: [{ role: "user", content: "the time, hello?" }], tools: [{ name: "clock" }] }
@@ -172,6 +180,10 @@ describe("a config that cannot be served", () => {
     ["no backend", { backends: {} }, /names no backend/u],
     ["a default that is none", { default: "x", backends: { offline } }, /x is none of the backends offline/u],
     ["plain http to another machine", { backends: { far: { kind: "openai", baseUrl: "http://api.example.com/v1", model: "m" } } }, /neither https nor on this machine/u],
+    ["a password in a URL", { backends: { far: { kind: "openai", baseUrl: "https://:p@api.example.com/v1", model: "m" } } }, /has no credentials/u],
+    ["a query in a URL", { backends: { far: { kind: "openai", baseUrl: "https://api.example.com/v1?key=x", model: "m" } } }, /has no credentials, no query/u],
+    ["a fragment in a URL", { backends: { far: { kind: "openai", baseUrl: "https://api.example.com/v1#x", model: "m" } } }, /no fragment/u],
+    ["no URL", { backends: { far: { kind: "openai", baseUrl: "api.example.com", model: "m" } } }, /is no URL/u],
     ["credentials in a URL", { backends: { far: { kind: "openai", baseUrl: "https://u:p@api.example.com/v1", model: "m" } } }, /has no credentials/u],
     ["a tape of a tape", { backends: { a: { kind: "replay", file: "f", record: "a" } } }, /no backend that could be recorded/u]
   ] as const)("is refused: %s", (_, config, message) => {
