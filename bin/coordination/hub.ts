@@ -27,13 +27,17 @@ export interface HubFlags {
   readonly hosts: ReadonlyArray<string>
 }
 
+/** What a coordinator keeps at most. */
+const historyMost = 10_000
+
 const nameOf = (host: string): string => (host === "localhost" ? "127.0.0.1" : host)
 
 const refusalOf = ({ burst, exposed, host, maxHistory, port, rate }: HubFlags, token: string | undefined): string | undefined => {
   if (host === "" || /[\s/\\]/u.test(host)) return "hub --host must be a host without white space and slashes."
   if (port < 0 || port > 65_535) return `--port ${port} is not a port: 0 to 65535.`
   if (!(rate >= 0)) return `--rate ${rate} is no number of messages per second.`
-  if (burst < 1 || maxHistory < 1) return "--burst and --max-history are 1 at least."
+  if (burst < 1) return "--burst is 1 at least."
+  if (maxHistory < 1 || maxHistory > historyMost) return `--max-history is from 1 to ${historyMost}.`
   if (isLoopback(nameOf(host)) || exposed) return undefined
   return token === undefined
     ? `Other machines could reach ${host}, and whoever does could take part under any name: give --token, or 127.0.0.1. --allow-network serves it all the same, for networks that are trusted.`

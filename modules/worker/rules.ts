@@ -1,5 +1,5 @@
 // When a worker answers a message, and what its model is told.
-import { isDirected, type coordination } from "aaax"
+import { isDirected, isRecipient, type coordination } from "aaax"
 
 export type Said = Pick<coordination.Chat, "from" | "target" | "payload">
 
@@ -23,7 +23,8 @@ export const isHeard = (said: Said, name: string): boolean => said.from !== name
 /** It names the worker, alone or among others or by a pattern; it speaks of it; or a person said it to everybody. */
 export const isAsked = (said: Said, name: string): boolean =>
   isHeard(said, name) &&
-  (isDirected(said.target, name) || said.payload.toLowerCase().includes(name.toLowerCase()) || said.from === "USER")
+  (isDirected(said.target, name) || said.payload.toLowerCase().includes(name.toLowerCase()) ||
+    (said.from === "USER" && isRecipient(said.target, name)))
 
 /** Cut at a length, never in the middle of a character. */
 const cut = (text: string, length: number): string => {

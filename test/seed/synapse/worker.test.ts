@@ -12,7 +12,7 @@ describe("a worker", () => {
     for (const one of [
       said("B", "go on", "FAST"), said("B", "go on", "x, FAST"), said("B", "go on", "F*"), said("B", "what does fast say?"), said("USER", "anybody?")
     ]) expect(isAsked(one, "FAST"), JSON.stringify(one)).toBe(true)
-    for (const one of [said("B", "go on"), said("B", "go on", ""), said("B", "go on", "fast"), said("B", "go on", "FASTER")]) {
+    for (const one of [said("B", "go on"), said("B", "go on", ""), said("B", "go on", "fast"), said("B", "go on", "FASTER"), said("USER", "go on", "REASON")]) {
       expect(isAsked(one, "FAST"), JSON.stringify(one)).toBe(false)
     }
   })
