@@ -45,7 +45,8 @@ export const approve = Effect.fnUntraced(function*(called: Called, id: string): 
 export const load = Effect.fnUntraced(function*(called: Called, file: string, id: string | undefined): Effect.fn.Return<void, ClientError> {
   const client = yield* connect(called.directory)
   const module = yield* client.call("loadModule", {
-    payload: { file: file.startsWith("aaax/") ? file : resolve(file), ...(id === undefined ? {} : { id }) }
+    // The kernel says what it thinks of an address.
+    payload: { file: file.startsWith("aaax/") || /^[a-z][a-z\d+.-]*:\/\//iu.test(file) ? file : resolve(file), ...(id === undefined ? {} : { id }) }
   })
   yield* show(called, module, () => [`loaded ${module.id}: ${module.status}`])
 })

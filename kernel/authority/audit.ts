@@ -55,7 +55,7 @@ export const verify = (source: AuditSource): Effect.Effect<AuditReport> =>
     for (;;) {
       const page = yield* Effect.result(pageOf(source, cursor))
       if (page._tag === "Failure") {
-        note(`#${cursor + 1} or one close behind it cannot be read: ${page.failure.message}`, cursor + 1)
+        note(`#${cursor + 1} or one close behind it cannot be read: ${page.failure.message.replace(/\.$/u, "")}`, cursor + 1)
         break
       }
       if (page.success.length === 0) break

@@ -244,6 +244,8 @@ describe("a running kernel", () => {
       expect(await shown()).toBe(description)
     }
     folder.write("late.ts", `${module("three")}}`)
+    const away = await folder.aaax("modules", "load", "https://example.com/late.ts")
+    expect([away.code, away.stderr]).toEqual([4, expect.stringContaining("https://example.com/late.ts is on another machine")])
     const ran = await folder.aaax("modules", "load", "late.ts")
     expect(ran.code).toBe(4)
     expect(ran.stderr).toMatch(/late\.ts cannot be loaded: .*late\.ts:3:0.*What was loaded before stays: late, \w+\n$/u)
