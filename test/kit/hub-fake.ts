@@ -39,6 +39,8 @@ export const fakeHub = async ({ answer, extensions, hubId = () => "syn-00000000"
   const say = (to: WebSocket) => (frame: object): void => to.send(JSON.stringify({ sender: "SynapseHub", target: "all", payload: "", timestamp: 1, hub_id: hubId(), ...frame }))
   server.on("connection", (socket) => {
     say(socket)({ type: "welcome", target: "self", payload: "Welcome to Synapse", connected_clients: 1, online_agents: [], ...(extensions === undefined ? {} : { extensions }) })
+    // Somebody else comes meanwhile.
+    say(socket)({ type: "presence_update", payload: "Presence update", online_agents: ["Z"], event: "joined", agent: "Z" })
     socket.on("message", (data) => {
       const frame = JSON.parse(String(data)) as Frame
       if (!bound.has(socket)) {

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import builder from "../../examples/coordination-module.ts"
 import { coordinator } from "../../modules/coordinator/index.ts"
 import { makeCoordination, type World } from "../kit/coordination.ts"
 
@@ -209,6 +210,17 @@ describe("a module that takes part", () => {
     const b = await seat("b")
     expect((await b.claim("t", { mutex: true })).claim.owner).toBe("b")
     expect(signal.aborted).toBe(false)
+  })
+
+  it("works as the page of the working agreement shows it", async () => {
+    const a = await seat("a")
+    await a.plan.declare("part", "A part")
+    await run(world.kernel.dock(builder))
+    await a.send("part", { to: "builder" })
+    const { value } = await a.messages().next()
+    expect(value).toMatchObject({ from: "builder", payload: "part is done" })
+    expect(await a.plan.board()).toMatchObject({ items: [{ task: "part", status: "done" }], progress: [{ author: "builder", text: "part was built" }] })
+    expect((await a.state()).items).toEqual([])
   })
 
   it("speaks to whichever coordinator is there", async () => {

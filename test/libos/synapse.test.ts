@@ -160,8 +160,10 @@ describe("a seat at a hub", () => {
     expect(claims.length).toBe(2)
     expect(claims[0].idem_key).toBe(claims[1].idem_key)
     expect([(await messages.next()).value?.payload, (await messages.next()).value?.payload, (await messages.next()).value?.payload]).toEqual(["two", "three", "four"])
+    hub.broadcast({ type: "chat", sender: "B", payload: "five", msg_id: 5 })
+    expect((await messages.next()).value?.payload).toBe("five")
     expect(agent.hasGap).toBe(true)
-    expect(agent.lastMessage).toBe(4)
+    expect(agent.lastMessage).toBe(5)
   })
 
   it("does not say twice what the hub had kept before the connection broke", async () => {

@@ -311,7 +311,7 @@ describe("aaax listen", () => {
       expect(code).toBe(4)
       return stdout
     }
-    expect(await lines()).toBe("[presence] joined -> online: L\nB: for C\n[presence] left -> online: C, L\nB: for all\n")
+    expect(await lines()).toBe("[presence] joined -> online: Z\n[presence] joined -> online: L\nB: for C\n[presence] left -> online: C, L\nB: for all\n[presence] joined -> online: Z\n")
     expect(await lines("--for", "C")).toBe("B: for C\nB: for all\n")
     expect(await lines("--for", "D")).toBe("B: for all\n")
   })
