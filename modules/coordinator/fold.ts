@@ -1,7 +1,7 @@
 // The fold: what an entry of the ledger or of the talk makes of the state. What is decided goes the same way as what is read
 // again at a start, so that both come to the same.
 import type { coordination } from "aaax"
-import { chatsMax, chatsTextMax, checkpointsMax, deadLettersMax, deadMillis, keyMillis, keysMax, keysMin, notesMax, offerMillis, warningMillisMax } from "./limits.ts"
+import { chatsTextMax, checkpointsMax, deadLettersMax, deadMillis, keyMillis, keysMax, keysMin, notesMax, offerMillis, warningMillisMax } from "./limits.ts"
 import type { Kept, Mailbox, State } from "./state.ts"
 
 type Ledger = coordination.LedgerEntries
@@ -132,9 +132,15 @@ const addChat = (state: State, { chat, to = [] }: Talk["chat"]): void => {
   trim(state)
 }
 
+/** From now on so many messages at most. */
+export const keepChats = (state: State, most: number): void => {
+  state.chatsMax = most
+  trim(state)
+}
+
 const trim = (state: State): void => {
   for (const [message, oldest] of state.chats) {
-    if (state.chats.size <= chatsMax && state.chatsText <= chatsTextMax) break
+    if (state.chats.size <= state.chatsMax && state.chatsText <= chatsTextMax) break
     forget(state, message, oldest)
   }
 }

@@ -2,16 +2,20 @@
 // for one after the other, and is replaceable: whoever speaks `coordination` can take its place.
 import { coordination, emptyManifest, type Durability, type System } from "aaax"
 import { positionName } from "./load.ts"
+import { chatsMax } from "./limits.ts"
 import { drain, run } from "./loop.ts"
 
 export interface CoordinatorOptions {
   readonly id?: string
   /** Of claims and the plan; default strict: what was granted survives a power cut. */
   readonly durability?: Durability
+  /** Messages that are kept for those who ask what was said; default 10,000, at least 1. */
+  readonly historyMax?: number
 }
 
 export const coordinator = (options: CoordinatorOptions = {}): System => {
-  const { durability = "strict", id = "coordinator" } = options
+  const { durability = "strict", historyMax = chatsMax, id = "coordinator" } = options
+  if (!Number.isInteger(historyMax) || historyMax < 1 || historyMax > chatsMax) throw new TypeError(`historyMax is ${historyMax}; it may be from 1 to ${chatsMax}`)
   const spoken = durability === "strict" ? "relaxed" : durability
   return {
     manifest: {
@@ -28,7 +32,7 @@ export const coordinator = (options: CoordinatorOptions = {}): System => {
       ],
       snapshots: [positionName]
     },
-    run,
+    run: (port) => run(port, historyMax),
     drain
   }
 }

@@ -78,5 +78,7 @@ export const batchTextMax = 150_000
 export const batchEventsMax = 900
 /** Changes after which the whole state is written down again. */
 export const stateEvery = 10_000
+/** Scopes that are said to be live or ended before those that ended are forgotten. */
+export const scopesAheadMax = 100_000
 /** One page of the state, in UTF-16 code units. */
 export const statePageText = 400_000

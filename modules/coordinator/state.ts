@@ -2,6 +2,7 @@
 // end with the process.
 import { scope, type coordination, type SystemId } from "aaax"
 import { Timers } from "./heap.ts"
+import { chatsMax } from "./limits.ts"
 
 type Claim = coordination.Claim
 
@@ -73,6 +74,8 @@ export interface State {
   epoch: number
   // From the talk.
   readonly chats: Map<number, coordination.Chat>
+  /** Messages that are kept at most. */
+  chatsMax: number
   chatsText: number
   message: number
   readonly deliveries: Map<number, Map<string, coordination.Delivery>>
@@ -93,7 +96,7 @@ export interface State {
 
 export const makeState = (): State => ({
   claims: new Map(), scopes: scope.makeScopeIndex(), held: new Map(), checkpoints: new Map(), plan: new Map(), keys: new Map(), answered: new Map(), epoch: 0,
-  chats: new Map(), chatsText: 0, message: 0, deliveries: new Map(), mailboxes: new Map(), deadLetters: new Map(), notes: [], offers: new Map(),
+  chats: new Map(), chatsMax, chatsText: 0, message: 0, deliveries: new Map(), mailboxes: new Map(), deadLetters: new Map(), notes: [], offers: new Map(),
   cards: new Map(), seats: new Map(), lines: new Map(), inboxes: new Map(), underWay: { calls: [] }, order: 0, timers: new Timers()
 })
 
