@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { seatFlags } from "../coordination/connect.ts"
+import { seatFlags } from "../coordination/flags.ts"
 import { called, examples, given, text, word, yes } from "../flag.ts"
 
 const ls = Command.make("ls", { ...seatFlags, owner: text("owner", "Only those of this seat and the seats below it"), here: yes("here", "Only those of this working tree") }, Effect.fnUntraced(function*(flags) {

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import { called, count, examples, given, list, text, word, yes } from "../flag.ts"
 import { codes } from "../exit-code.ts"
 import { Ended, UsageError } from "../failure.ts"
-import { seatFlags } from "./connect.ts"
+import { seatFlags } from "./flags.ts"
 
 const chat = Effect.promise(() => import("./chat.ts"))
 const looking = Effect.promise(() => import("./look.ts"))

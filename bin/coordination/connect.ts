@@ -1,6 +1,5 @@
 // Which hub a coordination command means, which seat it takes there, and the connection for as long as the command needs it.
 import * as Effect from "effect/Effect"
-import * as Flag from "effect/cli/Flag"
 import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -10,16 +9,9 @@ import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import { TimedOut } from "../../protocol/errors.ts"
 import { synapsePath, synapsePort } from "../../protocol/synapse.ts"
 import { Ended, UsageError } from "../failure.ts"
-import { text } from "../flag.ts"
 import { findRun, isAlive } from "../run-file.ts"
 
-/** What every coordination command takes. Spread into its flags; `given` makes `SeatFlags` of them. */
-export const seatFlags = {
-  uri: text("uri", "The hub; default: $SYNAPSE_URI, else the constellation of this folder, else ws://localhost:8876"),
-  name: Flag.String("name").pipe(
-    Flag.withAlias("seat"), Flag.withDescription("The seat; default: git config aaax.seat of this working tree, else $AAAX_SEAT, else USER"), Flag.optional),
-  token: text("token", "What the hub asks for; default: $SYNAPSE_TOKEN, or that of the constellation of this folder")
-}
+/** What was said of the hub and the seat. */
 export interface SeatFlags {
   readonly uri?: string
   readonly name?: string

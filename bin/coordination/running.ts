@@ -4,7 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { called, examples, given, list, text, word, yes } from "../flag.ts"
 import { UsageError } from "../failure.ts"
-import { seatFlags } from "./connect.ts"
+import { seatFlags } from "./flags.ts"
 
 const number = (name: string, description: string, otherwise: number) => Flag.Int(name).pipe(Flag.withDescription(description), Flag.withDefault(otherwise))
 const measure = (name: string, description: string, otherwise: number) => Flag.Finite(name).pipe(Flag.withDescription(description), Flag.withDefault(otherwise))

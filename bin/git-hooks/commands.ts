@@ -1,7 +1,7 @@
 // The commands of git hooks. What they do is loaded when one is called.
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
-import { seatFlags } from "../coordination/connect.ts"
+import { seatFlags } from "../coordination/flags.ts"
 import { called, examples, given, text } from "../flag.ts"
 
 const install = Command.make("install", {

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { seatFlags } from "../coordination/connect.ts"
+import { seatFlags } from "../coordination/flags.ts"
 import { UsageError } from "../failure.ts"
 import { called, examples, given, list, word } from "../flag.ts"
 
