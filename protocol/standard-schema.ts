@@ -19,6 +19,12 @@ export interface StandardIssue {
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }
 
+/** What a schema says of a value where there is no time to wait: one that answers later takes nothing. */
+export const validateNow = <Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown): StandardResult<Output> => {
+  const result = schema["~standard"].validate(value)
+  return result instanceof Promise ? { issues: [{ message: "its schema answers asynchronously; it has to answer at once" }] } : result
+}
+
 /** `a.b[0]` of an issue's path. */
 export const issuePath = (issue: StandardIssue): string =>
   (issue.path ?? [])

@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { isRisk, riskMax, type Risk } from "../../protocol/authority.ts"
 import type { Executor, ExecutorFailure } from "../../protocol/executor.ts"
-import { issuePath, type StandardSchemaV1 } from "../../protocol/standard-schema.ts"
+import { issuePath, validateNow, type StandardSchemaV1 } from "../../protocol/standard-schema.ts"
 import type { Recovery } from "../../protocol/warrant.ts"
 
 /** What holds for an executor that does not say it. */
@@ -70,9 +70,7 @@ export const recoveryFor = (executor: Pick<Executor, "recovery" | "recoveryOf"> 
 export const payloadRefusal = (schema: StandardSchemaV1, payload: unknown): string | undefined => {
   // The digest sees own members only; a schema could be shown others.
   if (!isData(payload)) return "payload: it is not plain data"
-  const result = schema["~standard"].validate(payload)
-  if (result instanceof Promise) return "the payload's schema answers asynchronously; it has to answer at once"
-  const issue = result.issues?.[0]
+  const issue = validateNow(schema, payload).issues?.[0]
   if (issue === undefined) return undefined
   const path = issuePath(issue)
   return `payload${path === "" ? "" : `.${path}`}: ${issue.message}`

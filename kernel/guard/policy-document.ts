@@ -5,7 +5,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Policy, Rule } from "../../protocol/authority.ts"
 import { ConfigInvalid } from "../../protocol/errors.ts"
-import { issuePath } from "../../protocol/standard-schema.ts"
+import { issuePath, validateNow } from "../../protocol/standard-schema.ts"
 import { cedarEntitiesMax, cedarTextMax } from "../limits.ts"
 import * as Granted from "../policy/granted.ts"
 import * as Risk from "../policy/risk.ts"
@@ -44,8 +44,7 @@ export const decodeDocument = (value: unknown, file: string): Result.Result<Poli
 const standard = Schema.toStandardSchemaV1(CedarSource, { parseOptions: { errors: "all", onExcessProperty: "error" } })
 
 const cedarSource = (value: unknown, file: string, at: string): Result.Result<CedarSource, ConfigInvalid> => {
-  const decoded = standard["~standard"].validate(value)
-  if (decoded instanceof Promise) return Result.fail(invalid(file, at, "cannot be read at once."))
+  const decoded = validateNow(standard, value)
   if (decoded.issues !== undefined) {
     return Result.fail(new ConfigInvalid({
       issues: decoded.issues.map((issue) => ({ file, path: [at, issuePath(issue)].filter((part) => part !== "").join("."), reason: `${issue.message}.` }))

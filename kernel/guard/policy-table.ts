@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { Risk, type Rule } from "../../protocol/authority.ts"
 import { ConfigInvalid, type ConfigIssue } from "../../protocol/errors.ts"
 import { nearest } from "../../protocol/names.ts"
-import { issuePath, type StandardIssue } from "../../protocol/standard-schema.ts"
+import { issuePath, validateNow, type StandardIssue } from "../../protocol/standard-schema.ts"
 import * as Flow from "../policy/flow.ts"
 import * as Granted from "../policy/granted.ts"
 import * as Hours from "../policy/hours.ts"
@@ -93,8 +93,7 @@ const issueOf = (issue: StandardIssue, table: unknown, file: string, at: string)
  * A table of such sections alone narrows our own policy, which denies by default.
  */
 export const rulesFromTable = (table: unknown, file: string, at: string): Result.Result<ReadonlyArray<Rule>, ConfigInvalid> => {
-  const decoded = standard["~standard"].validate(isTable(table) ? oneSpelling(table) : table)
-  if (decoded instanceof Promise) return Result.fail(new ConfigInvalid({ issues: [{ file, path: at, reason: "cannot be read at once." }] }))
+  const decoded = validateNow(standard, isTable(table) ? oneSpelling(table) : table)
   if (decoded.issues !== undefined) {
     return Result.fail(new ConfigInvalid({ issues: decoded.issues.map((issue) => issueOf(issue, table, file, at)) }))
   }

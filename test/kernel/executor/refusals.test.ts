@@ -193,6 +193,13 @@ describe("fs.write", () => {
     expect(executor.check?.({ target: "a", payload: { content: "x".repeat(10) } })).toBeUndefined()
   })
 
+  it("tells what it would change of a place that there is, and of no other", async () => {
+    const { changes } = fsWrite({ roots: [base] })
+    const of = (target: string) => Effect.runPromiseExit(changes!(callOf(fsWrite({ roots: [base] }), target, { content: "x" }, "w-1")))
+    expect(await of("a/b")).toMatchObject({ value: [join(base, "a/b")] })
+    expect(reasonOf(await of("../b"))).not.toMatch(/^died|succeeded/u)
+  })
+
   it("changes nothing when it is stopped at the last moment", async () => {
     const executor = fsWrite({ roots: [base] })
     let stop = Effect.void

@@ -1,6 +1,6 @@
 // Where checkpoints lie: a file that is appended to, stays small and private, and witnesses that hold nobody up.
 import * as Effect from "effect/Effect"
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
@@ -89,6 +89,13 @@ describe("a place of checkpoints", () => {
     expect(told).toEqual(notes)
     while (!notes.includes((() => { try { return readFileSync(copy, "utf8") } catch { return "" } })())) await new Promise((resolve) => setTimeout(resolve, 20))
     server.close()
+  })
+
+  it("has none when there is no file, and is not read as empty when the file is something else", async () => {
+    const { folder, place } = await open()
+    expect(await run(place.notes)).toEqual([])
+    mkdirSync(notesFile(folder))
+    await expect(run(place.notes)).rejects.toThrow(/cannot be read: EISDIR/u)
   })
 
   it("says which address did not take one", async () => {
