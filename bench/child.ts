@@ -3,12 +3,14 @@
 //   child.mjs write DIR EVENTS BATCH    appends through a port, says `written` once all is acknowledged, and waits
 //   child.mjs http                      is the clients of an HTTP listener (http-client.ts)
 //   child.mjs socket                    is the clients of a WebSocket door (socket-client.ts)
+//   child.mjs synapse                   is the clients of the synapse wire (synapse-client.ts)
 //   child.mjs restart DIR EVENTS        opens what was left, says how long that took and how much memory, and dies the same way
 import * as Effect from "effect/Effect"
 import { writeSync } from "node:fs"
 import { serve } from "./http-client.ts"
 import { batchOf, drafts } from "./payload.ts"
 import { serveSockets } from "./socket-client.ts"
+import { serveSynapse } from "./synapse-client.ts"
 import { dock, makeWorld } from "./world.ts"
 
 /** What a process says that came back; times since it was started. */
@@ -53,4 +55,5 @@ const restart = Effect.fnUntraced(function*(directory: string) {
 const [what, directory = "", events = "0", size = "1"] = process.argv.slice(2)
 if (what === "http") await serve()
 else if (what === "socket") await serveSockets()
+else if (what === "synapse") await serveSynapse()
 else await Effect.runPromise(Effect.scoped(what === "write" ? write(directory, Number(events), Number(size)) : restart(directory)))

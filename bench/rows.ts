@@ -18,6 +18,7 @@ import { restart } from "./restart.ts"
 import type { Row } from "./row.ts"
 import type { Sized } from "./size.ts"
 import { socket } from "./socket.ts"
+import { synapse } from "./synapse.ts"
 import { steady } from "./steady.ts"
 import { token } from "./token.ts"
 import { warrant } from "./warrant.ts"
@@ -25,5 +26,5 @@ import { warrant } from "./warrant.ts"
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, claim, "fan-out": fanOut, queue, flat: flatCosts, request, warrant, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket
+  relaxed, strict, steady, claim, "fan-out": fanOut, queue, flat: flatCosts, request, warrant, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket, synapse
 }

@@ -19,18 +19,19 @@ import type { Sized } from "./size.ts"
 import type { SocketCommand } from "./socket-client.ts"
 import { makeWorld } from "./world.ts"
 
-type Client = (command: SocketCommand) => Promise<Done>
+type Client<Command> = (command: Command) => Promise<Done>
 
 const token = "t".repeat(43)
 const subscribers = 100
 
-const makeClient = (child: string): Effect.Effect<Client, never, Scope.Scope> =>
+/** The clients, in a process of their own: `what` it is to `child.ts`. */
+export const makeClient = <Command>(child: string, what: string): Effect.Effect<Client<Command>, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => spawn(process.execPath, [child, "socket"], { stdio: ["pipe", "pipe", "inherit"] })),
+      Effect.sync(() => spawn(process.execPath, [child, what], { stdio: ["pipe", "pipe", "inherit"] })),
       (process) => Effect.sync(() => void process.stdin.end())
     ),
-    (process): Client => {
+    (process): Client<Command> => {
       const waiting: Array<{ readonly resolve: (done: Done) => void; readonly reject: (error: Error) => void }> = []
       createInterface({ input: process.stdout }).on("line", (line) => waiting.shift()?.resolve(JSON.parse(line) as Done)) // what socket-client.ts prints
       process.on("exit", () => {
@@ -65,7 +66,7 @@ const bareServer: Effect.Effect<{ readonly url: string; readonly broadcast: (tex
 )
 
 /** The kernel's part of a measure: the clients' time is not its own. */
-const sampled = (operations: number, run: () => Promise<Done>): Effect.Effect<Sample> =>
+export const sampled = (operations: number, run: () => Promise<Done>): Effect.Effect<Sample> =>
   Effect.promise(async () => {
     const cpu = process.cpuUsage()
     const { micros, seconds } = await run()
@@ -81,7 +82,7 @@ export const socket = Effect.fnUntraced(function*({ count, directory, programs, 
   const sockets = yield* webSockets({ kernel, reception })
   opened.onUpgrade(socketPath, sockets.upgrade)
   const { url } = opened
-  const client = yield* makeClient(programs.child)
+  const client = yield* makeClient<SocketCommand>(programs.child, "socket")
   const bare = yield* bareServer
   const tell = (command: SocketCommand): Effect.Effect<Done> => Effect.promise(() => client(command))
 

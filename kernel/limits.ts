@@ -509,5 +509,5 @@ export const synapseBindMillis = 10_000
 export const synapseStuckMillis = 4_000
 export const synapseOutboxBytesMax = 4 * 1_048_576
 /** Those who listen to the synapse wire are served again after a pause for each of them, and at most so long, in milliseconds. */
-export const synapseTapeMillisPerClient = 0.1
+export const synapseTapeMillisPerClient = 0.25
 export const synapseTapeMillisMax = 8
