@@ -5,6 +5,9 @@ import * as Schema from "effect/Schema"
 const Text = Schema.String
 const Maybe = Schema.optionalKey(Schema.String)
 
+/** A reason that is a sentence already ends once. */
+const stop = (reason: string): string => (/[.!?]$/u.test(reason) ? reason : `${reason}.`)
+
 /** Not allowed. Says what would be allowed and how to ask for it. */
 export class Denied extends Schema.TaggedError<Denied>()("Denied", {
   system: Text, operation: Text, target: Text, reason: Text, allowed: Maybe, how: Maybe
@@ -12,7 +15,7 @@ export class Denied extends Schema.TaggedError<Denied>()("Denied", {
   override get message(): string {
     const allowed = this.allowed === undefined ? "" : ` Allowed: ${this.allowed}.`
     const how = this.how === undefined ? "" : ` ${this.how}`
-    return `${this.system} may not ${this.operation} ${this.target}: ${this.reason}.${allowed}${how}`
+    return `${this.system} may not ${this.operation} ${this.target}: ${stop(this.reason)}${allowed}${how}`
   }
 }
 
@@ -131,7 +134,7 @@ export class EvidenceMismatch extends Schema.TaggedError<EvidenceMismatch>()("Ev
 
 export class StoreCorrupt extends Schema.TaggedError<StoreCorrupt>()("StoreCorrupt", { where: Text, reason: Text }) {
   override get message(): string {
-    return `The store is damaged at ${this.where}: ${this.reason}.`
+    return `The store is damaged at ${this.where}: ${stop(this.reason)}`
   }
 }
 
@@ -290,7 +293,7 @@ export class StandingNotFound extends Schema.TaggedError<StandingNotFound>()("St
 /** The answer comes too late, or to the wrong thing: somebody answered before, it expired, or the digest is another one. */
 export class WarrantConflict extends Schema.TaggedError<WarrantConflict>()("WarrantConflict", { warrant: Text, reason: Text }) {
   override get message(): string {
-    return `${this.warrant}: ${this.reason}.`
+    return `${this.warrant}: ${stop(this.reason)}`
   }
 }
 
