@@ -2,14 +2,14 @@
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { KernelUnreachable } from "../../libos/http.ts"
 import { SynapseAgent, type SynapseAgentOptions } from "../../libos/synapse/agent.ts"
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import { TimedOut } from "../../protocol/errors.ts"
 import { synapsePath, synapsePort } from "../../protocol/synapse.ts"
 import { Ended, UsageError } from "../failure.ts"
-import { findRun, isAlive } from "../run-file.ts"
+import { findRun, isAlive, type Found } from "../run-file.ts"
 
 /** What was said of the hub and the seat. */
 export interface SeatFlags {
@@ -34,15 +34,25 @@ const textOf = (value: string | undefined): string | undefined => (value === und
 export const seatOf = (directory: string, name?: string): string => {
   const given = textOf(name)
   if (given !== undefined) return given
-  if (isInGit(directory)) {
-    try {
-      const own = textOf(execFileSync("git", ["-C", directory, "config", "--get", "aaax.seat"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }))
-      if (own !== undefined) return own
-    } catch {
-      // No git here, or nothing set: both say the same.
-    }
+  return gitSays(directory, "config", "--get", "aaax.seat") ?? textOf(process.env["AAAX_SEAT"]) ?? seatDefault
+}
+
+/** What git answers in this folder; nothing where there is no git, or nothing to say. */
+const gitSays = (directory: string, ...args: ReadonlyArray<string>): string | undefined => {
+  if (!isInGit(directory)) return undefined
+  try {
+    return textOf(execFileSync("git", ["-C", directory, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }))
+  } catch {
+    return undefined
   }
-  return textOf(process.env["AAAX_SEAT"]) ?? seatDefault
+}
+
+/** From the folder upwards, else from the repository's main working tree: the others may lie anywhere. */
+const constellationOf = (directory: string): Found | undefined => {
+  const found = findRun(directory)
+  if (found !== undefined) return found
+  const common = gitSays(directory, "rev-parse", "--git-common-dir")
+  return common === undefined ? undefined : findRun(dirname(resolve(directory, common)))
 }
 
 export interface Hub {
@@ -53,7 +63,7 @@ export interface Hub {
 /** The hub that is meant. The operator's token of a constellation goes to that constellation alone. */
 export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, UsageError> =>
   Effect.suspend(() => {
-    const asked = textOf(flags.uri) ?? textOf(process.env["SYNAPSE_URI"])
+    const asked = textOf(flags.uri) ?? textOf(process.env["SYNAPSE_URI"]) ?? gitSays(directory, "config", "--get", "aaax.uri")
     const token = textOf(flags.token) ?? textOf(process.env["SYNAPSE_TOKEN"])
     const own = token === undefined ? {} : { token }
     if (asked !== undefined) {
@@ -61,7 +71,7 @@ export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, U
         ? Effect.succeed({ uri: asked, ...own })
         : Effect.fail(new UsageError({ reason: `--uri ${asked} is no address such as ${uriDefault}.` }))
     }
-    const found = findRun(directory)
+    const found = constellationOf(directory)
     if (found === undefined || !isAlive(found.run.pid)) return Effect.succeed({ uri: uriDefault, ...own })
     const uri = `${found.run.url.replace(/^http/u, "ws")}${synapsePath}`
     if (token !== undefined) return Effect.succeed({ uri, token })

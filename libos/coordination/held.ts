@@ -18,6 +18,8 @@ export interface HeldClaim extends AsyncDisposable {
   /** As it was when it was last heard of. */
   readonly claim: Claim
   readonly task: string
+  /** Grows with each renewal: what is done under an older one is refused. */
+  readonly epoch: number
   /** What was saved by whoever held it before, or by this seat. */
   readonly checkpointed: string
   /** Aborted when the lease is lost or given up; the reason is a `CoordinationRefused` when it was lost. */
@@ -125,6 +127,9 @@ export const holding = (
     },
     get task() {
       return claim.task
+    },
+    get epoch() {
+      return claim.epoch
     },
     get checkpointed() {
       return claim.checkpoint

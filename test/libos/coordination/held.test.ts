@@ -35,7 +35,7 @@ it("is renewed when a third of its time is over, with the scope it was asked for
   expect(asked).toEqual([{ verb: "claim", task: "t", paths: ["src"], ttlSeconds: 30, note: "" }])
   await vi.advanceTimersByTimeAsync(60_000)
   expect(asked.length).toBe(7)
-  expect(held.claim.epoch).toBe(8)
+  expect(held.epoch).toBe(8)
   expect(held.signal.aborted).toBe(false)
 })
 

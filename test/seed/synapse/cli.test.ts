@@ -285,6 +285,13 @@ describe("which hub and which seat", () => {
     execFileSync("git", ["-C", folder, "config", "aaax.seat", "from/tree"])
     expect((await aaax("who", "--dir", folder)).stdout).toBe("Online (1):\n  from/tree\n")
     expect((await aaax("who", "--dir", folder, "--seat", "said")).stdout).toBe("Online (1):\n  said\n")
+    const linked = mkdtempSync(join(tmpdir(), "aaax-synapse-linked-"))
+    ends.push(() => rmSync(linked, { recursive: true, force: true }))
+    execFileSync("git", ["-C", folder, "-c", "user.name=t", "-c", "user.email=t", "commit", "-q", "--allow-empty", "-m", "first"])
+    execFileSync("git", ["-C", folder, "worktree", "add", "-q", join(linked, "tree")], { stdio: "ignore" })
+    expect((await aaax("who", "--dir", join(linked, "tree"), "--seat", "linked")).stdout).toBe("Online (1):\n  linked\n")
+    execFileSync("git", ["-C", folder, "config", "aaax.uri", secured.uri])
+    expect(await aaax("who", "--dir", folder)).toMatchObject({ code: 4 })
     process.env["SYNAPSE_URI"] = open.uri
     ends.push(() => delete process.env["SYNAPSE_URI"])
     await seat("elsewhere")
