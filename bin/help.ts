@@ -4,6 +4,7 @@
 export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [string, string]>]> = [
   ["Start", [
     ["launch [CONFIG]", "start the constellation of this folder"],
+    ["demo", "watch three agents share one repository, in a few seconds"],
     ["init [FOLDER]", "begin a project: a config, a module and its test"],
     ["status", "what runs, where it keeps things, and what waits"],
     ["doctor", "check the store, the journal and every system"],

@@ -8,6 +8,7 @@ import { cap } from "./capability/commands.ts"
 import { claims } from "./claims/commands.ts"
 import { coordinationCommands } from "./coordination/commands.ts"
 import { runningCommands } from "./coordination/running.ts"
+import { demo } from "./demo/commands.ts"
 import { enroll } from "./enroll/commands.ts"
 import { UsageError } from "./failure.ts"
 import { called, count, Dir, examples, given, Json, text, word, yes } from "./flag.ts"
@@ -409,7 +410,7 @@ const exportCommand = Command.make("export", {
 /** Every command, in the order of the help. */
 export const commands = [
   launch, init, status, doctor, down, ps, executors, secrets, channels, tail, read, snapshot, append, act, gate, why, audit, pause, resume, drain, revoke, undock, module, modules, cap, budget, enroll, token, clock, importCommand, exportCommand,
-  claims, lock, git, ...coordinationCommands, ...runningCommands, ...policyCommands, ...portableCommands
+  demo, claims, lock, git, ...coordinationCommands, ...runningCommands, ...policyCommands, ...portableCommands
 ] as const
 
 export const program = Command.make("aaax").pipe(

@@ -11,7 +11,7 @@ import { err, onErr, plain } from "../terminal.ts"
 import { gitRun } from "../worktree/git.ts"
 import { committed, merged } from "../worktree/changed.ts"
 import type { Worktree } from "../worktree/worktree.ts"
-import { asSeat, placeOf, type ClaimsFailure } from "./place.ts"
+import { asSeat, besideSeat, placeOf, type ClaimsFailure } from "./place.ts"
 
 export interface ReleaseFlags extends SeatFlags {
   readonly all?: boolean
@@ -58,10 +58,14 @@ export const release = Effect.fnUntraced(function*(called: Called, tasks: Readon
   if (ways !== 1) return yield* new UsageError({ reason: "name tasks, or --all for those of this seat in this working tree, or --on commit or merge." })
   const place = yield* placeOf(called, flags)
   const { seat, worktree } = place
-  const released = yield* asSeat(place, async ({ agent }) => {
-    const which = flags.on === undefined
-      ? tasks.length > 0 ? tasks.map((task) => ({ task, epoch: undefined })) : ownIn(await claimsOf(agent, seat), seat, worktree)
-      : await endedBy(worktree, flags.on, await claimsOf(agent, seat), seat)
+  const which = flags.on === undefined && tasks.length > 0
+    ? tasks.map((task) => ({ task, epoch: undefined }))
+    : yield* besideSeat(place, async ({ agent }) => {
+        const own = await claimsOf(agent, seat)
+        return flags.on === undefined ? ownIn(own, seat, worktree) : endedBy(worktree, flags.on, own, seat)
+      })
+  // Only who has something to give back takes its seat for it, which somebody else may sit in.
+  const released = which.length === 0 ? [] : yield* asSeat(place, async ({ agent }) => {
     const done: Array<string> = []
     for (const { epoch, task } of which) {
       try {

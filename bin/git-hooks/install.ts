@@ -76,15 +76,26 @@ const set = async (worktree: Worktree, name: string, value: string | undefined):
   return [name]
 }
 
+interface Installed {
+  readonly worktree: string
+  readonly hooks: string
+  readonly changed: ReadonlyArray<string>
+  readonly passesOn: string | null
+  readonly chained: ReadonlyArray<string>
+}
+
+/** Throws `GitFailed`. */
+export const installIn = async (directory: string, flags: InstallFlags): Promise<Installed> => {
+  const worktree = await worktreeOf(directory)
+  const place = await hooksPlaceOf(worktree)
+  const hooks = await (place.way === "in-place" ? inPlace : beside)(place, worktree)
+  const settings = [...(await set(worktree, "aaax.seat", flags.seat)), ...(await set(worktree, "aaax.uri", flags.uri))]
+  const chained = ours.filter((hook) => existsSync(place.way === "in-place" ? join(place.own, beforeOf(hook)) : join(place.used, hook)))
+  return { worktree: worktree.top, hooks: place.way === "in-place" ? place.own : place.beside, changed: [...hooks, ...settings], passesOn: place.configured ?? null, chained }
+}
+
 export const install = Effect.fnUntraced(function*(called: Called, flags: InstallFlags): Effect.fn.Return<void, ClaimsFailure> {
-  const done = yield* attempt(async () => {
-    const worktree = await worktreeOf(called.directory)
-    const place = await hooksPlaceOf(worktree)
-    const hooks = await (place.way === "in-place" ? inPlace : beside)(place, worktree)
-    const settings = [...(await set(worktree, "aaax.seat", flags.seat)), ...(await set(worktree, "aaax.uri", flags.uri))]
-    const chained = ours.filter((hook) => existsSync(place.way === "in-place" ? join(place.own, beforeOf(hook)) : join(place.used, hook)))
-    return { worktree: worktree.top, hooks: place.way === "in-place" ? place.own : place.beside, changed: [...hooks, ...settings], passesOn: place.configured ?? null, chained }
-  })
+  const done = yield* attempt(() => installIn(called.directory, flags))
   yield* show(called, done, () => [
     `${done.changed.length === 0 ? "nothing to do" : "installed"}  ${plain(done.hooks)}`,
     "  pre-commit   refuses what this seat has not claimed",
