@@ -297,6 +297,21 @@ describe("which hub and which seat", () => {
     await seat("elsewhere")
     expect((await aaax("who", "--dir", folder)).stdout).toContain("  elsewhere\n")
   })
+
+  it("gives the operator's token to no hub that somebody names", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "aaax-synapse-token-"))
+    const running = await runIn(folder, {})
+    ends.push(async () => {
+      await running.stop()
+      rmSync(folder, { recursive: true, force: true })
+    })
+    const hub = await hubWith({ answer: ({ type }, say) => void (type === "who_request" && say({ type: "who_snapshot", online_agents: [], connected_clients: 1 })) })
+    expect((await aaax("who", "--dir", folder, "--uri", hub.uri)).code).toBe(0)
+    execFileSync("git", ["init", "-q", folder])
+    execFileSync("git", ["-C", folder, "config", "aaax.uri", hub.uri])
+    expect((await aaax("who", "--dir", folder)).code).toBe(0)
+    expect(hub.heard.filter(({ type }) => type === "heartbeat").map(({ token }) => token)).toEqual([undefined, undefined])
+  })
 })
 
 describe("aaax listen", () => {
