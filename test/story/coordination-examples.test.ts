@@ -34,6 +34,6 @@ describe("the examples of coordination", () => {
     const answers = await llmTeam()
     const hard = "First the invariants, then the storage, then the proof."
     expect(answers.slice(0, 2)).toEqual([["team/fast", "Here."], ["team/fast", "I would begin with the tests."]])
-    expect([...answers.slice(2)].sort()).toEqual([["team/fast", hard], ["team/reason", hard]])
+    expect(answers.slice(2).sort()).toEqual([["team/fast", hard], ["team/reason", hard]])
   })
 })
