@@ -67,6 +67,11 @@ describe("a call", () => {
       yield* claim(2)
       expect(yield* act(1)).toMatchObject({ kind: "action_failed", payload: { reason: "the fence claims/src has moved on from epoch 1" } })
       expect((yield* act(2)).kind).toBe("action_completed")
+      // Nor when what was last said of it is of no epoch at all.
+      for (const payload of [null, "2", [2], { epoch: "2" }]) {
+        yield* port.append("claims", [{ subject: "src", payload }])
+        expect([payload, yield* act(2)]).toMatchObject([payload, { kind: "action_failed", payload: { reason: "the fence claims/src has moved on from epoch 2" } }])
+      }
       expect(calls).toHaveLength(2)
     }))
 

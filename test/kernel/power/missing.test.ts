@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Fs from "node:fs"
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import type * as FsPromises from "node:fs/promises"
 import type * as Module from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -25,6 +26,16 @@ vi.mock("node:fs", async (importOriginal) => {
       fs.linkSync(from, to)
       after.link?.(to)
     }
+  }
+})
+// A system that counts no links: it says of a chain of any length that nothing is there.
+vi.mock("node:fs/promises", async (importOriginal) => {
+  const fs = await importOriginal<typeof FsPromises>()
+  return {
+    ...fs,
+    realpath: (path: string) => fs.realpath(path).catch((error: unknown) => {
+      throw Object.assign(new Error("not there"), { code: (error as { readonly code?: string }).code === "ELOOP" ? "ENOENT" : (error as { readonly code?: string }).code })
+    })
   }
 })
 const { makeCedarEngine } = await import("../../../kernel/power/cedar-engine.ts")
