@@ -37,9 +37,22 @@ const aheadOf = (state: State, task: string, order: number): ReadonlyArray<Syste
   return ahead
 }
 
-/** Whether a seat that waits for a task would wait for itself. */
-const wouldCircle = (state: State, system: SystemId, task: string, order: number): boolean =>
-  reaches(state, aheadOf(state, task, order).filter((one) => one !== system), (one) => one === system)
+/** Whether somebody would wait for itself if this seat stood in line for a task: the seat, or one of those behind it. */
+const wouldCircle = (state: State, system: SystemId, task: string, order: number, self?: Waiter): boolean => {
+  const ahead = aheadOf(state, task, order)
+  const behind = new Set([system])
+  for (const waiter of state.lines.get(task) ?? []) if (waiter.order > order && !waiter.isIdle) behind.add(waiter.system)
+  const from = [...ahead]
+  if (behind.size > 1) for (const wait of seatOf(state, system)?.waits ?? []) if (!wait.isIdle && wait !== self) from.push(...aheadOf(state, wait.task, wait.order))
+  return reaches(state, from.filter((one) => one !== system), (one) => behind.has(one))
+}
+
+/** Who only wants to be told, and would wait for itself, is told all the same, but counts as one who does other work. */
+const ease = (state: State, task: string): void => {
+  for (const waiter of state.lines.get(task) ?? []) {
+    if (waiter.parked === undefined && !waiter.isIdle && wouldCircle(state, waiter.system, task, waiter.order, waiter)) waiter.isIdle = true
+  }
+}
 
 /** Whether those in line for a task would wait for themselves if this system had it. */
 export const closesCircle = (state: State, system: SystemId, task: string): boolean => {
@@ -85,7 +98,7 @@ export const wait = (desk: Desk, by: Asker, given: string): coordination.Answer<
   if (claim.holder === by.system) return refusal.alreadyHeld(task)
   const line = state.lines.get(task) ?? []
   const known = line.find((waiter) => waiter.system === by.system && waiter.parked === undefined)
-  if (wouldCircle(state, by.system, task, known?.order ?? Infinity)) return refusal.wouldDeadlock(task, claim.owner)
+  if (wouldCircle(state, by.system, task, known?.order ?? Infinity, known)) return refusal.wouldDeadlock(task, claim.owner)
   if (known === undefined) {
     const refused = tooMany(state, by, task)
     if (refused !== undefined) return refused
@@ -123,6 +136,7 @@ export const served = (desk: Desk, task: string): void => {
       desk.notify(waiter.system, { notice: "free", task })
     }
   }
+  ease(state, task)
   // Who was told need not want it any more.
   if (isTold && state.lines.has(task)) state.timers.add(desk.now + turnMillis, "turn", task)
 }
@@ -130,9 +144,15 @@ export const served = (desk: Desk, task: string): void => {
 const servedClaim = (desk: Desk, waiter: Waiter, parked: Waiter["parked"] & {}): void => {
   const { order, seat, system } = waiter
   const grant = grantOf(desk.state, waiter, parked.ask, desk.now)
-  if (!("ok" in grant)) return desk.answer(parked.request, system, take(desk, grant, parked.request, parked.applied))
+  if (!("ok" in grant)) {
+    desk.answer(parked.request, system, take(desk, grant, parked.request, parked.applied))
+    return isAtWork(desk.state, system, grant.task)
+  }
   const conflict = lineOf(grant)
-  const refused = conflict === undefined ? grant : park(desk, { id: parked.request, seat, system, at: desk.now }, parked, conflict, order)
+  const by: Asker = { id: parked.request, seat, system, at: desk.now }
+  let refused = conflict === undefined ? grant : park(desk, by, parked, conflict, order)
+  // Its place would close a circle with those who stand in that line: it goes behind them.
+  if (conflict !== undefined && refused?.code === "WOULD_DEADLOCK") refused = park(desk, by, parked, conflict)
   if (refused !== undefined) desk.answer(parked.request, system, refused)
 }
 
@@ -145,6 +165,7 @@ export const leaveLine = (state: State, system: SystemId, task: string): void =>
 export const isAtWork = (state: State, system: SystemId, task: string): void => {
   leaveLine(state, system, task)
   for (const wait of seatOf(state, system)?.waits ?? []) if (wait.parked === undefined) wait.isIdle = true
+  ease(state, task)
 }
 
 /** A seat is gone: it waits for nothing any more, and those behind it move up. */

@@ -1,5 +1,7 @@
 // Every torment that `npm run torture` knows, the default first.
+import { seats } from "./seats.ts"
 import { cedarTorment } from "./cedar.ts"
+import { claimsTorment } from "./claims.ts"
 import { exchange } from "./exchange.ts"
 import { fuzz } from "./fuzz.ts"
 import { linearTorment } from "./linear/linear.ts"
@@ -83,4 +85,23 @@ const everyPoint: Torment = {
   }
 }
 
-export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint, cedarTorment, linearTorment, racesTorment, tamperTorment, mutationsTorment]
+const seating: Torment = {
+  option: "seats",
+  argument: "SEATS",
+  says: "lets so many seats claim at one hub while one floods, one stops reading and one connects again and again",
+  run: async ({ count, program, progress }) => {
+    const report = await seats({ hub: program("seats-hub"), seats: Math.max(8, count), onSecond: (second, claims) => progress(`${second} s, ${claims} claims`) })
+    const millis = (value: number): string => `${value.toFixed(1)} ms`
+    return {
+      report,
+      lines: [
+        `${report.seats} seats, ${report.claims} claims in ${seconds(report.millis)}: p50 ${millis(report.p50Millis)}, p99 ${millis(report.p99Millis)} (before: ${millis(report.quietP99Millis)}), at most ${millis(report.maxMillis)}`,
+        `${report.chatsHeard} messages of the flood heard, ${report.reconnects} connections of the one that comes again`,
+        `who stopped reading was let go after ${report.stalledLeftMillis === null ? "never" : seconds(report.stalledLeftMillis)}; at most ${(report.outboxBytesMax / 1e6).toFixed(1)} MB waited`,
+        ...numbers(report, "lost")
+      ]
+    }
+  }
+}
+
+export const torments: ReadonlyArray<Torment> = [cycles, exchanging, fuzzing, everyPoint, cedarTorment, claimsTorment, linearTorment, racesTorment, tamperTorment, mutationsTorment, seating]
