@@ -5,7 +5,7 @@ import type { Called } from "../called.ts"
 import { seatOf, withSeat, type Seated, type SeatFailure, type SeatFlags } from "../coordination/connect.ts"
 import { codes } from "../exit-code.ts"
 import { Ended, GitFailed, UsageError } from "../failure.ts"
-import { constellationOf, uriOf, worktreeOf, type Worktree } from "../worktree/worktree.ts"
+import { worktreeOf, type Worktree } from "../worktree/worktree.ts"
 
 export type ClaimsFailure = SeatFailure | GitFailed | Ended | UsageError
 
@@ -22,20 +22,13 @@ export const attempt = <A>(body: () => Promise<A>): Effect.Effect<A, GitFailed |
 export interface Place {
   readonly worktree: Worktree
   readonly seat: string
-  /** Where the hub is looked for, and the address when one is named. */
+  /** Where the hub is looked for. */
   readonly directory: string
   readonly flags: SeatFlags
 }
 
 export const placeOf = (called: Called, flags: SeatFlags): Effect.Effect<Place, GitFailed | UsageError | Ended> =>
-  attempt(async () => {
-    const worktree = await worktreeOf(called.directory)
-    const uri = await uriOf(called.directory, flags.uri)
-    return {
-      worktree, seat: seatOf(called.directory, flags.name), directory: constellationOf(called.directory, worktree),
-      flags: { ...flags, ...(uri === undefined ? {} : { uri }) }
-    }
-  })
+  attempt(async () => ({ worktree: await worktreeOf(called.directory), seat: seatOf(called.directory, flags.name), directory: called.directory, flags }))
 
 /** Claims go with a branch. */
 export const branchOf = ({ branch, top }: Worktree): Effect.Effect<string, Ended> =>

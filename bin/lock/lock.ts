@@ -12,7 +12,7 @@ import { codes } from "../exit-code.ts"
 import { Ended, UsageError, type GitFailed } from "../failure.ts"
 import { plain } from "../terminal.ts"
 import { canonicalPaths } from "../worktree/paths.ts"
-import { constellationOf, uriOf, worktreeOf } from "../worktree/worktree.ts"
+import { worktreeOf } from "../worktree/worktree.ts"
 import { acquire, type Lease, type LeaseScope } from "./lease.ts"
 
 export interface LockFlags extends SeatFlags {
@@ -32,13 +32,10 @@ interface Where {
 
 /** Paths are those of the working tree, where there is one. */
 const whereOf = Effect.fnUntraced(function*(called: Called, { paths, ...flags }: LockFlags): Effect.fn.Return<Where, GitFailed | UsageError | Ended> {
+  const hub = yield* hubOf(called.directory, flags)
   const worktree = yield* Effect.option(attempt(() => worktreeOf(called.directory)))
-  if (worktree._tag === "None") {
-    return { scope: { paths }, hub: yield* hubOf(called.directory, flags) }
-  }
+  if (worktree._tag === "None") return { scope: { paths }, hub }
   const tree = worktree.value
-  const uri = yield* attempt(() => uriOf(called.directory, flags.uri))
-  const hub = yield* hubOf(constellationOf(called.directory, tree), { ...flags, ...(uri === undefined ? {} : { uri }) })
   const canonical = yield* attempt(async () => (await Promise.all(paths.map((path) => canonicalPaths(tree, called.directory, path)))).flat())
   return { scope: { worktree: tree.top, paths: canonical }, hub }
 })

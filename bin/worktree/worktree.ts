@@ -1,7 +1,6 @@
-// The git working tree that a command is called in, and where its constellation is found.
+// The git working tree that a command is called in.
 import { realpathSync } from "node:fs"
-import { dirname, isAbsolute, join, resolve } from "node:path"
-import { findRun } from "../run-file.ts"
+import { isAbsolute, join, resolve } from "node:path"
 import { git, gitConfig, gitRun } from "./git.ts"
 
 export interface Worktree {
@@ -28,17 +27,6 @@ export const worktreeOf = async (directory: string): Promise<Worktree> => {
     ignoresCase: (await gitConfig(directory, "--type=bool", "core.ignorecase")) === "true"
   }
 }
-
-/**
- * Where the constellation of a working tree is looked for: from the folder upwards, else from the repository's main working
- * tree, for worktrees may lie anywhere.
- */
-export const constellationOf = (directory: string, { commonDir }: Pick<Worktree, "commonDir">): string =>
-  findRun(directory) === undefined && findRun(dirname(commonDir)) !== undefined ? dirname(commonDir) : directory
-
-/** The hub that this repository names, when the command names none. */
-export const uriOf = async (directory: string, given: string | undefined): Promise<string | undefined> =>
-  given ?? process.env["SYNAPSE_URI"] ?? (await gitConfig(directory, "--get", "aaax.uri"))
 
 /** A file of git's own for this working tree, such as MERGE_HEAD. */
 export const gitFile = ({ gitDir }: Worktree, name: string): string => join(gitDir, name)
