@@ -216,7 +216,7 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
           executor.compensate?.(call, done, powers) ?? Effect.fail({ reason: `${executor.name} cannot take back what it did` }))
 
   const isIntact = (warrant: Warrant, payload: unknown): boolean =>
-    digestOf({ action: warrant.action, executor: warrant.executor, target: warrant.target, payload }) === warrant.digest
+    digestOf({ action: warrant.action, executor: warrant.executor, payload, target: warrant.target }) === warrant.digest
 
   /** The epoch that a fence names is still the newest of its key. */
   const holds = (fence: Fence): Effect.Effect<boolean> =>

@@ -8,7 +8,42 @@
 
 /* hot */
 /** Throws a `TypeError` for what is not JSON: a function, a symbol, a bigint, NaN, an infinity, undefined in a list. */
-export const canonical = (value: unknown): string => {
+export const canonical = (value: unknown): string =>
+  // What the kernel itself makes has its keys in order, and the platform writes it in a fraction of the time.
+  typeof value === "object" && value !== null && isOrdered(value) ? JSON.stringify(value) : written(value)
+
+/** Plain data with all keys in order and nothing that `JSON.stringify` would write otherwise, or leave out. */
+const isOrdered = (value: unknown): boolean => {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+    case "undefined":
+      return true
+    case "number":
+      return Number.isFinite(value)
+    case "object":
+      break
+    default:
+      return false
+  }
+  if (value === null) return true
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if ("toJSON" in value) return false
+  if (Array.isArray(value)) {
+    if (prototype !== Array.prototype) return false
+    for (let i = 0; i < value.length; i++) if (value[i] === undefined || !isOrdered(value[i])) return false
+    return true
+  }
+  if (prototype !== Object.prototype && prototype !== null) return false
+  let before = ""
+  for (const key in value) {
+    if (key < before || !isOrdered((value as Readonly<Record<string, unknown>>)[key])) return false // its own: it is a plain record
+    before = key
+  }
+  return true
+}
+
+const written = (value: unknown): string => {
   switch (typeof value) {
     case "string":
       return JSON.stringify(value)
@@ -26,7 +61,7 @@ export const canonical = (value: unknown): string => {
 
 const list = (items: ReadonlyArray<unknown>): string => {
   let text = "["
-  for (let i = 0; i < items.length; i++) text += (i === 0 ? "" : ",") + canonical(items[i])
+  for (let i = 0; i < items.length; i++) text += (i === 0 ? "" : ",") + written(items[i])
   return text + "]"
 }
 
@@ -75,7 +110,7 @@ const record = (value: object): string => {
     const key = keys[i]!
     // The key is the value's own: Object.keys has just named it.
     const member = (value as Readonly<Record<string, unknown>>)[key]
-    if (member !== undefined) text += (text.length === 1 ? "" : ",") + quoted(key) + canonical(member)
+    if (member !== undefined) text += (text.length === 1 ? "" : ",") + quoted(key) + written(member)
   }
   return text + "}"
 }

@@ -69,48 +69,54 @@ export const decideAction = (
     outcome: Warrant["state"], rule: string, reason: string, payload: unknown, artifact: string | null, escalatedTo: string | null,
     more?: Pick<Warrant, "refusal" | "standing" | "unavailable" | "quorum" | "cost"> & Reserved
   ): ReturnType<Decision<ActionAnswer>> => {
-    // One member after another: a record that is spread out of others costs as much as the rest of the decision.
+    // One member after another: a record that is spread out of others costs as much as the rest of the decision. And in the
+    // order of the canonical text, which is written faster so.
+    const { action, executor: name, target } = request
+    const isStarted = outcome === "started"
     const warrant: Draft<Warrant> = {
+      action,
+      approvedBy: null,
+      attempt: isStarted ? 1 : 0,
+      digest: rules.digestOf({ action, executor: name, payload, target }),
+      executor: name,
+      expiresAt: outcome === "escalated" ? now + (rules.approvalMillis ?? approvalMillisDefault) : null,
+      grant: request.capability ?? null,
       id: reference.request,
+      kernelEpoch: isStarted ? state.boot : 0,
+      key: reference.request,
+      payloadArtifact: artifact,
+      policy: asked?.policy ?? "",
+      reason,
+      recovery: compensates === undefined ? recoveryFor(executor, { target, payload }) : (executor?.compensateRecovery ?? "none"),
       requestCursor: reference.requestCursor,
+      requestedAt: now,
+      risk: riskOf(payload),
+      rule,
       state: outcome,
       system,
-      action: request.action,
-      executor: request.executor,
-      target: request.target,
-      risk: riskOf(payload),
-      recovery: compensates === undefined ? recoveryFor(executor, { target: request.target, payload }) : (executor?.compensateRecovery ?? "none"),
-      grant: request.capability ?? null,
-      digest: rules.digestOf({ action: request.action, executor: request.executor, target: request.target, payload }),
-      payloadArtifact: artifact,
-      rule,
-      reason,
-      attempt: outcome === "started" ? 1 : 0,
-      kernelEpoch: outcome === "started" ? state.boot : 0,
-      requestedAt: now,
-      expiresAt: outcome === "escalated" ? now + (rules.approvalMillis ?? approvalMillisDefault) : null,
-      approvedBy: null,
-      key: reference.request
+      target
     }
+    // Policy was not asked.
+    if (asked === undefined) delete warrant.policy
     if (above.chain !== undefined) warrant.chain = above.chain
-    if (asked !== undefined) warrant.policy = asked.policy
     if (more !== undefined) Object.assign(warrant, more)
     if (request.fence !== undefined) warrant.fence = request.fence
     if (compensates !== undefined) warrant.compensates = compensates
     if (isTraced) Object.assign(warrant, sameTrace(reference))
     const entry: Draft<ActionDecided> = {
       kind: "action.decided",
+      asked: asked === undefined ? {} : besideWarrant(asked.question),
       at: now,
+      channel: reference.channel,
+      escalatedTo,
+      floor: reference.floor,
       request: reference.request,
       requestCursor: reference.requestCursor,
-      channel: reference.channel,
       system,
-      floor: reference.floor,
-      escalatedTo,
       warrant
     }
-    if (asked !== undefined) {
-      entry.asked = besideWarrant(asked.question)
+    if (asked === undefined) delete entry.asked
+    else {
       const beside = saidBeside(asked, outcome)
       if (beside !== nothingSaid) Object.assign(entry, beside)
     }
@@ -176,8 +182,8 @@ export const decideAction = (
     executor: request.executor,
     target: request.target,
     payload: original,
-    risk: isRisk(requested) ? risk : requested,
     recentActions: startsSince(state, system, now - 60_000),
+    risk: isRisk(requested) ? risk : requested,
     now
   }
   if (reference.labels !== undefined) question.labels = reference.labels

@@ -32,10 +32,12 @@ export const decideFinish = (id: string, attempt: number, finish: Finish): Decis
   const warrant = lookup(state.warrants, id)
   if (warrant === undefined || warrant.state !== "started" || warrant.attempt !== attempt) return { entries: [], answer: false }
   const { isFree: _, labels, millis: __, outcome, reason, result, resultArtifact, scope, spent: ___, undo } = finish
-  const carried = outcome === "succeeded" ? [...new Set([...(warrant.labels ?? []), ...(labels ?? [])])].sort() : []
+  const isLabelled = outcome === "succeeded" && (warrant.labels !== undefined || (labels !== undefined && labels.length > 0))
+  const carried = isLabelled ? [...new Set([...(warrant.labels ?? []), ...(labels ?? [])])].sort() : []
   const entry: WarrantFinished = {
-    kind: "warrant.finished", at: now, warrant: id, system: warrant.system, executor: warrant.executor, attempt, outcome, reason, result, resultArtifact,
-    reconciledBy: null,
+    // In the order of the canonical text, which is written faster so.
+    kind: "warrant.finished", at: now, attempt, executor: warrant.executor, outcome, reason, reconciledBy: null, result, resultArtifact,
+    system: warrant.system, warrant: id,
     ...settlementOf(warrant, finish),
     ...(undo === undefined ? {} : { undo }),
     ...(scope === undefined ? {} : { scope }),
@@ -43,7 +45,7 @@ export const decideFinish = (id: string, attempt: number, finish: Finish): Decis
     // What it gave comes from where it was asked for, and from where the executor got it.
     ...(carried.length === 0 ? {} : { labels: carried })
   }
-  return { entries: [entry, ...compensated(warrant, outcome, reason, now)], answer: true }
+  return { entries: warrant.compensates === undefined ? [entry] : [entry, ...compensated(warrant, outcome, reason, now)], answer: true }
 }
 
 /**

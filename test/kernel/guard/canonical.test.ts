@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { canonical } from "../../../kernel/guard/canonical.ts"
+import { makeRandom } from "../../kit/random.ts"
 import { digestOf, sha256Hex } from "../../../kernel/power/digest.ts"
 
 const double = (hex: string): number => Buffer.from(hex, "hex").readDoubleBE(0)
@@ -72,12 +73,48 @@ describe("canonical JSON", () => {
     expect(canonical(JSON.parse('{"b":1,"__proto__":{"x":2}}'))).toBe('{"__proto__":{"x":2},"b":1}')
   })
 
+  it("gives a value the same text in whatever order its members came", () => {
+    const random = makeRandom(7)
+    const keys = ["a", "B", "b", "9", "10", "\ud800", "toJSON", "é", "aa", ""]
+    const make = (depth: number): unknown => {
+      const kind = random.int(depth > 0 ? 7 : 5)
+      if (kind === 5) return Array.from({ length: random.int(4) }, () => make(depth - 1))
+      if (kind === 6) return Object.fromEntries(keys.filter(() => random.chance(0.5)).map((key) => [key, make(depth - 1)]))
+      return [null, true, -0, 1e21, `text ${random.int(9)} \ud800`][kind]
+    }
+    const reordered = (value: unknown, isForward: boolean): unknown => {
+      if (Array.isArray(value)) return value.map((item) => reordered(item, isForward))
+      if (typeof value !== "object" || value === null) return value
+      const members = Object.entries(value).sort(([a], [b]) => (a < b === isForward ? -1 : 1))
+      return Object.fromEntries(members.map(([key, member]) => [key, reordered(member, isForward)]))
+    }
+    for (let n = 0; n < 500; n++) {
+      const value = make(4)
+      expect(canonical(reordered(value, true))).toBe(canonical(reordered(value, false)))
+      expect(JSON.parse(canonical(value))).toEqual(JSON.parse(JSON.stringify(value)))
+    }
+  })
+
+  it("writes the members that a value has, whatever it says of itself as JSON", () => {
+    class Told {
+      readonly a = 1
+      toJSON(): string {
+        return "told"
+      }
+    }
+    expect(canonical([new Told()])).toBe('[{"a":1}]')
+    expect(canonical({ a: new Date(0) })).toBe('{"a":{}}')
+    expect(canonical({ a: new Number(5) })).toBe('{"a":{}}')
+    expect(canonical([Object.assign([1], { toJSON: () => "told" })])).toBe("[[1]]")
+    expect(() => canonical({ toJSON: () => "told" })).toThrow(TypeError)
+  })
+
   it("leaves out members that are undefined", () => {
     expect(canonical({ a: undefined, b: 1 })).toBe('{"b":1}')
     expect(canonical({ a: undefined })).toBe("{}")
   })
 
-  it.each([[Number.NaN], [Number.POSITIVE_INFINITY], [undefined], [1n], [() => 1], [Symbol("x")], [[undefined]]])(
+  it.each([[Number.NaN], [Number.POSITIVE_INFINITY], [undefined], [1n], [() => 1], [Symbol("x")], [[undefined]], [[Number.NaN]], [{ a: -Infinity }]])(
     "refuses %s, which is not JSON", (value) => {
       expect(() => canonical(value)).toThrow(TypeError)
     })
