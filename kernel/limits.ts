@@ -511,3 +511,5 @@ export const synapseOutboxBytesMax = 4 * 1_048_576
 /** Those who listen to the synapse wire are served again after a pause for each of them, and at most so long, in milliseconds. */
 export const synapseTapeMillisPerClient = 0.25
 export const synapseTapeMillisMax = 8
+/** Frames that others are sent on behalf of one synapse connection, per second; so many more may come at once, then less is read of it. */
+export const synapseDeliveriesPerSecond = 100_000

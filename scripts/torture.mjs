@@ -5,7 +5,7 @@ import { ourselves } from "./ourselves.mjs"
 
 const directory = new URL("../node_modules/.cache/aaax/torture/", import.meta.url).pathname
 /** The command line, and the programs that it starts. */
-const programs = { cli: "cli", world: "world", party: "party", "matrix-world": "matrix/world" }
+const programs = { cli: "cli", world: "world", party: "party", "matrix-world": "matrix/world", "seats-hub": "seats/hub" }
 await build({
   input: Object.fromEntries(Object.entries(programs).map(([name, file]) => [name, new URL(`../test/torture/${file}.ts`, import.meta.url).pathname])),
   platform: "node",

@@ -8,14 +8,14 @@ import { requests, systemOfSeat, type Ask, type Refusal } from "../../../protoco
 import type { SystemId } from "../../../protocol/names.ts"
 import type { Port } from "../../../protocol/port.ts"
 import { synapseCloses, synapseExtensions } from "../../../protocol/synapse.ts"
-import { synapseBeatsBurst, synapseBeatsPerSecond, synapseFrameBytesMax, synapseWaitsMax } from "../../limits.ts"
+import { synapseBeatsBurst, synapseBeatsPerSecond, synapseDeliveriesPerSecond, synapseFrameBytesMax, synapseWaitsMax } from "../../limits.ts"
 import type { Guest } from "../guest.ts"
 import { makeOutbox, type WireOutbox } from "../ws/outbox.ts"
 import { askIn, askOf, isAskType, Unfit } from "./asks.ts"
 import { fieldsOf, type Fields } from "./frame.ts"
 import { authDeniedFrame, errorFrame, nameConflictFrame, refusalFrame, textOf, welcomeOf, type Told } from "./frames.ts"
 import { conflictOf, nameRefusal, switchOf, takenText } from "./name.ts"
-import { makeBucket, take, type Bucket } from "./pace.ts"
+import { makeBucket, reserve, take, type Bucket } from "./pace.ts"
 
 /** Somebody whose credential is good: of one name and what is below it, or, without a guest, of any name that is free. */
 export interface Identity {
@@ -80,6 +80,8 @@ export interface Connection {
   readonly ping: () => void
   /** Says welcome to who may be told who is here. */
   readonly greet: () => void
+  /** So many are told of what it asked for. Who makes others hear more than they should is read more slowly. */
+  readonly charge: (listeners: number) => void
   /** A request of it has its answer. */
   readonly answered: (asking: Asking) => void
   readonly close: (code: number, reason: string) => void
@@ -99,6 +101,9 @@ export interface ConnectionOptions {
 }
 
 const requestIdMax = 256
+/** An answer of so many characters costs nothing beside its request, and so many more are as dear as telling one more listener. */
+const freeText = 4_096
+const textPerDelivery = 32
 /** How long a peer may take to answer a close. */
 const closeMillis = 1_000
 
@@ -129,11 +134,16 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   let asking = 0
   let waiting = 0
   let backlog: Array<string> = []
+  const told = makeBucket(synapseDeliveriesPerSecond, heardAt)
+  /** Until what it made others hear is paid for. */
+  let resting = false
 
   const outbox = makeOutbox(ws, socket, () => {})
   const send = (text: string): void => hall.tell(connection, text)
   const tell: Connection["tell"] = (told, requestId) => {
     const text = textOf({ hub: hall.id, at: hall.now() / 1_000, target: addressee }, told)
+    // Whoever asks for much pays for it as for telling others.
+    if (text.length > freeText) charge((text.length - freeText) / textPerDelivery)
     send(requestId === undefined ? text : `${text.slice(0, -1)},"request_id":${JSON.stringify(requestId)}}`)
   }
   const welcome = (): void => {
@@ -160,7 +170,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     if (!open && identity === undefined) return close(synapseCloses.unbound, "nobody said who it is")
   }, hall.bindMillis)
 
-  const isBusy = (): boolean => held || asking >= hall.asksMax()
+  const isBusy = (): boolean => held || resting || asking >= hall.asksMax()
   const hold = (): void => {
     if (!ws.isPaused) ws.pause()
   }
@@ -174,6 +184,17 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   const release = (): void => {
     held = false
     goOn()
+  }
+
+  const charge = (deliveries: number): void => {
+    const millis = reserve(told, synapseDeliveriesPerSecond, synapseDeliveriesPerSecond, performance.now(), deliveries)
+    if (millis < 1 || resting || closed) return
+    resting = true
+    hold()
+    setTimeout(() => {
+      resting = false
+      goOn()
+    }, millis).unref()
   }
 
   const deny = (message: string, code: string): void => {
@@ -303,6 +324,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     greet: () => {
       if (open || identity !== undefined) welcome()
     },
+    charge,
     answered: ({ waits }) => {
       if (waits) waiting--
       else asking--

@@ -4,11 +4,11 @@ import type {
   Answer, Ask, LedgerEntries, PresenceEntries, Refusal, Results, TalkEntries, Verb
 } from "../../../protocol/coordination.ts"
 import { hubSender, type HubFields, type HubType } from "../../../protocol/synapse.ts"
-import { fitted } from "./fitted.ts"
+import { makeLists, type Lists } from "./lists.ts"
 import { cardOf, chatOf, claimOf, noteOf, offerOf, oursOf, taskOf } from "./records.ts"
 
 /** A frame before it has its envelope. */
-export type Told = { readonly [T in HubType]: { readonly type: T; readonly payload: string; readonly fields: HubFields[T] } }[HubType]
+export type Told = { readonly [T in HubType]: { readonly type: T; readonly payload: string; readonly fields: HubFields[T]; readonly lists?: Lists } }[HubType]
 
 export interface Envelope {
   readonly hub: string
@@ -17,13 +17,17 @@ export interface Envelope {
   readonly target: string
 }
 
-export const textOf = ({ at, hub, target }: Envelope, { fields, payload, type }: Told): string =>
-  JSON.stringify({ sender: hubSender, target, type, payload, timestamp: at, hub_id: hub, ...fields })
+export const textOf = ({ at, hub, target }: Envelope, { fields, lists, payload, type }: Told): string => {
+  // The fields come first: what stands for a list stands before anything that somebody else has said.
+  const text = JSON.stringify({ sender: hubSender, target, type, payload, timestamp: at, hub_id: hub, ...fields })
+  return lists === undefined ? text : lists.into(text)
+}
 
 /** The same text with one more field. */
 export const withField = (text: string, name: string, value: string): string => `${text.slice(0, -1)},"${name}":${JSON.stringify(value)}}`
 
-const told = <T extends HubType>(type: T, payload: string, fields: HubFields[T]): Told => ({ type, payload, fields }) as Told // the three belong together
+const told = <T extends HubType>(type: T, payload: string, fields: HubFields[T], lists?: Lists): Told =>
+  ({ type, payload, fields, ...(lists === undefined ? {} : { lists }) }) as Told // they belong together
 
 const claimed = ({ claim }: LedgerEntries["claimed"]): Told =>
   told("claim_granted", `Task '${claim.task}' claimed by ${claim.owner}.`, {
@@ -91,40 +95,42 @@ const results: { readonly [V in Verb]: (result: Results[V], asker: Asker, ask: E
   progress: (result) => [noted(result)],
   advertise: (result) => [advertised(result)],
   state: ({ at, items, next, offers, seats }) => {
-    const { items: claims, truncated } = fitted(items.map(claimOf), "first")
+    const lists = makeLists()
+    const agents = lists.add(seats.map(({ lastSeen, seat }) => ({ agent: seat, last_seen: lastSeen / 1_000 })), "last")
+    const resources = lists.add(offers.map(offerOf), "first")
+    const claims = lists.add(items.map(claimOf), "first")
     return [told("state_snapshot", "State snapshot", {
-      snapshot: {
-        active_claims: claims, agents: seats.map(({ lastSeen, seat }) => ({ agent: seat, last_seen: lastSeen / 1_000 })),
-        resources: offers.map(offerOf), generated_at: at / 1_000
-      },
-      ...(truncated || next !== undefined ? { truncated: true } : {})
-    })]
+      snapshot: { agents, resources, active_claims: claims, generated_at: at / 1_000 }, ...(lists.truncated() || next !== undefined ? { truncated: true } : {})
+    }, lists)]
   },
   who: ({ seats }, { connected }) => [told("who_snapshot", "Who snapshot", {
     online_agents: seats.filter(({ online }) => online).map(({ seat }) => seat).sort(), connected_clients: connected
   })],
   board: ({ items, next, progress, ready }) => {
-    const { items: tasks, truncated } = fitted(items.map(taskOf), "first")
-    const notes = fitted(progress.map(noteOf), "last", tasks)
+    const lists = makeLists()
+    const tasks = lists.add(items.map(taskOf), "first")
+    const open = lists.add(ready, "first")
+    const notes = lists.add(progress.map(noteOf), "last")
     return [told("board_snapshot", "Board snapshot", {
-      board: { tasks, ready, progress: notes.items }, ...(truncated || notes.truncated || next !== undefined ? { truncated: true } : {})
-    })]
+      board: { tasks, ready: open, progress: notes }, ...(lists.truncated() || next !== undefined ? { truncated: true } : {})
+    }, lists)]
   },
   manifest: ({ cards }) => {
-    const { items: manifest, truncated } = fitted(cards.map(cardOf), "first")
-    return [told("manifest_snapshot", "Manifest snapshot", { manifest, ...(truncated ? { truncated } : {}) })]
+    const lists = makeLists()
+    const manifest = lists.add(cards.map(cardOf), "first")
+    return [told("manifest_snapshot", "Manifest snapshot", { manifest, ...(lists.truncated() ? { truncated: true } : {}) }, lists)]
   },
   history: ({ messages, requested, truncated }, { hub }) => {
-    const last = fitted(messages.map((chat) => chatOf(hub, chat)), "last")
-    return [told("history_snapshot", "History snapshot", {
-      history: last.items, requested_limit: requested, ...(truncated || last.truncated ? { truncated: true } : {})
-    })]
+    const lists = makeLists()
+    const history = lists.add(messages.map((chat) => chatOf(hub, chat)), "last")
+    return [told("history_snapshot", "History snapshot", { history, requested_limit: requested, ...(truncated || lists.truncated() ? { truncated: true } : {}) }, lists)]
   },
   resume: ({ gap, messages, more }, { hub }, { since }) => {
-    const page = fitted(messages.map((chat) => chatOf(hub, chat)), "first")
+    const lists = makeLists()
+    const page = lists.add(messages.map((chat) => chatOf(hub, chat)), "first")
     return [told("resume_snapshot", "Resume snapshot", {
-      since, messages: page.items, ...(more || page.truncated ? { truncated: true } : {}), ...(gap ? { gap: true } : {})
-    })]
+      since, messages: page, ...(more || lists.truncated() ? { truncated: true } : {}), ...(gap ? { gap: true } : {})
+    }, lists)]
   },
   // Ours are asked for with `ask`; a chat is told to everybody.
   send: () => [],

@@ -135,6 +135,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     // What was asked with `ask` has an answer of its own.
     const isAskers = asking !== undefined && asking.type !== "ask" && asking.type !== "heartbeat"
     if (isAskers) asking.told = true
+    asking?.connection.charge(connections.size)
     for (let at = 0; at < frames.length; at++) {
       const isLast = at === frames.length - 1
       tape.broadcast(frames[at]!, isAskers && isLast ? asking.connection : undefined, asking?.requestId)

@@ -22,10 +22,10 @@ export const take = (bucket: Bucket, perSecond: number, burst: number, now: numb
   return true
 }
 
-/** Takes one at once or on account; answers after how many milliseconds it may be used. */
-export const reserve = (bucket: Bucket, perSecond: number, burst: number, now: number): number => {
+/** Takes so many at once or on account; answers after how many milliseconds they may be used. */
+export const reserve = (bucket: Bucket, perSecond: number, burst: number, now: number, count = 1): number => {
   fill(bucket, perSecond, burst, now)
-  bucket.level--
+  bucket.level -= count
   return bucket.level >= 0 ? 0 : (-bucket.level / perSecond) * 1_000
 }
 
