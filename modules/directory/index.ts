@@ -48,11 +48,11 @@ class DirectorySystem extends BaseSystem {
   /** Follows presence for as long as it lives; what is kept of it tells who is there now. */
   override async step(): Promise<void> {
     const directory = this.directory(this.#channel)
-    for await (const { kind, payload, recordedAt } of this.channel(coordination.presence).subscribe({ from: "start", gap: "continue" })) {
+    for await (const { kind, payload } of this.channel(coordination.presence).subscribe({ from: "start", gap: "continue" })) {
       if (kind === "advertised") {
         const { card } = payload as coordination.PresenceEntries["advertised"] // the coordinator's own, alone in its channel
-        const seconds = cardSeconds - (Date.now() - recordedAt) / 1_000
-        if (seconds > 0) await directory.registerSystem(descriptorOf(card), seconds)
+        // One that ended before this was read has been withdrawn, which is read next.
+        await directory.registerSystem(descriptorOf(card), cardSeconds)
       } else if (kind === "withdrawn" || kind === "left") {
         const { seat } = payload as coordination.PresenceEntries["left"] // as above
         if ((await directory.getSystem(seat)) !== null) await directory.deregister(seat)

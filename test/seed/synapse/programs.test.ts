@@ -135,7 +135,7 @@ describe("the hub as a program", () => {
 })
 
 describe("the worker as a program", () => {
-  it("[138] [139] answers over a connection, comes back with its card when the hub does, and ends quietly", async () => {
+  it("[138] [D25] answers over a connection, comes back with its card when the hub does, and ends quietly", async () => {
     const first = await hub()
     const worker = start(["worker", "--name", "FAST", "--prefix", "shop/", "--provider", "rule", "--uri", first.uri, "--task-class", "review", "--min-reply-interval", "0"])
     await worker.says(/shop\/FAST works/u)

@@ -120,7 +120,7 @@ describe("the file of a relay", () => {
     expect(relayTrim(body, 9, 3)).toBe(9)
   })
 
-  it("[135] is trimmed by a rename, and cursors go on where they were", async () => {
+  it("[135] [D24] is trimmed by a rename, and cursors go on where they were", async () => {
     const path = join(folder, "deep", "relay.ndjson")
     const sink = relayFile({ path, linesMax: 5 })
     await sink.append(numbered(1, 3))

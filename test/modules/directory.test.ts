@@ -1,8 +1,8 @@
 // The directory: one question finds systems that announced themselves and seats that advertised a card.
 import { describe, expect, it } from "vitest"
-import { BaseSystem } from "../../../libos/index.ts"
-import { directory } from "../../../modules/directory/index.ts"
-import { testTime, withKernel } from "../../../kernel/testing.ts"
+import { BaseSystem } from "../../libos/index.ts"
+import { directory } from "../../modules/directory/index.ts"
+import { testTime, withKernel } from "../../kernel/testing.ts"
 import * as Effect from "effect/Effect"
 
 class Service extends BaseSystem {

@@ -6,9 +6,7 @@ import { called, examples, given, list, text, word, yes } from "../flag.ts"
 import { UsageError } from "../failure.ts"
 import { seatFlags } from "./flags.ts"
 
-const number = (name: string, description: string, otherwise: number) => Flag.Int(name).pipe(Flag.withDescription(description), Flag.withDefault(otherwise))
-const measure = (name: string, description: string, otherwise: number) => Flag.Finite(name).pipe(Flag.withDescription(description), Flag.withDefault(otherwise))
-const named = (name: string, description: string, otherwise: string) => Flag.String(name).pipe(Flag.withDescription(description), Flag.withDefault(otherwise))
+const otherwise = <A>(flag: Flag.Flag<A>, description: string, value: A) => flag.pipe(Flag.withDescription(description), Flag.withDefault(value))
 const portDefault = 8_876
 
 /** Seconds, or a number of things, that a program can do something with. */
@@ -16,14 +14,14 @@ const within = (flag: string, value: number, least: number, most: number): Effec
   value >= least && value <= most ? Effect.void : Effect.fail(new UsageError({ reason: `--${flag} ${value} is not from ${least} to ${most}.` }))
 
 const hub = Command.make("hub", {
-  host: named("host", "Address to listen on; default: localhost", "localhost"),
-  port: number("port", "Port; default: 8876; 0: any that is free", portDefault),
+  host: otherwise(Flag.String("host"), "Address to listen on; default: localhost", "localhost"),
+  port: otherwise(Flag.Int("port"), "Port; default: 8876; 0: any that is free", portDefault),
   db: text("db", "A database that keeps claims, plan and chat; default: none, in memory"),
-  rate: measure("rate", "Messages per second of one seat; default: 0, as many as it likes", 0),
-  burst: number("burst", "How many of them may come at once; default: 20", 20),
-  "max-history": number("max-history", "Messages that are kept for those who ask what was said; default: 10000", 10_000),
+  rate: otherwise(Flag.Finite("rate"), "Messages per second of one seat; default: 0, as many as it likes", 0),
+  burst: otherwise(Flag.Int("burst"), "How many of them may come at once; default: 20", 20),
+  "max-history": otherwise(Flag.Int("max-history"), "Messages that are kept for those who ask what was said; default: 10000", 10_000),
   "relay-log": text("relay-log", "A file that everything is mirrored to that everybody is told: aaax relay FILE"),
-  "relay-max-lines": number("relay-max-lines", "Lines of it that are kept when it is trimmed; default: 5000; 0: all", 5_000),
+  "relay-max-lines": otherwise(Flag.Int("relay-max-lines"), "Lines of it that are kept when it is trimmed; default: 5000; 0: all", 5_000),
   "relay-lite": yes("relay-lite", "Mirror only what people read of each frame"),
   token: text("token", "What clients present; default: $SYNAPSE_TOKEN, else nobody presents anything"),
   "allow-network": yes("allow-network", "Serve other machines in the clear, and without a token everybody: for networks that are trusted, such as that of a container"),
@@ -42,15 +40,15 @@ const hub = Command.make("hub", {
 
 const providers = "ollama, openai, rule, or tiered"
 const worker = Command.make("worker", {
-  prefix: named("prefix", "Before the name: project/ makes it project/FAST", ""),
-  provider: named("provider", `Who answers: ${providers}; default: ollama`, "ollama"),
-  model: named("model", "Model that is asked; default: llama3", "llama3"),
+  prefix: otherwise(Flag.String("prefix"), "Before the name: project/ makes it project/FAST", ""),
+  provider: otherwise(Flag.String("provider"), `Who answers: ${providers}; default: ollama`, "ollama"),
+  model: otherwise(Flag.String("model"), "Model that is asked; default: llama3", "llama3"),
   "heavy-model": text("heavy-model", "With tiered: for what is hard; default: the model"),
   "base-url": text("base-url", "Where an OpenAI-compatible server answers; default: the model server of this machine ($OLLAMA_HOST, http://127.0.0.1:11434), with openai https://api.openai.com/v1"),
-  "api-key-env": named("api-key-env", "Variable of the environment that holds the key; default: OPENAI_API_KEY", "OPENAI_API_KEY"),
-  "max-context": number("max-context", "Messages that it remembers; default: 8", 8),
+  "api-key-env": otherwise(Flag.String("api-key-env"), "Variable of the environment that holds the key; default: OPENAI_API_KEY", "OPENAI_API_KEY"),
+  "max-context": otherwise(Flag.Int("max-context"), "Messages that it remembers; default: 8", 8),
   "reply-target-mode": Flag.Literals("reply-target-mode", ["all", "sender"] as const).pipe(Flag.withDescription("Answers everybody, or who asked; default: all"), Flag.withDefault("all" as const)),
-  "min-reply-interval": measure("min-reply-interval", "Seconds between two answers at least; default: 0.7", 0.7),
+  "min-reply-interval": otherwise(Flag.Finite("min-reply-interval"), "Seconds between two answers at least; default: 0.7", 0.7),
   "task-class": list("task-class", "A class of tasks on its card; may be repeated; default: chat"), ...seatFlags
 }, Effect.fnUntraced(function*({
   "api-key-env": apiKeyEnv, "base-url": baseUrl, "heavy-model": heavyModel, "max-context": maxContext, "min-reply-interval": minReplyInterval, model, prefix, provider,
@@ -72,11 +70,11 @@ const worker = Command.make("worker", {
 )
 
 const team = Command.make("team", {
-  port: number("port", "Port of the hub; default: 8876", portDefault),
+  port: otherwise(Flag.Int("port"), "Port of the hub; default: 8876", portDefault),
   "no-workers": yes("no-workers", "The hub alone"),
   "fast-model": text("fast-model", "Model of FAST; default: what the model server of this machine has"),
   "reason-model": text("reason-model", "Model of REASON; without a better one there is none"),
-  prefix: named("prefix", "Before the names of the workers", ""),
+  prefix: otherwise(Flag.String("prefix"), "Before the names of the workers", ""),
   db: text("db", "A database of the hub; default: in memory"),
   "relay-log": text("relay-log", "A file that the hub mirrors everything to"),
   token: text("token", "What clients present; default: $SYNAPSE_TOKEN, else nothing")
@@ -89,8 +87,8 @@ const team = Command.make("team", {
 )
 
 const supervisor = Command.make("supervisor", {
-  "idle-seconds": measure("idle-seconds", "How long nothing may be heard of a task in progress; default: 300", 300),
-  interval: measure("interval", "Seconds between two looks, at least 1; default: 30", 30), ...seatFlags
+  "idle-seconds": otherwise(Flag.Finite("idle-seconds"), "How long nothing may be heard of a task in progress; default: 300", 300),
+  interval: otherwise(Flag.Finite("interval"), "Seconds between two looks, at least 1; default: 30", 30), ...seatFlags
 }, Effect.fnUntraced(function*({ "idle-seconds": idleSeconds, interval, ...seat }) {
   yield* within("idle-seconds", idleSeconds, 0, 31_536_000)
   yield* within("interval", interval, 0, 86_400)
@@ -103,7 +101,7 @@ const supervisor = Command.make("supervisor", {
 
 const relay = Command.make("relay", {
   file: word("file", "The file of a relay: aaax hub --relay-log FILE"),
-  since: number("since", "Bytes of lines that are passed over; default: 0", 0),
+  since: otherwise(Flag.Int("since"), "Bytes of lines that are passed over; default: 0", 0),
   cursor: text("cursor", "A file that remembers how far it was read; goes on there"),
   for: text("for", "Only messages for this seat"),
   project: text("project", "Only messages for this project and for seats in it")
