@@ -1,6 +1,6 @@
 // Random histories of claims, renewals, releases, hand-offs, waits, expiries, clock jumps and restarts, held against a model
 // that knows the live claims as a list and compares each with each: never two owners of what overlaps, epochs only grow.
-import { coordination } from "../../libos/index.ts"
+import type { coordination } from "../../libos/index.ts"
 import { normaliseScope, scopesOverlap } from "../../protocol/scope.ts"
 import { Desk } from "../../modules/coordinator/desk.ts"
 import type { LedgerEntry } from "../../modules/coordinator/fold.ts"

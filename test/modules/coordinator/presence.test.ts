@@ -1,0 +1,100 @@
+import { coordination } from "aaax"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
+import { makeCoordination, makeTable } from "../../kit/coordination.ts"
+import { effect } from "../../kit/it.ts"
+import { until } from "../../kit/channels.ts"
+import { beat } from "../../../modules/coordinator/presence.ts"
+
+describe("presence", () => {
+  it("any request says that a seat is here, and it is said once", () => {
+    const table = makeTable()
+    table.get("ann", { verb: "who" })
+    table.get("ann", { verb: "beat" })
+    table.get("synapse/a~2f.b", { verb: "beat" })
+    table.get("ann", { verb: "leave" })
+    table.get("ann", { verb: "leave" })
+    expect(table.presence).toEqual([
+      { kind: "joined", payload: { seat: "ann" } }, { kind: "joined", payload: { seat: "a/b" } }, { kind: "left", payload: { seat: "ann" } }
+    ])
+    expect(table.get("a".repeat(3), { verb: "who" }).seats.map(({ seat }) => seat)).toEqual(["a/b", "aaa"])
+  })
+
+  it("a system that is docked no more leaves at the second beat of the kernel without it", () => {
+    const table = makeTable()
+    for (const seat of ["ann", "bob"]) table.get(seat, { verb: "beat" })
+    const { desk } = table
+    const seats = (): ReadonlyArray<string> => [...desk.state.seats.values()].filter(({ online }) => online).map(({ seat }) => seat)
+    beat(desk, new Set(["ann"]))
+    expect(seats()).toEqual(["ann", "bob"])
+    // A request in between is a sign of life: it was docked after the beat was made.
+    table.get("bob", { verb: "beat" })
+    beat(desk, new Set(["ann"]))
+    expect(seats()).toEqual(["ann", "bob"])
+    beat(desk, new Set(["ann"]))
+    expect(seats()).toEqual(["ann"])
+  })
+
+  effect("over a kernel: who is undocked has left, with its card and its waits", () => Effect.gen(function*() {
+    const { events, kernel, seat } = yield* makeCoordination()
+    const [ann, bob] = [yield* seat("ann"), yield* seat("bob")]
+    yield* ann.get({ verb: "claim", task: "t" })
+    yield* bob.get({ verb: "advertise", description: "d" })
+    yield* bob.get({ verb: "wait", task: "t" })
+    yield* kernel.undock("bob")
+    // The kernel's own beat tells of it.
+    yield* Effect.promise(() => until(() => Effect.runSync(Effect.map(events(coordination.presence), (all) => all.some(({ kind }) => kind === "left")) as Effect.Effect<boolean>)))
+    expect((yield* events(coordination.presence)).slice(-2).map(({ kind, payload }) => [kind, payload])).toEqual([["withdrawn", { seat: "bob" }], ["left", { seat: "bob" }]])
+    expect(yield* ann.get({ verb: "who" })).toMatchObject({ seats: [{ seat: "ann" }] })
+    expect(yield* ann.ask({ verb: "handoff", task: "t", to: "bob" })).toMatchObject({ code: "TARGET_OFFLINE" })
+  }))
+
+  effect("what fell due is done with the kernel's beat, also when nobody asks anything", () => Effect.gen(function*() {
+    const { events, kernel, seat } = yield* makeCoordination()
+    yield* (yield* seat("ann")).get({ verb: "claim", task: "t", ttlSeconds: 30 })
+    kernel.time.advance(30_000)
+    yield* Effect.promise(() => until(() => Effect.runSync(Effect.map(events(coordination.ledger), (all) => all.some(({ kind }) => kind === "expired")) as Effect.Effect<boolean>)))
+  }))
+})
+
+describe("calls under way", () => {
+  const call = (paths: ReadonlyArray<string>, system = "bob"): coordination.UnderWay => ({ calls: [{ warrant: "w", system, paths }] })
+
+  it("keep what they touch from being granted to others, wherever it lies", () => {
+    for (const [worktree, paths, path, isTouched] of [
+      ["/r", ["src"], "/r/src/a", true], ["/r", ["src"], "/r/lib", false], ["/r", ["src"], "/r", true], ["/r", ["src"], "/", true], ["/r", [], "/r/x", true], ["/r", ["src"], "/rx/src", false],
+      ["", ["src"], "/home/me/repo/src/a", true], ["", ["src"], "/home/me/repo/lib", false], ["label", ["src"], "/r/src", false]
+    ] as const) {
+      const table = makeTable()
+      table.desk.state.underWay = call([path])
+      const answer = table.ask("ann", { verb: "claim", task: "t", worktree, paths })
+      expect(answer?.ok, `${worktree} ${JSON.stringify(paths)} ${path}`).toBe(!isTouched)
+      if (isTouched) expect(answer).toMatchObject({ code: "SCOPE_CONFLICT", message: "Task 't' file scope conflicts with a call of bob that is under way.", holder: "bob" })
+      // Who calls is in nobody's way but others'.
+      if (isTouched) expect(table.ask("bob", { verb: "claim", task: "t", worktree, paths })).toMatchObject({ ok: true })
+    }
+  })
+
+  effect("a claim that crossed a call is told when that has ended, and one that waits is granted then", () => Effect.gen(function*() {
+    const { events, kernel, seat } = yield* makeCoordination()
+    const ann = yield* seat("ann")
+    const say = (payload: coordination.UnderWay): Effect.Effect<unknown, unknown> => kernel.channels.append("aaax", coordination.underWay, [{ kind: "under-way", subject: "calls", payload }])
+    const answers = Effect.map(events(coordination.replies), (all) => all.filter(({ kind }) => kind === "answer").length)
+    yield* say(call(["/r/src/a"]))
+    yield* Effect.promise(() => until(async () => {
+      const answer = await Effect.runPromise(ann.ask({ verb: "claim", task: "probe", worktree: "/r", paths: ["src"] }) as Effect.Effect<coordination.Answer>)
+      if (answer.ok) await Effect.runPromise(ann.ask({ verb: "release", task: "probe" }) as Effect.Effect<unknown>)
+      return !answer.ok
+    }))
+    const crossed = (yield* ann.port.append(coordination.requests, [{ payload: { verb: "claim", task: "apart", worktree: "/r", paths: ["lib"] } }]))[0]!.id
+    yield* ann.get({ verb: "who" })
+    expect((yield* events(coordination.replies)).some(({ correlationId }) => correlationId === crossed)).toBe(true)
+    yield* ann.port.append(coordination.requests, [{ payload: { verb: "claim", task: "t", worktree: "/r", paths: ["src"], wait: true } }])
+    yield* ann.get({ verb: "who" })
+    const before = yield* answers
+    yield* say({ calls: [] })
+    yield* Effect.promise(() => until(async () => (await Effect.runPromise(answers as Effect.Effect<number>)) === before + 1))
+    const all = yield* events(coordination.replies)
+    expect(all.at(-1)?.payload).toMatchObject({ ok: true, claim: { task: "t", owner: "ann" } })
+  }))
+})
