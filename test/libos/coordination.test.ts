@@ -6,8 +6,11 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import builder from "../../examples/coordination-module.ts"
+import { makeKernel } from "../../kernel/testing.ts"
 import { coordinator } from "../../modules/coordinator/index.ts"
+import { connect } from "../../libos/remote.ts"
 import { makeCoordination, type World } from "../kit/coordination.ts"
+import { withNetwork } from "../kit/network.ts"
 
 const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> => Effect.runPromise(effect)
 
@@ -54,6 +57,13 @@ describe("a module that takes part", () => {
     expect(manifest.reads).toEqual(["x", "coordination.replies", "coordination.ledger", "coordination.talk", "coordination.presence"])
     expect(manifest.writes).toEqual(["coordination.requests"])
     expect(defineModule({ id: "m" }).manifest).toMatchObject({ reads: [], writes: [] })
+  })
+
+  it("is not docked where nobody coordinates", async () => {
+    const alone = await run(Scope.provide(makeKernel({}), scope))
+    await expect(run(alone.dock(defineModule({ id: "m", coordination: true })))).rejects.toMatchObject({ _tag: "DockRefused", reason: expect.stringContaining("coordination.") })
+    // @ts-expect-error -- one that does not take part has nothing to take part with
+    defineModule({ id: "m", run: ({ coordination }) => void coordination.leave() })
   })
 
   it("claims, updates, saves a point to resume from, hands on and releases", async () => {
@@ -231,6 +241,31 @@ describe("a module that takes part", () => {
     await run(world.kernel.dock(coordinator()))
     expect(await pending).toMatchObject({ note: "meanwhile" })
   })
+})
+
+describe("a module in another process", () => {
+  it("takes part over its connection, with a token for the channels of coordination", () => withNetwork({}, async ({ kernel, mint, url }) => {
+    await run(kernel.dock(coordinator()))
+    const token = await mint({ name: "far", role: "write", docks: true, channels: ["coordination.*"] })
+    const remote = await connect({ url, token })
+    try {
+      const told = await new Promise<unknown>((resolve, reject) => {
+        remote.dock(defineModule({
+          id: "far", coordination: true,
+          run: async ({ coordination, signal }) => {
+            const held = await coordination.claim("t", { worktree: "w", paths: ["src"] })
+            const again = await coordination.claim("u", { worktree: "w", paths: ["src/a"] }).then(() => "granted", (error: unknown) => error)
+            await held.release()
+            resolve([coordination.seat, held.claim.holder, again, await coordination.release("t").catch((error: unknown) => error)])
+            await new Promise<void>((end) => signal.addEventListener("abort", () => end(), { once: true }))
+          }
+        })).catch(reject)
+      })
+      expect(told).toEqual(["far", "far", "granted", refusal("NOT_CLAIMED")])
+    } finally {
+      await remote.close()
+    }
+  }))
 })
 
 describe("a system that is a class", () => {
