@@ -76,7 +76,7 @@ describe("a destination", () => {
     ["https://api.example.com", /write https:\/\/api\.example\.com\/$/u], ["https://API.example.com/", /write https:\/\/api\.example\.com\/$/u],
     ["https://api.example.com:443/", /write /u], ["https://api.example.com/a/../b", /write https:\/\/api\.example\.com\/b$/u],
     ["https://api.example.com/%2e%2e/b", /write /u], ["https://api.example.com./", /ends with a dot/u], ["https://user@api.example.com/", /user's name/u],
-    ["https://user:pass@api.example.com/", /user's name/u], ["https://api.example.com\\@evil.example/", /write |user/u], ["https://api.example.com/#x", /fragment/u],
+    ["https://user:pass@api.example.com/", /user's name/u], ["https://:pass@api.example.com/", /name or password/u], ["https://api.example.com\\@evil.example/", /write |user/u], ["https://api.example.com/#x", /fragment/u],
     ["https://api.example.com\n/", /visible ASCII/u], [" https://api.example.com/", /visible ASCII/u], ["https://аpi.example.com/", /punycode/u],
     ["https://api。example.com/", /visible ASCII/u], ["https://ⓐpi.example.com/", /visible ASCII/u], ["ftp://api.example.com/", /not https/u],
     ["javascript:alert(1)", /not https/u], ["https://evil.example/", /not on the list/u], ["https://open.example/", /not on the list/u],

@@ -71,6 +71,8 @@ describe("a source", () => {
   it("that is not there yet is told of when it is used, without its value or its like", () => {
     const secrets = makeSecrets({ A: { from: "env:AAAX_TEST_NEVER", executors: ["x"] }, B: { from: "file:none", executors: ["x"] } }, base)
     expect(() => secrets.value("A", { executor: "x" })).toThrow("the secret A: the variable AAAX_TEST_NEVER is not set")
+    process.env[variable] = ""
+    expect(() => makeSecrets({ A: { from: `env:${variable}`, executors: ["x"] } }).value("A", { executor: "x" })).toThrow(`the variable ${variable} is not set`)
     expect(() => secrets.value("B", { executor: "x" })).toThrow(/the secret B: .*ENOENT/u)
     expect(secrets.list()).toMatchObject([{ name: "A", problem: expect.any(String) as unknown }, { name: "B", problem: expect.any(String) as unknown }])
   })

@@ -41,11 +41,11 @@ describe("a token", () => {
     Effect.gen(function*() {
       const kernel = yield* makeKernel()
       yield* probe(kernel, "module")
-      for (const name of ["operator", "terminal", "aaax", "aaax.journal", "aaax/x", "test", "module"]) {
+      for (const name of ["operator", "terminal", "aaax", "aaax.journal", "aaax/x", "test", "module", "synapse/ada"]) {
         expect([name, (yield* Effect.flip(kernel.tokens.mint({ name, role: "read" })))._tag]).toEqual([name, "Denied"])
       }
       for (const request of [
-        { name: "", role: "read" }, { name: "a b", role: "read" }, { name: "a", role: "boss" }, { name: "a", role: "read", ttlSeconds: 0 },
+        { name: 1, role: "read" }, { name: "a", role: "read", channels: "news" }, { name: "a", role: "read", channels: { length: 1 } }, { name: "", role: "read" }, { name: "a b", role: "read" }, { name: "a", role: "boss" }, { name: "a", role: "read", ttlSeconds: 0 },
         { name: "a", role: "read", ttlSeconds: 1e12 }, { name: "a", role: "read", channels: [] }, { name: "a", role: "read", channels: ["a/b"] },
         { name: "a", role: "read", channels: Array.from({ length: 33 }, () => "x") }
       ] as const) expect([request, (yield* Effect.flip(kernel.tokens.mint(request as never)))._tag]).toEqual([request, "InvalidPayload"])

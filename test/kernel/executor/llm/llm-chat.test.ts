@@ -108,6 +108,10 @@ describe("the backend that replays", () => {
   it("says which line of its file is none", async () => {
     writeFileSync(join(directory, "broken.jsonl"), "\n{}\n")
     expect(await reasonOf(serve({ backends: { tape: { kind: "replay", file: "broken.jsonl" } } }), call("tape"))).toMatch(/line 2, is no recorded answer/u)
+    for (const line of ["null", "1", "[]", '{"request":1,"answer":{"content":""}}', '{"request":"x"}', '{"request":"x","answer":{"content":1}}', "{"]) {
+      writeFileSync(join(directory, "odd.jsonl"), `${line}\n`)
+      expect(await reasonOf(serve({ backends: { tape: { kind: "replay", file: "odd.jsonl" } } }), call("tape")), line).toMatch(/line 1, is no recorded answer/u)
+    }
   })
 })
 
