@@ -1,4 +1,7 @@
 // A seat at a hub, against hubs that do what a test says: of ours and of the ancestor's kind.
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { SynapseHub } from "../../kernel/synapse-hub.ts"
 import { KernelUnreachable } from "../../libos/http.ts"
@@ -321,5 +324,31 @@ describe("a seat at our hub", () => {
     await second.ready
     await sender.chat("two", { target: name })
     expect((await again.next()).value).toMatchObject({ payload: "two" })
+  })
+})
+
+describe("a hub that starts again", () => {
+  it("finds its seats again: what they asked meanwhile is answered, what was said is handed out once", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "aaax-agent-"))
+    ends.push(() => rmSync(directory, { recursive: true, force: true }))
+    const options = { db: join(directory, "hub.db"), directory }
+    const before = await new SynapseHub({ port: 0, ...options }).start()
+    const { port } = before
+    const [a, b] = [await seat({ uri: before.uri }, { name: "A", pauseMillisMax: 50 }), await seat({ uri: before.uri }, { name: "B", pauseMillisMax: 50 })]
+    const messages = b.messages()
+    await a.chat("one")
+    expect((await messages.next()).value?.payload).toBe("one")
+    const { epoch } = await a.claim("t", { worktree: "w", paths: ["src"] })
+    await before.stop()
+    const meanwhile = [a.claim("u", { mutex: true }), a.saveCheckpoint("t", "half")]
+    const after = await new SynapseHub({ port, ...options }).start()
+    ends.push(() => after.stop())
+    expect(await Promise.all(meanwhile)).toMatchObject([{ task_id: "u" }, { task_id: "t", version: 1 }])
+    expect((await a.requestState()).snapshot.active_claims).toMatchObject([{ task_id: "t", epoch, checkpoint: "half" }, { task_id: "u" }])
+    await b.requestWho()
+    const { msg_id: number } = await a.chat("two")
+    expect(number).toBe(2)
+    expect((await messages.next()).value?.payload).toBe("two")
+    expect(b.hubId).toBe(after.id)
   })
 })
