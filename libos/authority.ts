@@ -2,9 +2,11 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
 import { Access, type Caveats, type Fence, type Risk } from "../protocol/authority.ts"
+import { ScopeRefusal } from "../protocol/coordination.ts"
 import { EffectFailed, InvalidPayload, Refused, type AppendError, type ReadError, type TimedOut } from "../protocol/errors.ts"
 import type { Appended, Draft, Event } from "../protocol/event.ts"
 import type { SystemId } from "../protocol/names.ts"
@@ -141,6 +143,8 @@ const grantOf = (reply: Event, access: Access): Effect.Effect<Granted, Refused |
     : Effect.fail(new InvalidPayload({ what: "capability reply", path: "", reason: "it has no token" }))
 }
 
+const scopeIn = Schema.decodeUnknownOption(ScopeRefusal)
+
 const actedOf = (reply: Event, wait: "verdict" | "receipt"): Effect.Effect<Acted, Refused | EffectFailed> | undefined => {
   const request = reply.correlationId ?? ""
   const done = (outcome: Acted["outcome"], result: unknown): Effect.Effect<Acted> => Effect.succeed({ request, outcome, result })
@@ -152,7 +156,7 @@ const actedOf = (reply: Event, wait: "verdict" | "receipt"): Effect.Effect<Acted
     case replyKinds.expired:
       return Effect.fail(new Refused({ request, kind: "expired", reason: reasonOf(reply) }))
     case replyKinds.failed:
-      return Effect.fail(new EffectFailed({ request, outcome: "failed", reason: reasonOf(reply) }))
+      return Effect.fail(new EffectFailed({ request, outcome: "failed", reason: reasonOf(reply), ...Option.match(scopeIn(field(reply, "scope")), { onNone: () => ({}), onSome: (scope) => ({ scope }) }) }))
     case replyKinds.unknown:
       return Effect.fail(new EffectFailed({ request, outcome: "unknown", reason: reasonOf(reply) }))
     case replyKinds.completed:

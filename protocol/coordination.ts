@@ -390,14 +390,15 @@ export interface UnderWay {
 }
 
 /** Why an executor left files as they were: beside the reason of a failed action, for programs. */
-export interface ScopeRefusal {
+export const ScopeRefusal = Schema.Struct({
   /** `UNAVAILABLE`: who claims what cannot be told. */
-  readonly code: Extract<RefusalCode, "SCOPE_CONFLICT" | "EPOCH_STALE" | "UNAVAILABLE">
-  readonly path?: string
-  readonly task?: string
-  readonly owner?: string
-  readonly epoch?: number
-  readonly expiresAt?: number
+  code: Schema.Literals(["SCOPE_CONFLICT", "EPOCH_STALE", "UNAVAILABLE"]),
+  path: optional(Text),
+  task: optional(Text),
+  owner: optional(Text),
+  epoch: optional(Schema.Int),
+  expiresAt: optional(Schema.Int),
   /** What to do to be let through. */
-  readonly how: string
-}
+  how: Text
+})
+export interface ScopeRefusal extends Schema.Schema.Type<typeof ScopeRefusal> {}

@@ -1,6 +1,7 @@
 // Every failure that crosses a boundary: one class for each thing that a caller can do something different about.
 // The message is a sentence made of the fields, so that it can be shown as it is.
 import * as Schema from "effect/Schema"
+import { ScopeRefusal } from "./coordination.ts"
 
 const Text = Schema.String
 const Maybe = Schema.optionalKey(Schema.String)
@@ -327,7 +328,9 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
 
 /** The effect was started and did not succeed, or nobody knows: see `outcome`. */
 export class EffectFailed extends Schema.TaggedError<EffectFailed>()("EffectFailed", {
-  request: Text, outcome: Schema.Literals(["failed", "unknown"]), reason: Text
+  request: Text, outcome: Schema.Literals(["failed", "unknown"]), reason: Text,
+  /** Files were left as they were because of a claim: whose, and how to go on. */
+  scope: Schema.optionalKey(ScopeRefusal)
 }) {
   override get message(): string {
     return `${this.outcome}: ${this.reason}`

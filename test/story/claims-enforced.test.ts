@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { coordination } from "aaax"
+import { coordination, defineModule, EffectFailed } from "aaax"
 import { describe, expect } from "vitest"
 import * as FsWrite from "../../kernel/executor/fs-write.ts"
 import { makeKernel } from "../../kernel/testing.ts"
@@ -125,5 +125,20 @@ describe("a holder whose claim went to somebody else", () => {
       expect(yield* ask(alice, claim)).toMatchObject({ ok: true, claim: { owner: "alice" } })
       expect(yield* write(bob, "3")).toMatchObject({ kind: "action_failed", payload: { scope: { owner: "alice" } } })
       expect(read()).toBe("1")
+    }))
+
+  effect("is told so as data in a module, too: whose it is, and how to go on", () =>
+    Effect.gen(function*() {
+      const { alice, ask, claim, kernel } = yield* setup("before")
+      yield* ask(alice, claim)
+      const told = yield* Effect.promise(() => new Promise<unknown>((resolve) => {
+        const intruder = defineModule({
+          id: "intruder", executors: ["fs.write"],
+          run: async ({ act }) => resolve(await act("fs.write", { target: "src/a.ts", payload: { content: "x" } }).catch((error: unknown) => error))
+        })
+        void Effect.runPromise(kernel.dock(intruder))
+      }))
+      expect(told).toBeInstanceOf(EffectFailed)
+      expect(told).toMatchObject({ outcome: "failed", scope: { code: "SCOPE_CONFLICT", task: "T-1", owner: "alice", path: "src/a.ts", how: expect.any(String) } })
     }))
 })

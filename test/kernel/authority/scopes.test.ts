@@ -176,6 +176,24 @@ describe("what others have claimed", () => {
       expect(read()).toBe("as it was")
     }))
 
+  effect("is looked at before the call is made: nothing of it happens, not even on the way", () =>
+    Effect.gen(function*() {
+      let calls = 0
+      const { alice, claim, root, write } = yield* setup({
+        executors: (root) => {
+          const executor = FsWrite.executor({ roots: [root] })
+          return [{ ...executor, perform: (call, powers) => Effect.suspend(() => {
+            calls++
+            return executor.perform(call, powers)
+          }) }]
+        }
+      })
+      yield* claim("T-1")
+      expect(yield* write(alice, "src/new/folder/a.ts")).toMatchObject({ kind: "action_failed" })
+      expect(calls).toBe(0)
+      expect(existsSync(join(root, "src/new"))).toBe(false)
+    }))
+
   effect("stops a commit, and making and removing a worktree, in other hands", () =>
     Effect.gen(function*() {
       const trees = yield* folder
