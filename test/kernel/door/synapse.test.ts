@@ -1,0 +1,96 @@
+// The synapse door beside what its wire promises: what a seat may touch, how pace is kept, and where the door can be opened.
+import { describe, expect, it } from "vitest"
+import { fieldsOf } from "../../../kernel/door/synapse/frame.ts"
+import { nameRefusal } from "../../../kernel/door/synapse/name.ts"
+import { makeBucket, makeBuckets, reserve, take } from "../../../kernel/door/synapse/pace.ts"
+import { wireBytes } from "../../../kernel/door/synapse/wire-bytes.ts"
+import { seatReads, seatOfSystem, systemOfSeat } from "../../../protocol/coordination.ts"
+import { askAt } from "../../kit/published.ts"
+import { withSynapse } from "../../kit/synapse.ts"
+
+describe("a seat that came over the wire", () => {
+  it("is wired to coordination and to nothing else", () =>
+    withSynapse({ kernel: { channels: [{ name: "open.news", visibility: "public" }] } }, async ({ agent, kernel, run }) => {
+      await agent("alpha")
+      const { port } = await run(kernel.dockSeat("synapse/other"))
+      expect((await run(port.channels)).map(({ name }) => name).sort()).toEqual(["coordination.requests", ...seatReads].sort())
+      for (const channel of ["open.news", "aaax.action.gate", "aaax.capability.request", "aaax.journal", "coordination.epochs"]) {
+        await expect(run(port.append(channel, [{ payload: {} }])), channel).rejects.toThrow()
+        await expect(run(port.read(channel)), channel).rejects.toThrow()
+      }
+      for (const channel of seatReads) await expect(run(port.append(channel, [{ payload: {} }])), channel).rejects.toThrow()
+      await expect(run(port.read("coordination.requests"))).rejects.toThrow()
+    }))
+
+  it("is the guest of a token where that is docked already, and leaves it there", () =>
+    withSynapse({}, async ({ kernel, run }) => {
+      await run(kernel.dockGuest("bob"))
+      const { leave, port } = await run(kernel.dockSeat("bob"))
+      await run(port.append("coordination.requests", [{ kind: "request", payload: { verb: "who" } }]))
+      await run(leave)
+      expect(kernel.systems().some(({ id }) => id === "bob")).toBe(true)
+    }))
+
+  it("has a system's name that says its own, whatever that is", () => {
+    for (const name of ["alpha", "a/b", "a:b", "~7e.", "..", "名前 x", "a%2fb", "~"]) expect(seatOfSystem(systemOfSeat(name)), name).toBe(name)
+    expect(nameRefusal("alpha")).toBeUndefined()
+    expect(nameRefusal("\u2028")).toBeDefined()
+  })
+})
+
+describe("the port of the synapse wire", () => {
+  it("says to who asks without upgrading what it speaks", () =>
+    withSynapse({}, async ({ port }) => {
+      expect(await askAt(port, undefined)("GET", "/")).toMatchObject({ status: 426 })
+    }))
+})
+
+describe("a frame", () => {
+  it("is bytes with the length that a client reads", () => {
+    for (const [length, head] of [[0, 2], [125, 2], [126, 4], [65_535, 4], [65_536, 10]] as const) {
+      const bytes = wireBytes("x".repeat(length))
+      expect(bytes.length).toBe(head + length)
+      expect(bytes[0]).toBe(0x81)
+      const told = head === 2 ? bytes[1] : head === 4 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2))
+      expect(told).toBe(length)
+    }
+  })
+
+  it("may nest 64 levels and no more", () => {
+    const nested = (levels: number): string => `{"a":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`
+    expect(fieldsOf(nested(64))).toBeTypeOf("object")
+    expect(fieldsOf(nested(65))).toContain("64 levels")
+  })
+})
+
+describe("pace", () => {
+  it("gives so many at once and so many a second", () => {
+    const bucket = makeBucket(2, 0)
+    expect([take(bucket, 1, 2, 0), take(bucket, 1, 2, 0), take(bucket, 1, 2, 0)]).toEqual([true, true, false])
+    expect(take(bucket, 1, 2, 999)).toBe(false)
+    expect(take(bucket, 1, 2, 1_000)).toBe(true)
+    expect([take(bucket, 1, 2, 100_000), take(bucket, 1, 2, 100_000), take(bucket, 1, 2, 100_000)]).toEqual([true, true, false])
+  })
+
+  it("says how long to wait for what is taken on account", () => {
+    const bucket = makeBucket(2, 0)
+    expect([reserve(bucket, 1, 2, 0), reserve(bucket, 1, 2, 0), reserve(bucket, 1, 2, 0), reserve(bucket, 1, 2, 0)]).toEqual([0, 0, 1_000, 2_000])
+  })
+
+  it("is kept for who comes back, under its name or another, and is another address's own", () => {
+    const buckets = makeBuckets(0.001, 5)
+    const first = buckets.enter("here", "alpha", 0)
+    first.level = 1
+    buckets.leave("here", "alpha", first, 0)
+    expect(buckets.enter("there", "alpha", 0).level).toBe(5)
+    expect(buckets.enter("here", "beta", 0)).toBe(first)
+    expect(buckets.enter("here", "gamma", 0).level).toBe(5)
+    const second = buckets.enter("here", "delta", 0)
+    second.level = 0
+    buckets.leave("here", "delta", second, 0)
+    buckets.leave("here", "beta", first, 0)
+    expect(buckets.enter("here", "beta", 0)).toBe(first)
+    expect(buckets.ofCredential("bob")).toBe(buckets.ofCredential("bob"))
+  })
+})
+
