@@ -13,6 +13,7 @@ import { neighbour } from "./flood.ts"
 import { http } from "./http.ts"
 import { portable } from "./portable.ts"
 import { queue } from "./queue.ts"
+import { relay } from "./relay.ts"
 import { request } from "./request.ts"
 import { restart } from "./restart.ts"
 import type { Row } from "./row.ts"
@@ -26,5 +27,5 @@ import { warrant } from "./warrant.ts"
 export type Group = (sized: Sized) => Effect.Effect<ReadonlyArray<Row>, unknown, Scope.Scope>
 
 export const groups: Readonly<Record<string, Group>> = {
-  relaxed, strict, steady, claim, "fan-out": fanOut, queue, flat: flatCosts, request, warrant, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket, synapse
+  relaxed, strict, steady, claim, "fan-out": fanOut, queue, flat: flatCosts, request, warrant, decision, evidence, capability, token, restart, command, neighbour, http, portable, socket, synapse, relay
 }

@@ -49,15 +49,16 @@ const short: ReadonlyMap<string, { readonly key: string; readonly holds: (value:
 
 /** Everything in a frame. */
 export const encodeLossless = (frame: Frame): LosslessLine => {
-  const line: Array<[string, unknown]> = [["v", 2]]
-  const rest: Array<[string, unknown]> = []
+  const line: { v: 2; x?: Frame } & Record<string, unknown> = { v: 2 }
+  let rest: Array<[string, unknown]> | undefined
   for (const [name, value] of Object.entries(frame)) {
     const known = short.get(name)
-    if (known?.holds(value) === true) line.push([known.key, name === "timestamp" ? Math.round(Number(value) * 1_000) : value])
-    else rest.push([name, value])
+    if (known?.holds(value) !== true) (rest ??= []).push([name, value])
+    else line[known.key] = name === "timestamp" ? Math.round(Number(value) * 1_000) : value
   }
-  if (rest.length > 0) line.push(["x", Object.fromEntries(rest)])
-  return Object.fromEntries(line) as LosslessLine // its first entry is v: 2
+  // Made of pairs: no name of a field is anything but a name.
+  if (rest !== undefined) line.x = Object.fromEntries(rest)
+  return line
 }
 
 const isRecord = (value: unknown): value is Frame => typeof value === "object" && value !== null && !Array.isArray(value)
