@@ -188,10 +188,9 @@ export const make = Effect.fnUntraced(function*(options: WarrantsOptions): Effec
   /** What is taken back, with its arguments and what was said of it; a sentence when that is not there any more. */
   const doneBy = Effect.fnUntraced(function*(id: string): Effect.fn.Return<Compensated, ExecutorFailure> {
     const done = doneOf(yield* Effect.orDie(journal.about(id)))
-    if (done === undefined) return yield* Effect.fail({ reason: `there is no warrant ${id}` })
+    const payload = done === undefined ? undefined : yield* payloadOf(done.warrant)
+    if (done === undefined || payload === undefined || !isIntact(done.warrant, payload)) return yield* Effect.fail({ reason: "the arguments of what is to be taken back are not there any more" })
     const { result, resultArtifact, undo, warrant } = done
-    const payload = yield* payloadOf(warrant)
-    if (payload === undefined || !isIntact(warrant, payload)) return yield* Effect.fail({ reason: "the arguments of what is to be taken back are not there any more" })
     const whole = resultArtifact === null
       ? result
       : yield* Effect.mapError(artifactJson(resultArtifact), () => ({ reason: "the result of what is to be taken back is not there any more" }))

@@ -124,6 +124,17 @@ describe("process.run", () => {
     expect(() => make({ root: "here" })).toThrow(/here is not an absolute path/u)
   })
 
+  it("starts in a folder below its root, and nowhere else", async () => {
+    writeFileSync(join(base, "plain"), "")
+    mkdirSync(join(base, "inner"))
+    symlinkSync("/", join(base, "out"))
+    const started = (cwd: string) => reason(make(), "node", { args: ["-e", ""], cwd })
+    expect(await started("plain")).toBe("plain is not a folder")
+    expect(await started("none")).toBe("none is not there")
+    expect(await started("out")).toBe("out leads out of the root")
+    expect(await started("inner")).toBe("succeeded")
+  })
+
   it("hands over no secret that no variable can hold", async () => {
     writeFileSync(join(base, "key"), "battery\0staple", { mode: 0o600 })
     const secrets = makeSecrets({ K: { from: "file:key", programs: ["node"] } }, base)
