@@ -162,7 +162,7 @@ const act = Command.make("act", {
   executor: word("executor", "Which executor, such as fs.write or process.run"),
   target: word("target", "What it acts on: a path, a program"),
   payload: text("payload", "JSON, @file, or - for standard input"),
-  risk: text("risk", "low, medium, high or irreversible; never less than the executor declares"),
+  risk: text("risk", "low, medium, high or irreversible; never less than the executor declares; not said: medium"),
   action: text("action", "A word for what is done; default: the executor's name"),
   key: text("key", "Makes the request repeatable"),
   wait: yes("wait", "Stay until there is a receipt, also while a human is asked"),
