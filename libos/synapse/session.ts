@@ -2,6 +2,7 @@
 import type { AgentType, Envelope, HubFrame } from "../../protocol/synapse.ts"
 import { KernelUnreachable } from "../http.ts"
 import { newSocket, type Socket } from "../client/socket.ts"
+import { secondsNow } from "../promise.ts"
 import { refusalOf, SynapseRefused } from "./refused.ts"
 
 export interface SessionOptions {
@@ -66,7 +67,7 @@ export const makeSession = (options: SessionOptions, on: SessionListener): Sessi
   let beatTimer: ReturnType<typeof setInterval> | undefined
   let dialing: Socket | undefined
 
-  const envelope = (type: AgentType, target: string, payload: string): Envelope => ({ type, sender: name, target, payload, timestamp: Date.now() / 1_000 })
+  const envelope = (type: AgentType, target: string, payload: string): Envelope => ({ type, sender: name, target, payload, timestamp: secondsNow() })
   const write = (over: Socket, type: AgentType, fields: Readonly<Record<string, unknown>>, target = "all", payload = ""): boolean => {
     try {
       over.send(JSON.stringify({ ...envelope(type, target, payload), ...fields }))
