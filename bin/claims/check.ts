@@ -19,8 +19,23 @@ type Group = "missing" | "theirs" | "not-editable"
 const groupOf: Readonly<Record<Coverage["verdict"], Group | undefined>> = { mine: undefined, free: "missing", theirs: "theirs", "not-editable": "not-editable" }
 /** So many are told of each group. */
 const toldMax = 20
-/** What one question may hold. */
+/** What one question may hold: paths, and characters of them. */
 const askedMax = 400
+const askedTextMax = 200_000
+
+const partsOf = (paths: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
+  const parts: Array<Array<string>> = []
+  let room = 0
+  for (const path of paths) {
+    if (room < path.length || parts[parts.length - 1]?.length === askedMax) {
+      parts.push([])
+      room = askedTextMax
+    }
+    parts[parts.length - 1]?.push(path)
+    room -= path.length
+  }
+  return parts
+}
 
 const lines = (group: Group, paths: ReadonlyArray<Coverage>): ReadonlyArray<string> => [
   ...paths.slice(0, toldMax).map(({ owner, path, task }) => {
@@ -71,8 +86,7 @@ const look = Effect.fnUntraced(function*(called: Called, given: ReadonlyArray<st
   const branch = yield* branchOf(worktree)
   const covered = yield* besideSeat(place, async ({ agent }) => {
     const found: Array<Coverage> = []
-    for (let at = 0; at < paths.length; at += askedMax) {
-      const part = paths.slice(at, at + askedMax)
+    for (const part of partsOf(paths)) {
       const answer = await agent.ask({ verb: "check", worktree: worktree.top, branch, owner: seat, paths: part })
       // Whoever answers for less than was asked has not answered.
       if (answer.paths.length !== part.length || answer.paths.some(({ path }, nth) => path !== part[nth])) return undefined

@@ -1,10 +1,12 @@
 // What every command about claims begins with: the working tree, the seat in it, and the hub that it asks.
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import type { Called } from "../called.ts"
 import { seatOf, withSeat, type Seated, type SeatFailure, type SeatFlags } from "../coordination/connect.ts"
 import { codes } from "../exit-code.ts"
 import { Ended, GitFailed, UsageError } from "../failure.ts"
+import { plain } from "../terminal.ts"
 import { worktreeOf, type Worktree } from "../worktree/worktree.ts"
 
 export type ClaimsFailure = SeatFailure | GitFailed | Ended | UsageError
@@ -36,9 +38,16 @@ export const branchOf = ({ branch, top }: Worktree): Effect.Effect<string, Ended
     ? Effect.fail(new Ended({ code: codes.denied, reason: `HEAD of ${top} is at no branch, and claims go with one.\ntry: git switch --create NAME` }))
     : Effect.succeed(branch)
 
-/** As the seat itself. */
+const isTaken = (error: SeatFailure): boolean => error instanceof SynapseRefused && error.code === "NAME_CONFLICT"
+
+/** As the seat itself. Another command of it is over soon; an agent that stays in it is not. */
 export const asSeat = <A>({ directory, flags, seat }: Place, body: (seated: Seated) => Promise<A>): Effect.Effect<A, SeatFailure> =>
-  withSeat({ directory }, { ...flags, name: seat }, body)
+  withSeat({ directory }, { ...flags, name: seat }, body).pipe(
+    Effect.retry({ while: isTaken, times: 10, schedule: Schedule.spaced(200) }),
+    Effect.mapError((error) => isTaken(error)
+      ? new Ended({ code: codes.conflict, reason: `${error.message}\ntry: --seat ${plain(seat)}/shell, for who works beside a connection of its own` })
+      : error)
+  )
 
 /** Beside the seat, which may be at work elsewhere: it only asks. */
 export const besideSeat = <A>({ directory, flags, seat }: Place, body: (seated: Seated) => Promise<A>): Effect.Effect<A, SeatFailure> =>

@@ -100,6 +100,20 @@ describe("aaax claims take", () => {
     other.close()
   })
 
+  it("lets another command of the seat end first, and says what to do beside a connection that stays", async () => {
+    const same = await SynapseAgent.connect({ uri: hub.uri, name: alice, reconnect: false })
+    const taking = claims("take", "a", "--seat", alice)
+    await same.ask({ verb: "state" })
+    same.close()
+    expect((await taking).code).toBe(0)
+    const stays = await SynapseAgent.connect({ uri: hub.uri, name: alice, reconnect: false })
+    expect(await claims("take", "b", "--seat", alice)).toMatchObject({ code: 5, stderr: expect.stringContaining(`try: --seat ${alice}/shell`) })
+    // Who only asks needs no seat.
+    expect((await claims("check", "a", "--seat", alice)).code).toBe(0)
+    expect((await claims("release", "--on", "commit", "--seat", alice)).code).toBe(0)
+    stays.close()
+  })
+
   it("is refused at no branch, with the way to one", async () => {
     repository.git("checkout", "--quiet", "--detach")
     const told = await claims("take", "src", "--seat", alice)
@@ -253,6 +267,13 @@ describe("aaax claims check", () => {
     expect(told.stderr).toMatch(/the commit is refused, because who may change what cannot be told: [^\n]+\ntry: .*git commit --no-verify/u)
     expect((await alone()).code).toBe(2)
     expect((await alone("a.ts", "--staged")).code).toBe(2)
+  })
+
+  it("asks about as many paths as there are", async () => {
+    await take(alice, "many")
+    const told = await check(...Array.from({ length: 900 }, (_, at) => `many/${at}`), `many/${"x".repeat(2_000)}`, "--json")
+    expect(told).toMatchObject({ code: 0 })
+    expect((JSON.parse(told.stdout) as { readonly paths: ReadonlyArray<object> }).paths).toHaveLength(901)
   })
 
   it("--staged refuses at no branch, and in a folder that is no repository", async () => {
