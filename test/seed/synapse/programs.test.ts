@@ -239,4 +239,19 @@ describe("the team as a program", () => {
     expect(team.said()).toContain("FAST ended, so the team ends.")
     await expect(seat(`ws://127.0.0.1:${port}`, "ADA")).rejects.toMatchObject({ _tag: "KernelUnreachable" })
   })
+
+  it("[145] leaves nobody behind when it is ended where it stands", async () => {
+    const team = start(["team", "--no-workers", "--port", String(await freePort())])
+    const [, pid] = await team.says(/hub: pid (\d+)/u)
+    await team.says(/\[hub\] Synapse hub at/u)
+    await stop(team, "SIGKILL")
+    const isThere = (): boolean => {
+      try {
+        return process.kill(Number(pid), 0)
+      } catch {
+        return false
+      }
+    }
+    while (isThere()) await new Promise((resolve) => setTimeout(resolve, 10))
+  })
 })
