@@ -5,7 +5,7 @@ import { git, gitRun } from "./git.ts"
 import { gitFile, type Worktree } from "./worktree.ts"
 
 /** Whatever the user's configuration would leave out or put elsewhere. */
-const whole = ["--name-status", "-z", "--find-renames", "--find-copies", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none", "--no-relative"] as const
+const whole = ["--name-status", "-z", "--find-renames", "--find-copies", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"] as const
 
 /** Throws `GitFailed` for what is no such list: half of it would be worse than none. */
 export const parseNameStatus = (text: string): ReadonlyArray<string> => {

@@ -178,19 +178,19 @@ describe("what others have claimed", () => {
 
   effect("is looked at before the call is made: nothing of it happens, not even on the way", () =>
     Effect.gen(function*() {
-      let calls = 0
-      const { alice, claim, root, write } = yield* setup({
-        executors: (root) => {
-          const executor = FsWrite.executor({ roots: [root] })
-          return [{ ...executor, perform: (call, powers) => Effect.suspend(() => {
-            calls++
-            return executor.perform(call, powers)
-          }) }]
-        }
+      const calls: Array<string> = []
+      const noted = (executor: Executor): Executor => ({ ...executor, perform: (call, powers) => Effect.suspend(() => {
+        calls.push(executor.name)
+        return executor.perform(call, powers)
+      }) })
+      const { act, alice, claim, root, write } = yield* setup({
+        executors: (root) => [noted(FsWrite.executor({ roots: [root] })), noted(Git.executor({ repositories: { shop: { path: root } } }))]
       })
+      git(root, "init", "--quiet", "--template=")
       yield* claim("T-1")
       expect(yield* write(alice, "src/new/folder/a.ts")).toMatchObject({ kind: "action_failed" })
-      expect(calls).toBe(0)
+      expect(yield* act(alice, { target: "shop", payload: { op: "commit", message: "x", paths: ["src/a.ts"] } }, "git")).toMatchObject({ kind: "action_failed" })
+      expect(calls).toEqual([])
       expect(existsSync(join(root, "src/new"))).toBe(false)
     }))
 
