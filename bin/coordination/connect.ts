@@ -10,6 +10,7 @@ import { TimedOut } from "../../protocol/errors.ts"
 import { synapsePath, synapsePort } from "../../protocol/synapse.ts"
 import { Ended, UsageError } from "../failure.ts"
 import { findRun, isAlive, type Found } from "../run-file.ts"
+import { plain } from "../terminal.ts"
 
 /** What was said of the hub and the seat. */
 export interface SeatFlags {
@@ -84,10 +85,17 @@ export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, U
 
 export type SeatFailure = SynapseRefused | KernelUnreachable | TimedOut | UsageError | Ended
 
-/** Anything else that async code throws is a fault of ours. */
+/** Anything else that async code throws is a fault of ours. What a hub says of itself steers no terminal. */
 export const seatFailure = (error: unknown): SeatFailure => {
-  const known = error instanceof SynapseRefused || error instanceof KernelUnreachable || error instanceof TimedOut || error instanceof UsageError || error instanceof Ended
-  if (known) return error
+  if (error instanceof SynapseRefused) {
+    const { code, conflict, current, holder, reason } = error
+    return new SynapseRefused({
+      code, reason: plain(reason),
+      ...(holder === undefined ? {} : { holder }), ...(conflict === undefined ? {} : { conflict }), ...(current === undefined ? {} : { current })
+    })
+  }
+  if (error instanceof KernelUnreachable) return new KernelUnreachable({ url: error.url, reason: plain(error.reason) })
+  if (error instanceof TimedOut || error instanceof UsageError || error instanceof Ended) return error
   throw error
 }
 

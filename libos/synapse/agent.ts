@@ -50,7 +50,7 @@ const keyed: ReadonlySet<AgentType> = new Set<AgentType>([
 
 type Chatted = HubFrame<"chat">
 
-export class SynapseAgent {
+export class SynapseAgent implements Disposable {
   readonly uri: string
   readonly name: string
   /** Resolves when the hub has taken the name; rejects with `SynapseRefused` or `KernelUnreachable`. */
@@ -147,6 +147,10 @@ export class SynapseAgent {
 
   close(): void {
     this.#session.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   /** Everything that comes but its own chats, from now on; answers how to stop. */

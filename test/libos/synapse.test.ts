@@ -38,7 +38,7 @@ describe("a seat at a hub", () => {
   it("is refused with what the hub says of its name, and ends", async () => {
     const payload = "Name 'A' is already online from another session. Use a unique --name."
     const hub = await hubWith({ refuse: () => ({ frame: { type: "name_conflict", payload }, code: 4009 }) })
-    const agent = new SynapseAgent({ uri: hub.uri, name: "A" })
+    using agent = new SynapseAgent({ uri: hub.uri, name: "A" })
     await expect(agent.ready).rejects.toMatchObject({ code: "NAME_CONFLICT", reason: payload })
     expect(await agent.closed).toBeInstanceOf(SynapseRefused)
     await expect(agent.requestWho()).rejects.toMatchObject({ code: "NAME_CONFLICT" })

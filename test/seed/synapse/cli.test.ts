@@ -242,6 +242,11 @@ describe("a refusal", () => {
     await said(as("A", "handoff", "loop", "taken"), 3, "Task 'loop' is not currently claimed.")
   })
 
+  it("steers no terminal, whatever a hub says", async () => {
+    const hub = await hubWith({ refuse: () => ({ frame: { type: "auth_denied", payload: "\u001b[2Jno" }, code: 4010 }) })
+    expect(await cli("who", "--uri", hub.uri)).toEqual({ code: 4, stdout: "", stderr: "aaax: ·[2Jno\n" })
+  })
+
   it("is not a hub that nobody reaches: that is the ancestor's code for its verbs, and ours for ours", async () => {
     const at = ["--uri", "ws://127.0.0.1:9", "--name", "A"]
     for (const command of [["who"], ["state"], ["board"], ["manifest"], ["task", "update", "t"], ["send", "x"], ["listen"]]) {
