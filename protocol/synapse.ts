@@ -7,7 +7,7 @@ export const synapsePort = 8876
 /** Sender of everything that the hub says itself. */
 export const hubSender = "SynapseHub"
 /** Close codes: those of the ancestor and its newer line, each with one meaning; for a reader that fell behind, and a hub that ends, those of the protocol. */
-export const synapseCloses = { name: 4009, auth: 4010, unbound: 4012, full: 4013, host: 4015, slow: 1013, ended: 1001, tooLarge: 1009 } as const
+export const synapseCloses = { name: 4009, auth: 4010, unbound: 4012, full: 4013, strangers: 4014, host: 4015, slow: 1013, ended: 1001, tooLarge: 1009 } as const
 
 /** What `welcome.extensions` lists: the hub echoes `request_id` in what answers a frame, and takes `ask` frames. */
 export const synapseExtensions: ReadonlyArray<string> = ["request_id", "ask"]

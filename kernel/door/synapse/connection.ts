@@ -75,6 +75,8 @@ export interface Connection {
   readonly seated: () => Seated | undefined
   readonly identity: () => Identity | undefined
   readonly wantsNotices: () => boolean
+  /** It has to say who it is, and has not. */
+  readonly isStranger: () => boolean
   readonly tell: (told: Told, requestId?: string) => void
   readonly heardAt: () => number
   readonly ping: () => void
@@ -319,6 +321,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     seated: () => seated,
     identity: () => identity,
     wantsNotices: () => notices,
+    isStranger: () => !open && identity === undefined,
     heardAt: () => heardAt,
     ping: () => ws.ping(),
     greet: () => {

@@ -101,6 +101,9 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   let dropped = 0
   let closing = false
 
+  /** Who has presented nothing takes no place from those who have. */
+  const strangersMax = Math.max(1, clientsMax >> 2)
+
   const envelope = (at: number): { readonly hub: string; readonly at: number; readonly target: string } => ({ hub: id, at: at / 1_000, target: "all" })
 
   const tellAnswer = (asking: Asking, answer: Answer): void => {
@@ -286,6 +289,8 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       const together = ofAddress.get(address) ?? 0
       if (connections.size >= clientsMax) return ws.close(synapseCloses.full, `at most ${clientsMax} clients`)
       if (together >= perHost) return ws.close(synapseCloses.host, `at most ${perHost} clients of one host`)
+      const isStranger = !entrance.open && identity === undefined
+      if (isStranger && [...connections].filter((one) => one.isStranger()).length >= strangersMax) return ws.close(synapseCloses.strangers, `at most ${strangersMax} that have not said who they are`)
       ofAddress.set(address, together + 1)
       const connection = openConnection({ ws, socket, request, hall: hallOf(entrance, address), open: entrance.open, identity })
       connections.add(connection)

@@ -288,6 +288,16 @@ describe("how fast a client of the synapse wire may be", () => {
       expect(await beta.closed).toMatchObject({ code: 4009, reason: "name switch" })
     }))
 
+  it("leaves room for who has a token, however many come that have none", () =>
+    withSynapse({ open: false, tokens: [secret], clients: 8 }, async (world) => {
+      const strangers = [await world.connect(), await world.connect()]
+      expect(await (await world.connect()).closed).toMatchObject({ code: 4014 })
+      expect((await (await world.connect(bearer(secret))).next(() => true)).type).toBe("welcome")
+      strangers[0]!.ws.close()
+      await until("one is gone", () => world.hub().connections() === 2)
+      expect((await present(world, "alpha", secret)).answer.type).toBe("welcome")
+    }))
+
   it("is bounded in number, and for each address by itself", () =>
     withSynapse({ clients: 3, perHost: 2 }, async ({ agent, connect }) => {
       await agent("alpha")
