@@ -2,8 +2,9 @@
 // again it goes on by itself.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import { describe, expect } from "vitest"
+import { describe, expect, it } from "vitest"
 import { StoreUnavailable } from "../../../../protocol/errors.ts"
+import { differs } from "../../../../kernel/authority/evidence/keeper.ts"
 import { notesOf } from "../../../../kernel/authority/evidence/checkpoint.ts"
 import type { CheckpointPlace } from "../../../../kernel/authority/evidence/place.ts"
 import { newSigningKey } from "../../../../kernel/guard/tokens.ts"
@@ -16,6 +17,14 @@ import { effect } from "../../../kit/it.ts"
 import { awaitReply, probe, requestAction, tokenFor } from "../../../kit/probe.ts"
 
 describe("a journal", () => {
+  it("is told what speaks against its being the one that was signed: another beginning, other entries, or nothing", () => {
+    const signed = { origin: "aaax.journal/aa", size: 3, root: new Uint8Array(32), chain: "c", cursor: 3 }
+    expect(differs(signed, { ...signed })).toBeUndefined()
+    expect(differs(signed, { ...signed, size: 4, chain: "d" })).toBeUndefined()
+    expect(differs(signed, { ...signed, origin: "aaax.journal/bb", root: new Uint8Array(32).fill(1) })).toMatch(/^the journal is another one/u)
+    for (const more of [{ root: new Uint8Array(32).fill(1) }, { chain: "d" }, { cursor: 4 }]) expect(differs(signed, { ...signed, ...more })).toMatch(/^its first 3 entries, up to #\d, are not those that were signed/u)
+  })
+
   effect("is not gone on with when it names another key than the one that there is, or says of checkpoints that are gone", () =>
     Effect.gen(function*() {
       const time = testTime()
@@ -55,11 +64,17 @@ describe("a kernel whose checkpoints cannot be written", () => {
         })
       }
       const { calls, executor } = counted("launch", { risk: "irreversible" })
-      const kernel = yield* makeKernel({ executors: [executor], policy: "default", checkpoints: { place, pace: { entries: 1_000_000, millis: 3_600_000 } } })
-      const port = yield* probe(kernel, "a", { executors: ["launch"] })
+      const low = counted("note")
+      const kernel = yield* makeKernel({ executors: [executor, low.executor], policy: "default", checkpoints: { place, pace: { entries: 1_000_000, millis: 3_600_000 } } })
+      const port = yield* probe(kernel, "a", { executors: ["launch", "note"] })
       const id = yield* requestAction(port, { action: "go", executor: "launch", target: "", capability: yield* tokenFor(port, "launch") })
       yield* awaitReply(port, id, "action_escalated")
+      const note = yield* tokenFor(port, "note")
       isFull = true
+      // What weighs little needs none.
+      const small = yield* requestAction(port, { action: "go", executor: "note", target: "", capability: note, risk_level: "low" })
+      expect(yield* awaitReply(port, small)).toMatchObject({ kind: "action_completed" })
+      expect(tries).toBe(0)
       yield* Effect.forkChild(kernel.gate.approve(id, "operator"))
       yield* Deferred.await(triedTwice)
       expect(calls).toEqual([])
