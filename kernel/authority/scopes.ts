@@ -172,19 +172,22 @@ export const make = ({ channels, directory, now, realPath = (path) => Effect.suc
   const look = Effect.fnUntraced(function*(): Effect.fn.Return<ReadonlyMap<string, string>> {
     const places = new Map<string, string>()
     for (;;) {
-      const [next] = [...trees.keys()].filter((label) => !places.has(label))
+      const [next] = ["", ...trees.keys()].filter((label) => !places.has(label))
       if (next === undefined) return places
       places.set(next, (yield* realPath(next === "" ? directory : next)).normalize("NFC"))
     }
   })
 
   const barred = ({ paths, system }: Change, places: ReadonlyMap<string, string>): Barred | undefined => {
+    const home = `${places.get("") ?? directory}/.aaax`
     for (const tree of trees.values()) {
       const real = places.get(tree.label)
       if (real === undefined) continue
       for (const given of paths) {
         const isFolder = given.endsWith("/")
         const path = (isFolder ? given.slice(0, -1) : given).normalize("NFC")
+        // What the constellation keeps for itself is no part of what it works on; a working tree that lies in there is one of its own.
+        if (path.startsWith(`${home}/`) && !below(real, home)) continue
         // All of the tree, when it is part of what is changed.
         const inside = below(path, real) ? path.slice(real === "/" ? 1 : real.length + 1) : isFolder && below(real, path) ? "" : undefined
         const other = inside === undefined ? undefined : conflictIn(tree, inside, isFolder, system)

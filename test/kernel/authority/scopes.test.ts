@@ -109,6 +109,17 @@ describe("a live scope", () => {
       expect(yield* write(alice, "anything.ts")).toMatchObject({ kind: "action_failed", payload: { scope: { task: "T-1" } } })
     }))
 
+  effect("of the whole folder leaves alone what the constellation keeps there for itself", () =>
+    Effect.gen(function*() {
+      const { alice, claim, root, write } = yield* setup()
+      yield* claim("T-1", { paths: [] })
+      expect(yield* write(alice, ".aaax/reports/a.md")).toMatchObject({ kind: "action_completed" })
+      expect(yield* write(alice, "src/.aaax/reports/a.md")).toMatchObject({ kind: "action_failed", payload: { scope: { task: "T-1" } } })
+      // A working tree that lies in there is one like others.
+      yield* claim("T-2", { worktree: join(root, ".aaax/reports/tree"), paths: [] })
+      expect(yield* write(alice, ".aaax/reports/tree/a.md")).toMatchObject({ kind: "action_failed", payload: { scope: { task: "T-2" } } })
+    }))
+
   for (const [how, paths, target] of [
     ["another case", ["SRC/A.ts"], "src/a.ts"], ["a folder", ["src"], "src/a.ts"], ["dots", ["./src/./a.ts"], "src/a.ts"], ["a composed letter", ["src/caf\u0065\u0301"], "src/caf\u00e9"],
     ["a pattern", ["**/*.ts"], "src/a.ts"], ["backslashes", ["src\\a.ts"], "src/a.ts"], ["a name that looks like a pattern", ["app/[id].tsx"], "app/[id].tsx"]
