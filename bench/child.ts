@@ -4,9 +4,12 @@
 //   child.mjs http                      is the clients of an HTTP listener (http-client.ts)
 //   child.mjs socket                    is the clients of a WebSocket door (socket-client.ts)
 //   child.mjs synapse                   is the clients of the synapse wire (synapse-client.ts)
+//   child.mjs claims DIR ENTRIES        keeps so many entries of claims, says `written`, and waits
+//   child.mjs claims-again DIR          opens what was left and asks what is claimed; says the same as `restart`
 //   child.mjs restart DIR EVENTS        opens what was left, says how long that took and how much memory, and dies the same way
 import * as Effect from "effect/Effect"
 import { writeSync } from "node:fs"
+import { restartClaims, writeClaims } from "./claim-child.ts"
 import { serve } from "./http-client.ts"
 import { batchOf, drafts } from "./payload.ts"
 import { serveSockets } from "./socket-client.ts"
@@ -56,4 +59,6 @@ const [what, directory = "", events = "0", size = "1"] = process.argv.slice(2)
 if (what === "http") await serve()
 else if (what === "socket") await serveSockets()
 else if (what === "synapse") await serveSynapse()
+else if (what === "claims") await Effect.runPromise(Effect.scoped(writeClaims(directory, Number(events))))
+else if (what === "claims-again") await Effect.runPromise(Effect.scoped(restartClaims(directory)))
 else await Effect.runPromise(Effect.scoped(what === "write" ? write(directory, Number(events), Number(size)) : restart(directory)))

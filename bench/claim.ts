@@ -16,7 +16,9 @@ import * as Sqlite from "../kernel/store/sqlite.ts"
 import * as coordination from "../protocol/coordination.ts"
 import type { Port } from "../protocol/port.ts"
 import * as Result from "effect/Result"
-import { inTurns, medianOf, timed, timedEach, timedEachSync, type Side } from "./measure.ts"
+import type { Returned } from "./child.ts"
+import { inTurns, median, medianOf, timed, timedEach, timedEachSync, type Side } from "./measure.ts"
+import { firstLine } from "./restart.ts"
 import { row, rowOf, type Row } from "./row.ts"
 import type { Sized } from "./size.ts"
 import { dock } from "./world.ts"
@@ -112,6 +114,34 @@ const pairs = Effect.fnUntraced(function*({ count, directory, rounds }: Sized, w
   ]
 })
 
+/** Killed over a long ledger, and back until the first answer. */
+const restarts = Effect.fnUntraced(function*({ count, directory, programs, rounds, size }: Sized): Effect.fn.Return<ReadonlyArray<Row>> {
+  const own = join(directory, "restart")
+  mkdirSync(own)
+  const entries = count(1_000_000, 2_000)
+  yield* firstLine(programs.child, ["claims", own, String(entries)])
+  const all: Array<Returned> = []
+  for (let at = 0; at < Math.min(3, rounds); at++) {
+    const returned = JSON.parse(yield* firstLine(programs.child, ["claims-again", own])) as Returned // what claim-child.ts prints
+    if (returned.events < entries) return yield* Effect.die(new Error(`${returned.events} of ${entries} entries came back`))
+    all.push(returned)
+  }
+  const of = (name: keyof Returned): number => median(all.map((returned) => returned[name]))
+  const what = `coordinator back after kill -9 over ${entries.toLocaleString("en")} entries`
+  return [
+    row({
+      id: "claim/restart", what: `${what}, from the opened store to the first answer`, unit: "ms", lowerIsBetter: true, figure: of("readyMillis"), floor: { of: null, bar: 1_000 },
+      cpuMicros: of("cpuSeconds") * 1e6, others: { openMillis: of("openMillis"), fastestMillis: Math.min(...all.map(({ readyMillis }) => readyMillis)), entries }
+    }),
+    row({
+      id: "claim/restart memory", what: `${what}: peak to steady memory`, unit: "x", lowerIsBetter: true,
+      figure: median(all.map(({ peakBytes, steadyBytes }) => peakBytes / steadyBytes)), floor: { of: null, bar: 1.5 },
+      others: { peakMegabytes: of("peakBytes") / 1e6, steadyMegabytes: of("steadyBytes") / 1e6 },
+      ...(size === "full" ? {} : { note: "fewer entries than the bar is for" })
+    })
+  ]
+})
+
 export const claim = Effect.fnUntraced(function*(sized: Sized): Effect.fn.Return<ReadonlyArray<Row>, unknown, Scope.Scope> {
   const { count, rounds } = sized
   const sizes = [0, 1_000, 10_000, 100_000].map((size) => count(size, 0))
@@ -130,6 +160,7 @@ export const claim = Effect.fnUntraced(function*(sized: Sized): Effect.fn.Return
       floor: { of: null, bar: 1.5 }, others: Object.fromEntries(sizes.map((size, at) => [`live${size}Micros`, flat[at]!]))
     }),
     ...yield* Effect.scoped(pairs(sized, "memory")),
-    ...yield* Effect.scoped(pairs(sized, "strict"))
+    ...yield* Effect.scoped(pairs(sized, "strict")),
+    ...yield* restarts(sized)
   ]
 })

@@ -9,7 +9,7 @@ import { row, type Row } from "./row.ts"
 import type { Sized } from "./size.ts"
 
 /** Starts the child; completes with its first line, when it has been killed and is gone. */
-const firstLine = (program: string, args: ReadonlyArray<string>): Effect.Effect<string> =>
+export const firstLine = (program: string, args: ReadonlyArray<string>): Effect.Effect<string> =>
   Effect.callback((resume) => {
     const child = spawn(process.execPath, ["--expose-gc", program, ...args], { stdio: ["ignore", "pipe", "inherit"] })
     let text = ""
