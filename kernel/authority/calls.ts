@@ -90,7 +90,7 @@ export const makeCalls = Effect.fnUntraced(function*(placesMax: number): Effect.
   const begin = (): void => {
     if (isBeginning) return
     isBeginning = true
-    while (places > 0 && waiting.length > 0 && !isOver) {
+    while (places > 0 && waiting.length > 0) {
       places--
       const fiber = runFork(waiting.shift()!)
       if (fiber.pollUnsafe() !== undefined) continue

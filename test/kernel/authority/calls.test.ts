@@ -1,6 +1,7 @@
 // Calls under way: so many at once, each stopped when it takes too long or is told to, all ended with their kernel.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { describe, expect } from "vitest"
 import { ended, makeCalls, makeStop, stop, type Calls } from "../../../kernel/authority/calls.ts"
 import { effect } from "../../kit/it.ts"
@@ -22,8 +23,10 @@ describe("calls", () => {
       expect(began).toEqual([0, 1])
       yield* Deferred.succeed(gates[1]!, undefined)
       expect(began).toEqual([0, 1, 2])
+      const settled = yield* Effect.forkChild(calls.settled, { startImmediately: true })
+      expect(settled.pollUnsafe()).toBeUndefined()
       for (const gate of gates) yield* Deferred.succeed(gate, undefined)
-      yield* calls.settled
+      yield* Fiber.join(settled)
       expect(began).toEqual([0, 1, 2, 3])
     }))
 
