@@ -5,7 +5,6 @@ import { spawn } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { ourselves } from "./ourselves.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, "dist")
@@ -51,6 +50,7 @@ const library = () => run("typescript/bin/tsc", ["-p", "tsconfig.build.json", "-
 
 const commandLine = async () => {
   const { rolldown } = await import("rolldown")
+  const { ourselves } = await import("./ourselves.mjs")
   const bundle = await rolldown({
     input: { aaax: join(root, "bin/aaax.ts") },
     cwd: root,
@@ -94,6 +94,7 @@ const verifier = async () => {
 /** What runs a module in a tier of its own: one file, because nothing else is readable there. */
 const tierChild = async () => {
   const { rolldown } = await import("rolldown")
+  const { ourselves } = await import("./ourselves.mjs")
   const bundle = await rolldown({ input: { child: join(root, "bin/tier-child.ts") }, cwd: root, platform: "node", plugins: [ourselves], external: ["ws"], logLevel: "warn" })
   const { output } = await bundle.generate({ format: "cjs", minify: true, codeSplitting: false })
   await bundle.close()
