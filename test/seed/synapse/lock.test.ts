@@ -70,6 +70,15 @@ describe("aaax lock", () => {
     expect(existsSync(file("ran"))).toBe(false)
   })
 
+  it("[146] hands a signal on to the command, and gives the lock back when that has ended", async () => {
+    const running = lock(id, "--", "sh", "-c", `trap 'exit 9' TERM; echo > ${file("ready")}; while :; do sleep 0.02; done`)
+    await vi.waitFor(() => expect(existsSync(file("ready"))).toBe(true), { timeout: 10_000, interval: 10 })
+    process.emit("SIGTERM", "SIGTERM")
+    expect((await running).code).toBe(9)
+    expect(await live()).toEqual([])
+    expect(process.listenerCount("SIGHUP")).toBe(0)
+  })
+
   it("waits in line, and for its own name", async () => {
     const other = await holder()
     const waiting = lock(id, "--", "touch", file("ran"))
