@@ -20,6 +20,7 @@ export const tooLong = (ask: coordination.Ask): coordination.Refusal | undefined
       return invalid(`${field} is ${value.length} characters long; at most ${max} are allowed.`)
     }
   }
+  if ("git" in ask && ask.git !== undefined && ask.git.branch.length + (ask.git.base?.length ?? 0) > titleLengthMax) return invalid(`Branches are longer than ${titleLengthMax} characters.`)
   const record = recordOf(ask)
   if (record !== undefined && textLength(record) > recordTextMax) return invalid(`What goes with the ${ask.verb} is longer than ${recordTextMax} characters of JSON.`)
   if (ask.verb === "advertise") {
@@ -36,4 +37,4 @@ export const tooLong = (ask: coordination.Ask): coordination.Refusal | undefined
   return undefined
 }
 
-const textLength = (value: unknown): number => JSON.stringify(value).length
+export const textLength = (value: unknown): number => JSON.stringify(value).length

@@ -2,7 +2,8 @@
 // the decision behind it; they are said to nobody before they are kept.
 import type { coordination, Draft, SystemId } from "aaax"
 import { keepNewest, stepLedger, stepTalk, type LedgerEntry, type TalkEntry } from "./fold.ts"
-import { answeredMax } from "./limits.ts"
+import { answeredMax, entryTextMax } from "./limits.ts"
+import { invalid } from "./refusal.ts"
 import type { State } from "./state.ts"
 
 /** Who asks, and when: `at` is kernel time, and never goes back. */
@@ -63,7 +64,10 @@ export class Desk {
   }
 
   answer(request: string, system: SystemId, payload: coordination.Answer): void {
-    this.replies.push(weighed({ kind: "answer", recipient: system, correlationId: request, payload }))
+    const answer = weighed({ kind: "answer", recipient: system, correlationId: request, payload })
+    // Each of its letters may take six.
+    const isTooMuch = answer.weight * 6 > entryTextMax && JSON.stringify(payload).length > entryTextMax
+    this.replies.push(isTooMuch ? weighed({ ...answer.draft, payload: invalid("The answer does not fit into one. Ask for less at once.") }) : answer)
   }
 
   notify(system: SystemId, payload: coordination.Notice): void {

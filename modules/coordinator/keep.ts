@@ -68,10 +68,14 @@ export const keepState = (life: Life): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
     const { port, state } = life
     const cursor = life.ledger
-    for (const page of pagesOf(state, { from: talkFrom(life), to: life.talk }, life.desk.now)) {
+    life.behind = 0
+    const pages = yield* Effect.try({ try: () => pagesOf(state, { from: talkFrom(life), to: life.talk }, life.desk.now), catch: String }).pipe(
+      Effect.catch((reason) => Effect.as(Effect.logWarning(`the coordination state was not written down, a start takes longer: ${reason}`), []))
+    )
+    if (pages.length === 0) return
+    for (const page of pages) {
       life.ledger = yield* appendBehind(port, coordination.ledger, [{ kind: "state", payload: page }], life.ledger)
     }
-    life.behind = 0
     yield* Effect.catch(
       port.putSnapshot({
         name: positionName, channel: coordination.ledger, cursor, value: { version: pagesVersion, cursor, unreadable: life.unreadable.length, examples: life.unreadable.slice(0, 5) }

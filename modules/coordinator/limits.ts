@@ -26,6 +26,8 @@ export const keyLengthMax = 512
 export const recordTextMax = 65_536
 /** JSON text of one chat, in UTF-16 code units. */
 export const chatTextMax = 900_000
+/** JSON text of one entry and of one answer, in UTF-16 code units. */
+export const entryTextMax = 1_000_000
 /** Checkpoints of lapsed claims that are kept for whoever claims next. */
 export const checkpointsMax = 10_000
 /** Declared tasks, their dependencies, and progress notes. */

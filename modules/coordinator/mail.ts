@@ -1,8 +1,9 @@
 // Mail: what one seat was sent by another, kept for it until it takes it, and how far each message has come.
 import { isEverybody, matchesName, targetParts, type coordination } from "aaax"
+import { textLength } from "./bounds.ts"
 import type { Asker, Desk } from "./desk.ts"
 import { comesFurther, mailboxOf } from "./fold.ts"
-import { inboxesPerSeatMax, nameLengthMax, pageItemsMax, recipientsMax, replayedMax, waitMillisMax } from "./limits.ts"
+import { entryTextMax, inboxesPerSeatMax, nameLengthMax, pageItemsMax, recipientsMax, replayedMax, waitMillisMax } from "./limits.ts"
 import { pageOf } from "./page.ts"
 import * as refusal from "./refusal.ts"
 import type { Parked, Seat, State } from "./state.ts"
@@ -36,7 +37,9 @@ export const send = (desk: Desk, by: Asker, ask: Ask<"send">): coordination.Answ
     ...(ask.clientMessage === undefined ? {} : { clientMessage: ask.clientMessage }),
     ...(ask.receipt === true ? { receipt: true } : {})
   }
-  desk.say({ kind: "chat", payload: { chat, ...(to.length === 0 ? {} : { to }) } }, by.id)
+  const entry = { chat, ...(to.length === 0 ? {} : { to }) }
+  if (to.length > 1 && textLength(entry) > entryTextMax) return refusal.invalid("The message does not fit beside the names of all whom it is for.")
+  desk.say({ kind: "chat", payload: entry }, by.id)
   const here = to.filter((seat) => isHere(state, seat))
   for (const seat of to) wake(desk, seat)
   return { ok: true, message: chat.message, at: chat.at, recipients: here, waiting: to.filter((seat) => !here.includes(seat)) }

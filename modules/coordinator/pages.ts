@@ -35,7 +35,7 @@ export interface TalkPart {
   readonly to: number
 }
 
-/** The state as the payloads of its pages. */
+/** The state as the payloads of its pages. Throws where it is more than one text may hold. */
 export const pagesOf = (state: State, talk: TalkPart, at: number): ReadonlyArray<coordination.LedgerEntries["state"]> => {
   const kept = {
     version: pagesVersion, at, epoch: state.epoch, message: state.message, talk, claims: [...state.claims.values()], checkpoints: [...state.checkpoints],
@@ -44,8 +44,15 @@ export const pagesOf = (state: State, talk: TalkPart, at: number): ReadonlyArray
     mailboxes: [...state.mailboxes].map(([seat, { mark, messages }]) => ({ seat, mark, messages })), deadLetters: [...state.deadLetters.values()]
   }
   const text = JSON.stringify(kept)
-  const parts = Math.max(1, Math.ceil(text.length / statePageText))
-  return Array.from({ length: parts }, (_, at) => ({ part: at + 1, parts, text: text.slice(at * statePageText, (at + 1) * statePageText) }))
+  const texts: Array<string> = []
+  for (let from = 0; from < text.length;) {
+    let to = from + statePageText
+    // A letter of two halves stays whole.
+    if (/[\ud800-\udbff]/.test(text.charAt(to - 1))) to++
+    texts.push(text.slice(from, to))
+    from = to
+  }
+  return texts.map((page, place) => ({ part: place + 1, parts: texts.length, text: page }))
 }
 
 /** A state from the text of all its pages; nothing: it cannot be read. */

@@ -1,7 +1,8 @@
 import { coordination } from "aaax"
 import * as Effect from "effect/Effect"
-import { describe, expect } from "vitest"
-import { makeCoordination } from "../../kit/coordination.ts"
+import { describe, expect, it } from "vitest"
+import { pagesOf, stateOfPages } from "../../../modules/coordinator/pages.ts"
+import { makeCoordination, makeTable } from "../../kit/coordination.ts"
 import { effect } from "../../kit/it.ts"
 
 describe("the coordinator", () => {
@@ -41,4 +42,27 @@ describe("the coordinator", () => {
     expect(yield* ann.ask(7 as never)).toMatchObject({ code: "INVALID" })
     expect(yield* ann.ask({ verb: "claim", task: "t" })).toMatchObject({ ok: true })
   }))
+})
+
+describe("what is asked for too much at once", () => {
+  it("is refused, and every answer and entry fits", () => {
+    const table = makeTable()
+    for (let at = 0; at < 100; at++) table.get(`${"\u0001".repeat(250)}${at}`, { verb: "beat" })
+    const wide = { verb: "send", target: `${"\u0001".repeat(250)}*`, payload: "x".repeat(880_000) } as const
+    expect(table.ask("ann", wide)).toMatchObject({ code: "INVALID", message: expect.stringContaining("does not fit") })
+    expect(table.ask("ann", { ...wide, payload: "x" })).toMatchObject({ ok: true })
+    const paths = Array.from({ length: 9_000 }, (_, at) => `${"deep/".repeat(20)}${at}`)
+    table.get("bob", { verb: "claim", task: "\u0001".repeat(500) })
+    expect(table.ask("ann", { verb: "check", worktree: "", paths })).toMatchObject({ code: "INVALID", message: expect.stringContaining("Ask for less") })
+    expect(table.ask("ann", { verb: "claim", task: "t", git: { branch: "b".repeat(2_000), releaseOn: "manual" } })).toMatchObject({ code: "INVALID" })
+  })
+
+  it("the whole state comes in pages that tear no letter apart", () => {
+    const table = makeTable()
+    for (let at = 0; at < 60; at++) table.get(`s${at}`, { verb: "claim", task: `t${at}`, paths: [`p${at}`], note: `${"x".repeat(at)}${"\u{1f980}".repeat(4_000)}` })
+    const pages = pagesOf(table.desk.state, { from: 0, to: 0 }, table.at)
+    expect(pages.length).toBeGreaterThan(1)
+    for (const { text } of pages) expect(text).toBe(Buffer.from(text, "utf8").toString("utf8"))
+    expect([...stateOfPages(pages.map(({ text }) => text).join(""))!.state.claims]).toEqual([...table.desk.state.claims])
+  })
 })
