@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path"
 import { KernelUnreachable } from "../../libos/http.ts"
 import { SynapseAgent, type SynapseAgentOptions } from "../../libos/synapse/agent.ts"
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
-import { TimedOut } from "../../protocol/errors.ts"
+import { Overloaded, TimedOut, TooLarge } from "../../protocol/errors.ts"
 import { synapsePath, synapsePort } from "../../protocol/synapse.ts"
 import { Ended, UsageError } from "../failure.ts"
 import { findRun, isAlive, type Found } from "../run-file.ts"
@@ -83,7 +83,7 @@ export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, U
     }
   })
 
-export type SeatFailure = SynapseRefused | KernelUnreachable | TimedOut | UsageError | Ended
+export type SeatFailure = SynapseRefused | KernelUnreachable | TimedOut | TooLarge | Overloaded | UsageError | Ended
 
 /** Anything else that async code throws is a fault of ours. What a hub says of itself steers no terminal. */
 export const seatFailure = (error: unknown): SeatFailure => {
@@ -95,7 +95,8 @@ export const seatFailure = (error: unknown): SeatFailure => {
     })
   }
   if (error instanceof KernelUnreachable) return new KernelUnreachable({ url: error.url, reason: plain(error.reason) })
-  if (error instanceof TimedOut || error instanceof UsageError || error instanceof Ended) return error
+  const isKnown = error instanceof TimedOut || error instanceof TooLarge || error instanceof Overloaded || error instanceof UsageError || error instanceof Ended
+  if (isKnown) return error
   throw error
 }
 

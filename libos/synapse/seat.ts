@@ -1,6 +1,7 @@
 // What is behind a seat at a hub: asks and gets its own answers, hears everything once and in order, over as many connections as
 // it takes.
 import type { Chat } from "../../protocol/coordination.ts"
+import { TooLarge } from "../../protocol/errors.ts"
 import type { AgentFields, AgentType, HubFrame, WireChat } from "../../protocol/synapse.ts"
 import { makeFeed, type Feed } from "./feed.ts"
 import { agentDefaults, type CallOptions, type SynapseAgentOptions } from "./options.ts"
@@ -35,6 +36,15 @@ export interface Grants {
 const advertiseMillis = 100_000
 /** Chats that are remembered, so that none is handed out twice. */
 const seenMax = 4_096
+
+/** A frame that every hub takes, in bytes, its envelope aside. */
+const frameBytesMax = 1_048_576 - 4_096
+
+const sizeOf = ({ fields }: Request): number => {
+  const text = JSON.stringify(fields)
+  // No character takes more than three bytes.
+  return text.length * 3 <= frameBytesMax ? text.length : new TextEncoder().encode(text).byteLength
+}
 
 const keyed: ReadonlySet<AgentType> = new Set<AgentType>([
   "claim", "release", "task_update", "handoff", "checkpoint", "resource_offer", "ledger_task", "ledger_task_update", "ledger_progress"
@@ -103,11 +113,14 @@ export class Seat {
     this.ready.catch(() => undefined)
   }
 
-  /** Resolves with the frame that grants it. */
+  /** Resolves with the frame that grants it; rejects with `SynapseRefused`, `TimedOut`, `TooLarge`, or with what ended the seat. */
   async ask<T extends keyof Grants>(type: T, fields: Readonly<Record<string, unknown>>, { key, signal, timeoutMillis = this.#timeoutMillis }: CallOptions = {}): Promise<HubFrame<Grants[T]>> {
     await this.ready
     const id = crypto.randomUUID()
     const request: Request = { id, type, fields: { ...fields, request_id: id, ...(keyed.has(type) ? { idem_key: key ?? id } : {}) } }
+    const size = sizeOf(request)
+    // It would end the connection, and be sent again on the next.
+    if (size > frameBytesMax) throw new TooLarge({ what: `The ${type} frame`, size, sizeMax: frameBytesMax, unit: "bytes" })
     const answer = this.#waiting.add(request, timeoutMillis, signal)
     // While older messages are asked for, what is open waits for that and is sent with the rest.
     if (this.#held === undefined) this.#send(request)

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { tidy } from "../../examples/synapse-agent.ts"
 import { SynapseHub } from "../../kernel/synapse-hub.ts"
 import { KernelUnreachable } from "../../libos/http.ts"
 import { SynapseAgent, type SynapseAgentOptions } from "../../libos/synapse/agent.ts"
@@ -304,6 +305,24 @@ describe("a seat at our hub", () => {
       expect(frame.notice).toEqual({ notice: "free", task: "line" })
       break
     }
+  })
+
+  it("works as the page of the working agreement shows it", async () => {
+    const watch = await seat(hub, { name: "watch" })
+    const messages = watch.messages()
+    const theirs = await watch.claim("docs", { worktree: "demo", paths: ["docs/a.md"] })
+    const tidied = tidy(hub.uri, "tidier")
+    await watch.release("docs", { epoch: theirs.epoch })
+    expect((await messages.next()).value).toMatchObject({ sender: "tidier", payload: "docs are mine for a moment" })
+    expect(await tidied).toBe("done")
+    expect(await tidy(hub.uri, "watch").catch((error: unknown) => error)).toMatchObject({ code: "NAME_CONFLICT" })
+  })
+
+  it("asks nothing that is too large for a frame, and goes on", async () => {
+    const agent = await seat(hub, { name: "large" })
+    await expect(agent.saveCheckpoint("t", "ü".repeat(600_000))).rejects.toMatchObject({ _tag: "TooLarge", unit: "bytes" })
+    expect(agent.isConnected).toBe(true)
+    expect((await agent.requestWho()).online_agents).toContain("large")
   })
 
   it.each([false, true])("[48] gets what was directed at it while it was away, once (notices: %s)", async (notices) => {

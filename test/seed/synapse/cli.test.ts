@@ -231,6 +231,7 @@ describe("a refusal", () => {
       await said(as("taken", ...command), 5, "Name 'taken' is already online from another session. Use a unique --name.")
     }
     expect(await as("SynapseHub", "who")).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("SynapseHub") })
+    expect(await as("A", "task", "progress", "t", "x".repeat(1_100_000))).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("too large") })
     await said(as("A", "task", "declare", "t", "--title", ""), 2, "Task title is required.")
     await said(as("A", "task", "declare", " ", "--title", "T"), 2, "Task ID is required.")
     await said(as("A", "task", "update", "none"), 3, "Task 'none' is not on the board.")
