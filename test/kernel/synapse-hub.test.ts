@@ -17,4 +17,23 @@ describe("a hub from code", () => {
     expect(await ada.closed).toBeInstanceOf(Error)
     await bob.closed
   })
+
+  it("lets in who presents one of its tokens, and says why it does not start", async () => {
+    const hub = new SynapseHub({ port: 0, tokens: ["", "open sesame"] })
+    await Promise.all([hub.start(), hub.start()])
+    await expect(SynapseAgent.connect({ uri: hub.uri, name: "ADA", reconnect: false })).rejects.toMatchObject({ code: "TOKEN_REQUIRED" })
+    await expect(SynapseAgent.connect({ uri: hub.uri, name: "ADA", token: "", reconnect: false })).rejects.toThrow()
+    const ada = await SynapseAgent.connect({ uri: hub.uri, name: "ADA", token: "open sesame", reconnect: false })
+    ada.close()
+    const taken = new SynapseHub({ port: hub.port })
+    await expect(taken.start()).rejects.toMatchObject({ _tag: "ConfigInvalid" })
+    const { port } = hub
+    await Promise.all([hub.stop(), hub.stop()])
+    // What failed is tried again, and what ended starts again.
+    await using again = await taken.start()
+    expect(again.port).toBe(port)
+    await expect(new SynapseHub({ port: 0, host: "0.0.0.0" }).start()).rejects.toMatchObject({ _tag: "ConfigInvalid" })
+    await expect(new SynapseHub({ port: 0, host: "0.0.0.0", tokens: ["t"] }).start()).rejects.toMatchObject({ _tag: "ConfigInvalid" })
+    await expect(new SynapseHub({ port: 0, historyMax: 0 }).start()).rejects.toThrow()
+  })
 })

@@ -1,6 +1,10 @@
 // The relay at a hub: what it mirrors is what everybody on the wire is told, and nothing else.
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { SynapseAgent } from "../../../libos/synapse/agent.ts"
+import { defineModule } from "../../../libos/module.ts"
 import { SynapseHub } from "../../../kernel/synapse-hub.ts"
 import { decode, relay, type Frame } from "../../../modules/relay/index.ts"
 
@@ -24,14 +28,18 @@ const makeSink = () => {
   }
 }
 
-const hasHub = async (form: "lossless" | "lite" | undefined, body: (hub: SynapseHub, mirror: ReturnType<typeof makeSink>) => Promise<void>): Promise<void> => {
+const hasHub = async (form: "lossless" | "lite" | undefined, body: (hub: SynapseHub, mirror: ReturnType<typeof makeSink>, probes: ReadonlyArray<SynapseAgent>) => Promise<void>): Promise<void> => {
   const hub = new SynapseHub({ port: 0 })
   await hub.start()
+  const probes: Array<SynapseAgent> = []
   try {
     const mirror = makeSink()
     await hub.kernel.dock(relay({ sink: mirror.sink, hub: hub.id, ...(form === undefined ? {} : { form }) }))
-    await body(hub, mirror)
+    // It begins with what comes when it has looked where it is: one more comes until the first of them is mirrored.
+    while (mirror.lines.length === 0) probes.push(await SynapseAgent.connect({ uri: hub.uri, name: `PROBE-${probes.length}`, reconnect: false }))
+    await body(hub, mirror, probes)
   } finally {
+    for (const probe of probes) probe.close()
     await hub.stop()
   }
 }
@@ -70,14 +78,23 @@ describe("a relay at a hub", () => {
       for (const agent of [watcher, ada, bob]) agent.close()
     }))
 
-  it("[131] mirrors also when nobody is connected, and in the short form what people read", () =>
+  it("[131] has them also when nobody is connected", () =>
+    hasHub(undefined, async (hub, mirror, probes) => {
+      for (const probe of probes) probe.close()
+      for (const { name } of probes) await mirror.has((line) => line.includes('"event":"left"') && line.includes(`"agent":"${name}"`))
+      await hub.kernel.dock(defineModule({ id: "inside", coordination: true, run: ({ coordination }) => coordination.progress("", "alone") }))
+      await mirror.has((line) => line.includes("alone"))
+      expect(mirror.frames().find(({ type }) => type === "ledger_progress_posted")).toMatchObject({ note: { author: "inside", text: "alone" } })
+    }))
+
+  it("has in the short form what people read", () =>
     hasHub("lite", async (hub, mirror) => {
       const ada = await SynapseAgent.connect({ uri: hub.uri, name: "ADA", reconnect: false })
       await ada.claim("api", { ttl_seconds: 60 })
       ada.close()
-      await mirror.has((line) => line.includes('"ty":"presence_update"') && mirror.lines.length >= 3)
+      await mirror.has((line) => line.includes('"ty":"claim_granted"'))
       const lines = mirror.lines.map((line) => JSON.parse(line) as Frame)
-      expect(lines.map(({ ty, v }) => [v, ty]).sort()).toEqual([[1, "claim_granted"], [1, "presence_update"], [1, "presence_update"]])
+      expect(lines.filter(({ ty }) => ty === "claim_granted")).toMatchObject([{ v: 1, s: "SynapseHub", to: "all", p: "Task 'api' claimed by ADA.", h: hub.id }])
       for (const line of lines) expect(Object.keys(line)).toEqual(["v", "i", "ty", "s", "to", "p", "t", "h"])
     }))
 
@@ -101,6 +118,30 @@ describe("a relay at a hub", () => {
     expect(mirror.frames().filter(({ type }) => type === "chat").map(({ payload }) => payload)).toEqual(["one", "two", "three"])
     ada.close()
     await hub.stop()
+  })
+
+  it("goes on where it was when it comes back, without what was there before it first came", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "aaax-mirrored-"))
+    const ask = async (hub: SynapseHub, text: string): Promise<void> => {
+      const ada = await SynapseAgent.connect({ uri: hub.uri, name: "ADA", reconnect: false })
+      await ada.chat(text)
+      ada.close()
+    }
+    const said: Array<ReadonlyArray<unknown>> = []
+    for (const [before, during] of [["earlier", "first"], ["meanwhile", "second"]] as const) {
+      const hub = await new SynapseHub({ port: 0, directory: folder, db: "hub.db" }).start()
+      await ask(hub, before)
+      const mirror = makeSink()
+      await hub.kernel.dock(relay({ sink: mirror.sink }))
+      // Said again until it is mirrored: from then on it misses nothing.
+      let last = 0
+      while (!mirror.lines.some((line) => line.includes(during))) await ask(hub, `${during} ${++last}`)
+      await mirror.has((line) => line.includes(`${during} ${last}`))
+      await hub.stop()
+      said.push([...new Set(mirror.frames().filter(({ type }) => type === "chat").map(({ payload }) => String(payload).split(" ")[0]))])
+    }
+    expect(said).toEqual([["first"], ["meanwhile", "second"]])
+    rmSync(folder, { recursive: true })
   })
 
   it("is none without a sink", () => {
