@@ -16,8 +16,11 @@ import { callsLine } from "./under-way.ts"
 
 const lives = new WeakMap<Port, Life>()
 
-/** `chats`: messages that are kept at most. */
+/** Until its port is taken from it. `chats`: messages that are kept at most. */
 export const run = (port: Port, chats: number = chatsMax): Effect.Effect<void, Failure> =>
+  Effect.catchTag(live(port, chats), "Undocked", () => Effect.void)
+
+const live = (port: Port, chats: number): Effect.Effect<void, Failure> =>
   Effect.scoped(Effect.gen(function*() {
     const life = new Life(port, yield* Effect.scope, yield* open(port), chats)
     lives.set(port, life)

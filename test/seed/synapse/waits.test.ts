@@ -131,6 +131,18 @@ describe("waiting", () => {
     expect(table.later("a").at(-1)).toMatchObject({ ok: true, claim: { task: "of-b", owner: "a" } })
   })
 
+  it("who only wants to be told counts as waiting no longer when that would be for itself", () => {
+    const table = holding("ann", "eve")
+    for (const seat of ["bob", "eve"]) table.get(seat, { verb: "wait", task: "of-ann" })
+    expect(table.ask("zoe", { verb: "claim", task: "of-eve", wait: true })).toBeUndefined()
+    table.get("ann", { verb: "release", task: "of-ann" })
+    // bob was told and does not want it; zoe takes what eve waits for, and waits for eve.
+    table.get("zoe", { verb: "claim", task: "of-ann", paths: ["ann"] })
+    expect(table.desk.state.lines.get("of-ann")).toMatchObject([{ seat: "eve", isIdle: true }])
+    table.get("zoe", { verb: "release", task: "of-ann" })
+    expect(table.notices("eve")).toEqual([free("of-ann")])
+  })
+
   it("who leaves is answered, and stands in no line any more", () => {
     const table = holding("ann")
     table.ask("bob", { verb: "claim", task: "of-ann", wait: true })
