@@ -42,7 +42,7 @@ export interface HubOptions {
   /** Connections, and those of one address. */
   readonly clients?: number
   readonly perHost?: number
-  /** For tests: shorter times than those of the limits. */
+  /** For tests: other bounds than those of the limits. */
   readonly times?: Partial<HubTimes>
 }
 
@@ -50,6 +50,8 @@ export interface HubTimes {
   readonly pingMillis: number
   readonly pongMillis: number
   readonly stuckMillis: number
+  /** What may wait for a client, in bytes. */
+  readonly outboxBytes: number
   readonly lookMillis: number
   /** In which a connection must say who it is, where somebody has to. */
   readonly bindMillis: number
@@ -69,7 +71,7 @@ export interface Hub {
   readonly dropped: () => number
 }
 
-const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePongMillis, stuckMillis: synapseStuckMillis, lookMillis: 500, bindMillis: synapseBindMillis, answerMillis: 60_000 }
+const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePongMillis, stuckMillis: synapseStuckMillis, outboxBytes: synapseOutboxBytesMax, lookMillis: 500, bindMillis: synapseBindMillis, answerMillis: 60_000 }
 
 const digestOf = (text: string): Buffer => Buffer.from(hash("sha256", text, "hex"))
 
@@ -165,7 +167,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
         onAnswer(event, asking)
       } else if (recipient !== null && bySystem.has(recipient) && early.size < asksTogether) early.set(correlationId, event)
     }
-    for (const connection of connections) if (connection.outbox.bytes() > synapseOutboxBytesMax) drop(connection)
+    for (const connection of connections) if (connection.outbox.bytes() > times.outboxBytes) drop(connection)
   }
   const drop = (connection: Connection): void => {
     dropped++

@@ -102,7 +102,7 @@ describe("chat on the synapse wire", () => {
     withSynapse({}, async ({ agent }) => {
       const alpha = await agent("alpha")
       const count = 40
-      const payloadOf = (at: number): string => `${at}:${"ä\"".repeat(20_000)}`
+      const payloadOf = (at: number): string => `${at}:${"名".repeat(40_000)}`
       for (let at = 0; at < count; at++) {
         alpha.say("chat", { payload: payloadOf(at) })
         await alpha.next((frame) => frame.type === "chat" && frame.payload.startsWith(`${at}:`))
