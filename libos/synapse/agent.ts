@@ -12,6 +12,9 @@ type Rest<T extends AgentType, Named extends string> = Omit<AgentFields[T], Name
 
 const historyDefault = 20
 
+/** Verbs that a key makes repeatable. */
+const changing: ReadonlySet<Verb> = new Set<Verb>(["claim", "release", "update", "handoff", "checkpoint", "offer", "declare", "plan", "progress"])
+
 export class SynapseAgent implements Disposable {
   readonly uri: string
   readonly name: string
@@ -179,7 +182,9 @@ export class SynapseAgent implements Disposable {
   async ask<V extends Verb>(ask: Extract<Ask, { readonly verb: V }>, call: CallOptions = {}): Promise<Results[V]> {
     await this.ready
     if (!this.isOurs) throw new SynapseRefused({ code: "UNSUPPORTED", reason: `The hub at ${this.uri} knows no ${ask.verb}: it is none of ours.` })
-    const { answer } = await this.#seat.ask("ask", { ask }, call)
+    // It may be sent again on another connection, and is to be done once.
+    const asked = changing.has(ask.verb) && !("key" in ask) ? { ...ask, key: call.key ?? crypto.randomUUID() } : ask
+    const { answer } = await this.#seat.ask("ask", { ask: asked }, call)
     const given = answer as Answer<V> // the hub answers the verb that was asked
     if (given.ok) return given
     const { code, conflict, current, holder, message } = given

@@ -170,6 +170,22 @@ describe("a seat at a hub", () => {
     expect(agent.lastMessage).toBe(5)
   })
 
+  it("asks what changes something under one key, on however many connections", async () => {
+    let lives = 0
+    const hub = await hubWith({
+      ...ours,
+      answer: ({ ask, request_id, type }, say, cut) => {
+        if (type !== "ask") return
+        if (++lives === 1) cut()
+        else say({ type: "answer", request_id, answer: { ok: true, task: ask.task, owner: "A" } })
+      }
+    })
+    expect(await (await seat(hub)).ask({ verb: "release", task: "t" })).toMatchObject({ owner: "A" })
+    const [first, second] = hub.heard.filter(isOf("ask"))
+    expect(first.ask).toEqual({ verb: "release", task: "t", key: expect.any(String) })
+    expect(second.ask).toEqual(first.ask)
+  })
+
   it("does not say twice what the hub had kept before the connection broke", async () => {
     let said: object | undefined
     const hub = await hubWith({
