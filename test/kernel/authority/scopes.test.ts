@@ -12,6 +12,7 @@ import * as FsWrite from "../../../kernel/executor/fs-write.ts"
 import * as Git from "../../../kernel/executor/git.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
 import { makeKernel, testTime } from "../../../kernel/testing.ts"
+import { defineExecutor } from "../../../libos/executor.ts"
 import type { LiveScope, UnderWay } from "../../../protocol/coordination.ts"
 import { StoreCorrupt } from "../../../protocol/errors.ts"
 import type { Executor } from "../../../protocol/executor.ts"
@@ -203,6 +204,23 @@ describe("what others have claimed", () => {
       expect(yield* act(alice, { target: "shop", payload: { op: "commit", message: "x", paths: ["src/a.ts"] } }, "git")).toMatchObject({ kind: "action_failed" })
       expect(calls).toEqual([])
       expect(existsSync(join(root, "src/new"))).toBe(false)
+    }))
+
+  effect("is looked at for an executor of an author's own, when it asks", () =>
+    Effect.gen(function*() {
+      const done: Array<string> = []
+      const { act, alice, bob, claim, root } = yield* setup({
+        executors: () => [defineExecutor({ name: "own", risk: "low", recovery: "none", perform: async ({ target }, { mayChange }) => {
+          await mayChange([target])
+          done.push(target)
+        } })]
+      })
+      yield* claim("T-1")
+      expect(yield* act(alice, { target: join(root, "src/x"), payload: {} }, "own")).toMatchObject({ kind: "action_failed", payload: { scope: { task: "T-1", path: "src/x" } } })
+      expect(done).toEqual([])
+      expect(yield* act(bob, { target: join(root, "src/x"), payload: {} }, "own")).toMatchObject({ kind: "action_completed" })
+      expect(yield* act(alice, { target: join(root, "lib/"), payload: {} }, "own")).toMatchObject({ kind: "action_completed" })
+      expect(yield* act(alice, { target: `${root}/`, payload: {} }, "own")).toMatchObject({ kind: "action_failed" })
     }))
 
   effect("stops a commit, and making and removing a worktree, in other hands", () =>
