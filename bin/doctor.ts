@@ -1,5 +1,6 @@
 // Checks a running kernel: process, store, journal, systems. Fails when something is wrong.
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { version } from "../kernel/version.ts"
 import type { ClientError } from "../libos/http.ts"
 import type { DoctorView } from "../protocol/routes.ts"
@@ -34,6 +35,19 @@ const evidenceCheck = ({ checkpoints, evidence }: DoctorView["audit"]): Check =>
     : check("evidence", `${checkpoints ?? 0} checkpoints in ${evidence.where}, ${evidence.covered} of ${evidence.size} entries covered, key ${evidence.key}`,
         evidence.problem === null ? [] : [`${evidence.problem}; nothing of high risk goes on until it can`])
 
+const Position = Schema.Struct({ cursor: Schema.Int, unreadable: Schema.Int, examples: Schema.Array(Schema.String) })
+const positionOf = Schema.decodeUnknownOption(Position)
+
+/** What the coordinator says of its log; nothing: there is none, or it has not said anything yet. */
+export const coordinationCheck = (position: unknown): ReadonlyArray<Check> => {
+  const read = positionOf(position)
+  if (read._tag === "None") return []
+  const { cursor, examples, unreadable } = read.value
+  return [check("coordination", `whole state behind entry ${cursor}`, unreadable === 0 ? [] : [
+    `${unreadable} ${unreadable === 1 ? "entry" : "entries"} of its log could not be read and ${unreadable === 1 ? "was" : "were"} passed over, such as ${examples[0] ?? "one"}; look at what is claimed: aaax claims ls`
+  ])]
+}
+
 export const checks = (view: DoctorView): ReadonlyArray<Check> => {
   const { audit, status, store, storeProblems, systems } = view
   const jump = status.clockJump
@@ -62,7 +76,9 @@ const lines = ({ detail, findings, name }: Check): ReadonlyArray<string> =>
 export const doctor = Effect.fnUntraced(function*(called: Called): Effect.fn.Return<void, ClientError | Unhealthy> {
   const client = yield* connect(called.directory)
   const view = yield* client.call("doctor")
-  const done = checks(view)
+  const position = yield* Effect.catch(client.call("snapshot", { id: "coordination.position" }), (error): Effect.Effect<undefined, ClientError> =>
+    error._tag === "SnapshotNotFound" ? Effect.succeed(undefined) : Effect.fail(error))
+  const done = [...checks(view), ...coordinationCheck(position?.value)]
   const wrong = done.filter(({ ok }) => !ok)
   yield* show(called, { ok: wrong.length === 0, checks: done, store: view.store, audit: view.audit }, () => done.flatMap(lines))
   if (wrong.length > 0) {

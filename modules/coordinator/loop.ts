@@ -24,6 +24,8 @@ const live = (port: Port, chats: number): Effect.Effect<void, Failure> =>
   Effect.scoped(Effect.gen(function*() {
     const life = new Life(port, yield* Effect.scope, yield* open(port), chats)
     lives.set(port, life)
+    // What was found is told to whoever looks: `aaax doctor`.
+    if (life.unreadable.length > 0) yield* keepState(life)
     yield* Effect.forkScoped(followBeats(life))
     yield* Effect.forkScoped(followCalls(life))
     let done: ReadonlyArray<Settlement> = []

@@ -1,6 +1,6 @@
 // What the doctor finds, and what it says about each finding.
 import { describe, expect, it } from "vitest"
-import { checks } from "../../bin/doctor.ts"
+import { checks, coordinationCheck } from "../../bin/doctor.ts"
 import { codeOf, codes } from "../../bin/exit-code.ts"
 import { Unhealthy } from "../../bin/failure.ts"
 import { version } from "../../kernel/version.ts"
@@ -51,6 +51,14 @@ describe("the doctor", () => {
     expect(findings({ status: { ...status, clockJump: 3_600_000, version: "9.9.9" } })).toEqual([
       `version: the kernel is 9.9.9, this command line ${version}; start the kernel again`,
       "clock: it jumped by 60 min and is not believed, so nothing expires; when it is right: aaax clock confirm"
+    ])
+  })
+
+  it("says what the coordinator could not read of its log, and nothing where there is none", () => {
+    expect(coordinationCheck(undefined)).toEqual([])
+    expect(coordinationCheck({ version: 1, cursor: 7, unreadable: 0, examples: [] })).toEqual([{ name: "coordination", ok: true, detail: "whole state behind entry 7", findings: [] }])
+    expect(coordinationCheck({ version: 1, cursor: 7, unreadable: 2, examples: ["coordination.ledger#3: claimed is not whole"] })[0]?.findings).toEqual([
+      "2 entries of its log could not be read and were passed over, such as coordination.ledger#3: claimed is not whole; look at what is claimed: aaax claims ls"
     ])
   })
 
