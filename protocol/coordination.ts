@@ -59,7 +59,7 @@ export type TaskStatus = typeof TaskStatus.Type
 export const NoteKind = Schema.Literals(["note", "blocked", "assessment"])
 export type NoteKind = typeof NoteKind.Type
 
-/** What of git a claim goes with: claims of two branches are apart, and a commit or merge may release it. */
+/** What of git a claim goes with: it covers nothing on another branch, and a commit or merge may release it. What it conflicts with is the same on all. */
 export const GitScope = Schema.Struct({
   branch: Schema.String,
   base: Schema.optionalKey(Schema.String),
