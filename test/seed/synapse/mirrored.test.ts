@@ -144,6 +144,37 @@ describe("a relay at a hub", () => {
     rmSync(folder, { recursive: true })
   })
 
+  it("hands over at its next start what its sink had not taken when it was stopped", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "aaax-mirrored-"))
+    const options = { port: 0, directory: folder, db: "hub.db" }
+    const first = await new SynapseHub(options).start()
+    const ada = await SynapseAgent.connect({ uri: first.uri, name: "ADA", reconnect: false })
+    const mirror = makeSink()
+    let tellRefused: () => void = () => undefined
+    const refused = new Promise<void>((resolve) => (tellRefused = resolve))
+    await first.kernel.dock(relay({
+      sink: {
+        ...mirror.sink,
+        append: async (lines) => {
+          if (!lines.some((line) => line.includes("kept"))) return mirror.sink.append(lines)
+          tellRefused()
+          throw new Error("the disk is full")
+        }
+      }
+    }))
+    for (let n = 1; !mirror.lines.some((line) => line.includes("there")); n++) await ada.chat(`there ${n}`)
+    await ada.chat("kept")
+    await refused
+    ada.close()
+    await first.stop()
+    const second = await new SynapseHub(options).start()
+    const again = makeSink()
+    await second.kernel.dock(relay({ sink: again.sink }))
+    await again.has((line) => line.includes("kept"))
+    await second.stop()
+    rmSync(folder, { recursive: true })
+  })
+
   it("is none without a sink", () => {
     expect(() => relay({} as never)).toThrow(/relayFile/u)
   })
