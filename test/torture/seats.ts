@@ -23,12 +23,17 @@ export interface SeatsReport {
   readonly quietP99Millis: number
   readonly chatsHeard: number
   readonly reconnects: number
-  /** From when it stopped reading to when everybody was told that it left; null: it was never let go. */
+  /** From when the first bytes waited for who stopped reading to when everybody was told that it left; null: it was never let go. */
   readonly stalledLeftMillis: number | null
   /** Well-behaved seats that were let go. */
   readonly lost: number
   readonly outboxBytesMax: number
   readonly ok: boolean
+}
+
+interface Look {
+  readonly dropped: number
+  readonly outboxBytes: number
 }
 
 interface Seat {
@@ -68,27 +73,34 @@ const at = (sorted: ReadonlyArray<number>, share: number): number => sorted[Math
 
 /** Claims of all seats together each second. */
 const claimsPerSecond = 20
+/** More than this waits for a seat that does not read; for others less, and not for long. */
+const stuckBytes = 200_000
 /** Seats that connect at once. */
 const enterAtOnce = 20
 
 export const seats = async ({ hub, millis = 20_000, onSecond = () => {}, seats: count }: SeatsOptions): Promise<SeatsReport> => {
   const child = spawn(process.execPath, [hub], { stdio: ["pipe", "pipe", "inherit"] })
-  const looks: Array<{ readonly dropped: number; readonly outboxBytes: number }> = []
+  const looks: Array<Look> = []
+  let hasStopped = false
+  let stalledAt = 0
   const url = await new Promise<string>((resolve, reject) => {
     child.on("exit", () => reject(new Error("the hub ended")))
     createInterface({ input: child.stdout }).on("line", (line) => {
       if (line.startsWith("ws:")) resolve(line)
-      else looks.push(JSON.parse(line)) // what seats/hub.ts prints
+      else {
+        const look = JSON.parse(line) as Look // what seats/hub.ts prints
+        looks.push(look)
+        if (stalledAt === 0 && hasStopped && look.outboxBytes > stuckBytes) stalledAt = performance.now()
+      }
     })
   })
   let chatsHeard = 0
-  let stalledAt = 0
   let stalledLeftMillis: number | null = null
   const chat = Buffer.from('"type":"chat"')
   const left = Buffer.from('"event":"left","agent":"stalled"')
   const watch = (data: Buffer): void => {
     if (data.includes(chat)) chatsHeard++
-    else if (stalledAt > 0 && stalledLeftMillis === null && data.includes(left)) stalledLeftMillis = performance.now() - stalledAt
+    else if (hasStopped && stalledLeftMillis === null && data.includes(left)) stalledLeftMillis = stalledAt === 0 ? 0 : performance.now() - stalledAt
   }
   const good: Array<Seat> = []
   while (good.length < count - 3) {
@@ -143,7 +155,7 @@ export const seats = async ({ hub, millis = 20_000, onSecond = () => {}, seats: 
   const stall = (async () => {
     await pause(Math.min(3_000, millis / 4))
     stalled.ws.pause()
-    stalledAt = performance.now()
+    hasStopped = true
     while (!over && stalledLeftMillis === null) {
       stalled.ws.send(frame("stalled", "history_request"))
       await pause(50)

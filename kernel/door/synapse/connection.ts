@@ -105,7 +105,9 @@ export interface ConnectionOptions {
 const requestIdMax = 256
 /** An answer of so many characters costs nothing beside its request, and so many more are as dear as telling one more listener. */
 const freeText = 4_096
-const textPerDelivery = 32
+const textPerDelivery = 8
+/** Questions whose answers may be long: one at a time. */
+const isLong: ReadonlySet<string> = new Set(["state", "board", "manifest", "history", "resume", "receipts", "inbox"])
 /** How long a peer may take to answer a close. */
 const closeMillis = 1_000
 
@@ -134,6 +136,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   /** A gate has it. */
   let held = false
   let asking = 0
+  let long = 0
   let waiting = 0
   let backlog: Array<string> = []
   const told = makeBucket(synapseDeliveriesPerSecond, heardAt)
@@ -172,7 +175,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     if (!open && identity === undefined) return close(synapseCloses.unbound, "nobody said who it is")
   }, hall.bindMillis)
 
-  const isBusy = (): boolean => held || resting || asking >= hall.asksMax()
+  const isBusy = (): boolean => held || resting || long > 0 || asking >= hall.asksMax()
   const hold = (): void => {
     if (!ws.isPaused) ws.pause()
   }
@@ -249,6 +252,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
       return refuse(type, ask, { ok: false, code: "QUOTA_EXCEEDED", message: `At most ${synapseWaitsMax} requests of one connection may wait.` }, requestId)
     }
     if (!waits) asking++
+    if (!waits && isLong.has(ask.verb)) long++
     hall.submit({ connection, ask, type, requestId, at: performance.now(), waits, told: false }, seated.port)
     if (isBusy()) hold()
   }
@@ -328,9 +332,10 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
       if (open || identity !== undefined) welcome()
     },
     charge,
-    answered: ({ waits }) => {
+    answered: ({ ask, waits }) => {
       if (waits) waiting--
       else asking--
+      if (!waits && isLong.has(ask.verb)) long--
       if (backlog.length > 0 || ws.isPaused) goOn()
     },
     drop: () => {

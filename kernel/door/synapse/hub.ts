@@ -75,6 +75,9 @@ const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePon
 
 const digestOf = (text: string): Buffer => Buffer.from(hash("sha256", text, "hex"))
 
+/** So many listeners are twice as dear as their number. */
+const manyListeners = 250
+
 /** Requests of all connections together that may be under way while each still has some. */
 const asksTogether = 2_048
 
@@ -140,7 +143,8 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     // What was asked with `ask` has an answer of its own.
     const isAskers = asking !== undefined && asking.type !== "ask" && asking.type !== "heartbeat"
     if (isAskers) asking.told = true
-    asking?.connection.charge(connections.size)
+    // Many listeners cost each other more than few: they keep the hub from everything else for longer at once.
+    asking?.connection.charge(connections.size * (1 + connections.size / manyListeners))
     for (let at = 0; at < frames.length; at++) {
       const isLast = at === frames.length - 1
       tape.broadcast(frames[at]!, isAskers && isLast ? asking.connection : undefined, asking?.requestId)

@@ -1,8 +1,10 @@
 // The synapse wire, frame by frame: every type with exactly its fields, every refusal in its words, and what is ours beside them.
+import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
+import { isAskType } from "../../../kernel/door/synapse/asks.ts"
 import type { Connection } from "../../../kernel/door/synapse/connection.ts"
 import { makeTape } from "../../../kernel/door/synapse/tape.ts"
-import { answersOf, synapseExtensions } from "../../../protocol/synapse.ts"
+import { answersOf, synapseCloses, synapseExtensions } from "../../../protocol/synapse.ts"
 import type { Frame } from "../../kit/socket.ts"
 import { withSynapse, type Agent } from "../../kit/synapse.ts"
 
@@ -307,6 +309,16 @@ describe("what is ours on the synapse wire", () => {
         expect(beta.frames.filter(of(answer)), type).toHaveLength(type === "checkpoint" ? 0 : 1)
       }
     }))
+
+  it("[D26] is described by a page that names every type, refusal and close code that there is, and no other type", () => {
+    const page = readFileSync(new URL("../../../docs/coordination/wire.md", import.meta.url), "utf8")
+    const named = new Set([...page.matchAll(/`([^`\n]+)`/gu)].map(([, text]) => text))
+    const types = [...Object.keys(answersOf), ...Object.values(answersOf).flatMap(({ denied: no, granted }) => [no, granted]), "heartbeat", "welcome", "presence_update", "notice", "resource", "offer_resource"]
+    expect(types.filter((type) => !named.has(type))).toEqual([])
+    expect(Object.values(synapseCloses).filter((code) => !page.includes(String(code)))).toEqual([])
+    const rows = [...page.matchAll(/^\| ((?:`[a-z_]+`(?:, )?)+)/gmu)].flatMap(([, cells = ""]) => [...cells.matchAll(/`([a-z_]+)`/gu)].map(([, type = ""]) => type))
+    expect(rows.filter((type) => type !== "heartbeat" && type !== "ask" && !isAskType(type))).toEqual(["rate", "burst", "clients", "perHost"].filter((key) => rows.includes(key)))
+  })
 
   it("takes any request as it is, and answers it as the coordinator does", () =>
     withSynapse({}, async ({ agent }) => {
