@@ -7,7 +7,8 @@ import type { ClaimStatus, NoteKind, TaskStatus } from "../../protocol/coordinat
 import type { Called } from "../called.ts"
 import { err, json, onErr, out, plain } from "../terminal.ts"
 import { type SeatFailure, type SeatFlags, withSeat } from "./connect.ts"
-import { rest, untilTold } from "./until-told.ts"
+import { pause } from "../../libos/pause.ts"
+import { untilTold } from "./until-told.ts"
 
 export interface SupervisorFlags extends SeatFlags {
   readonly idleSeconds: number
@@ -55,7 +56,7 @@ export const supervise = (called: Called, { idleSeconds, interval, ...flags }: S
       while (!signal.aborted) {
         // While the hub is away nothing is done, and what was left undone is found again.
         await Promise.race([round().catch((error: unknown) => signal.aborted || err(onErr.yellow(plain(`a round came to nothing: ${String(error)}`)))), gone])
-        await Promise.race([rest(Math.max(1, interval) * 1_000, signal), gone])
+        await Promise.race([pause(Math.max(1, interval) * 1_000, signal), gone])
       }
     }, { reconnect: true })
   }))

@@ -24,19 +24,6 @@ export const untilTold: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.
   ({ stop }) => stop.signal
 )
 
-/** Pauses, but not beyond an abort. */
-export const rest = (millis: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", done)
-      resolve()
-    }
-    const timer = setTimeout(done, millis)
-    signal.addEventListener("abort", done)
-    if (signal.aborted) done()
-  })
-
 /** Resolves when it is aborted. */
 export const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -8,7 +8,8 @@ import { UsageError } from "../failure.ts"
 import { err, json, onErr, out, plain } from "../terminal.ts"
 import { openAnswering, type AnsweringOptions } from "./answering.ts"
 import { type SeatFailure, type SeatFlags, withSeat } from "./connect.ts"
-import { rest, untilTold } from "./until-told.ts"
+import { pause } from "../../libos/pause.ts"
+import { untilTold } from "./until-told.ts"
 
 export interface WorkerFlags extends SeatFlags, AnsweringOptions {
   readonly prefix: string
@@ -53,7 +54,7 @@ export const work = (called: Called, flags: WorkerFlags): Effect.Effect<void, Se
             err(onErr.yellow(plain(`an answer was not taken: ${String(error)}`)))
           }
         },
-        now: () => performance.now(), pause: (millis) => rest(millis, signal)
+        now: () => performance.now(), pause: (millis) => pause(millis, signal)
       })
       await agent.advertise({ description: `${provider} chat worker`, skills: [provider], task_classes: taskClass.length === 0 ? ["chat"] : taskClass, model: provider === "rule" ? "" : model })
       err(onErr.dim(plain(`${name} works at ${hub.uri} (${provider}${provider === "rule" ? "" : `: ${model}`}). Ctrl-C ends it.`)))

@@ -3,6 +3,7 @@ import { Event } from "../../protocol/event.ts"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { KernelFault, KernelUnreachable, failureOf, reasonOf } from "../http.ts"
+import { pause } from "../pause.ts"
 
 export interface EventSourceOptions {
   readonly url: string
@@ -66,17 +67,6 @@ async function* blocks(body: ReadableStream<Uint8Array>, signal: AbortSignal): A
   }
 }
 
-const sleep = (millis: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", done)
-      resolve()
-    }
-    const timer = setTimeout(done, millis)
-    signal.addEventListener("abort", done, { once: true })
-  })
-
 /**
  * Events in order, without end: until `signal` is aborted, or the kernel says that there is no going on (a gap, a refusal),
  * which is thrown as what it is.
@@ -114,7 +104,7 @@ export async function* eventSource({ ends = false, make, signal, url, ...options
         // Nobody has ever been there: that is no connection that broke.
         if (lastEventId === undefined && tries >= firstTriesMax) throw failure
       }
-      await sleep(Math.min(pauseMillisMax, pauseMillisFirst * 2 ** Math.min(tries++, 16)) * (0.5 + Math.random() / 2), ended)
+      await pause(Math.min(pauseMillisMax, pauseMillisFirst * 2 ** Math.min(tries++, 16)) * (0.5 + Math.random() / 2), ended)
     }
   } finally {
     over.abort()

@@ -1,5 +1,5 @@
 // Relay: mirrors what everybody is told, claims, plan, chat and presence, line by line into a file that other programs follow.
-import { coordination, defineModule, type RelaySink, type System } from "aaax"
+import { coordination, defineModule, pause, type RelaySink, type System } from "aaax"
 import { encodeLite, encodeLossless, type Frame } from "./codec.ts"
 import { framesOf, makeRoster } from "./frames.ts"
 
@@ -18,18 +18,6 @@ export interface RelayOptions {
 
 const retryMillisFirst = 250
 const retryMillisMax = 30_000
-
-const pause = (millis: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", done)
-      resolve()
-    }
-    const timer = setTimeout(done, millis)
-    signal.addEventListener("abort", done)
-    if (signal.aborted) done()
-  })
 
 /**
  * Every entry is one line, or two for a handoff. After a crash the last lines may come once more; none is left out that the

@@ -1,5 +1,5 @@
 // Report: writes the survey as Markdown and JSON, through the action gate, when there is nothing left to survey.
-import { defineModule, EffectFailed, IdempotencyConflict, Refused, StoreUnavailable, TimedOut, type Snapshot, type System } from "aaax"
+import { defineModule, EffectFailed, IdempotencyConflict, pause, Refused, StoreUnavailable, TimedOut, type Snapshot, type System } from "aaax"
 import type { Summary } from "../survey/fold.ts"
 import { canonical, json, markdown } from "./render.ts"
 
@@ -89,15 +89,3 @@ const summaryOf = (snapshot: Snapshot): Summary | undefined =>
 
 const sha256 = async (text: string): Promise<string> =>
   Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))), (byte) => byte.toString(16).padStart(2, "0")).join("")
-
-const pause = (millis: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", done)
-      resolve()
-    }
-    const timer = setTimeout(done, millis)
-    signal.addEventListener("abort", done)
-    if (signal.aborted) done()
-  })

@@ -1,5 +1,5 @@
 // Worker: a seat whose messages a language model answers, through the gate and within its budget. What it can do stands on its card.
-import { coordination, defineModule, isRecipient, Schema, type System } from "aaax"
+import { coordination, defineModule, isRecipient, pause, Schema, type System } from "aaax"
 import { makeAsk } from "./asking.ts"
 import { makeWorker } from "./work.ts"
 
@@ -33,19 +33,6 @@ export const workerDefaults = { contextMax: 8, replyTo: "all", replyIntervalSeco
 
 const decode = Schema.decodeUnknownSync(WorkerSettings, { onExcessProperty: "error" })
 
-/** Pauses, but not beyond an abort. */
-const rest = (millis: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", done)
-      resolve()
-    }
-    const timer = setTimeout(done, millis)
-    signal.addEventListener("abort", done)
-    if (signal.aborted) done()
-  })
-
 /** Throws a sentence about settings that make no worker. */
 export const worker = (given: WorkerSettings = {}): System => {
   const { contextMax, description, id = "worker", model, replyIntervalSeconds, replyTo, taskClasses, tiers } = { ...workerDefaults, ...decode(given) }
@@ -61,7 +48,7 @@ export const worker = (given: WorkerSettings = {}): System => {
         name, contextMax, replyTo, signal, intervalMillis: replyIntervalSeconds * 1_000,
         ask: makeAsk({ act }, { ...(model === undefined ? {} : { model }), ...(tiers === undefined ? {} : { tiers }) }),
         say: async (to, text) => seat.send(text, { to }).catch((error: unknown) => log.warn("an answer was not taken", { reason: String(error) })),
-        now: () => performance.now(), pause: (millis) => rest(millis, signal)
+        now: () => performance.now(), pause: (millis) => pause(millis, signal)
       })
       await seat.advertise({
         description: description ?? "llm.chat worker", skills: ["llm.chat"], taskClasses: [...taskClasses], model: model ?? tiers?.slm ?? ""
