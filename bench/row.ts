@@ -87,7 +87,8 @@ export const rowOf = <K extends string>(
     ...(Number.isNaN(p50Micros) ? {} : { p50Micros, p99Micros: medianOf(ours, "p99Micros") }),
     baselines: Object.fromEntries(sides.map((side) => [side, medianOf(rounds[side], measure)])),
     ratios: Object.fromEntries(sides.map((side) => [side, ratioOf(ours, rounds[side], measure)])),
-    cpuRatios: Object.fromEntries(sides.map((side) => [side, 1 / ratioOf(ours, rounds[side], "cpuMicros")])),
+    // Of what does its work in another process there is none.
+    cpuRatios: Object.fromEntries(sides.map((side) => [side, 1 / ratioOf(ours, rounds[side], "cpuMicros")] as const).filter(([, ratio]) => !Number.isNaN(ratio))),
     cpuMicros: medianOf(ours, "cpuMicros"),
     others: { ...Object.fromEntries(others), ...options.others }
   })

@@ -1,5 +1,6 @@
 // Bundles the benchmarks and runs them: Node 20 runs no TypeScript.
 import { spawnSync } from "node:child_process"
+import { copyFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { build } from "rolldown"
 import { ourselves } from "./ourselves.mjs"
@@ -14,5 +15,6 @@ await build({
   output: { dir: directory, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" },
   logLevel: "warn"
 })
+copyFileSync(path("../bench/bare-hub.py"), `${directory}bare-hub.py`)
 const { status } = spawnSync(process.execPath, [`${directory}cli.mjs`, "--bundle", directory, "--root", path(".."), ...process.argv.slice(2)], { stdio: "inherit" })
 process.exit(status ?? 1)
