@@ -13,6 +13,7 @@ const chat = Effect.promise(() => import("./chat.ts"))
 const looking = Effect.promise(() => import("./look.ts"))
 const plan = Effect.promise(() => import("./task.ts"))
 const mailbox = Effect.promise(() => import("./mailbox.ts"))
+const asking = Effect.promise(() => import("./ask.ts"))
 
 const seconds = (name: string, description: string, otherwise: number) => Flag.Finite(name).pipe(Flag.withDescription(description), Flag.withDefault(otherwise))
 const positive = (name: string, value: number): Effect.Effect<void, UsageError> =>
@@ -125,5 +126,17 @@ const handoff = Command.make("handoff", {
   examples(["aaax handoff api team/bob --note 'tests are missing'", "with its files and its checkpoint"])
 )
 
+const ask = Command.make("ask", {
+  file: Argument.String("file").pipe(Argument.withDescription("Requests, one object per line; default: standard input"), Argument.optional), ...seatFlags
+}, Effect.fnUntraced(function*({ file, ...flags }) {
+  yield* (yield* asking).ask(yield* called, Option.getOrUndefined(file), given(flags))
+})).pipe(
+  Command.withDescription("Be a seat that a file or a pipe drives: every request is answered by a line of JSON, one after the other. For agents that know no WebSocket."),
+  examples(
+    [`echo '{"verb":"checkpoint","task":"api","checkpoint":"routes are done"}' | aaax ask --seat ada`, "any request of protocol/coordination.ts"],
+    [`tail -f commands.ndjson | aaax ask --seat ada`, `short ones, too: {"k":"claim","id":"api"}, {"k":"chat","p":"done","to":"bob"}`]
+  )
+)
+
 /** In the order of the help. */
-export const coordinationCommands = [who, state, board, task, manifest, send, inbox, wait, listen, receipts, handoff] as const
+export const coordinationCommands = [who, state, board, task, manifest, send, inbox, wait, listen, receipts, handoff, ask] as const
