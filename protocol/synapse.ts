@@ -2,10 +2,11 @@
 // lies in further fields that the ancestor's clients pass over, and in three frame types that are sent to no one who did not ask.
 import type { Answer, Ask, Notice, RefusalCode } from "./coordination.ts"
 
+export { foldRoster, makeRoster, type Roster } from "./synapse/roster.ts"
+export { framesOf, hubSender, type Written } from "./synapse/told.ts"
+
 export const synapsePath = "/synapse"
 export const synapsePort = 8876
-/** Sender of everything that the hub says itself. */
-export const hubSender = "SynapseHub"
 /** Close codes: those of the ancestor and its newer line, each with one meaning; for a reader that fell behind, and a hub that ends, those of the protocol. */
 export const synapseCloses = { name: 4009, auth: 4010, unbound: 4012, full: 4013, strangers: 4014, host: 4015, slow: 1013, ended: 1001, tooLarge: 1009 } as const
 
@@ -136,11 +137,12 @@ export interface WireChat extends Envelope {
   readonly priority?: boolean
   readonly client_timestamp?: number
   readonly client_msg_id?: string
+  readonly receipt_requested?: boolean
   /** It came while its reader was away. */
   readonly replayed?: boolean
 }
 
-interface Granted extends Pick<WireClaim, "task_id" | "owner" | "note" | "lease_expires_at" | "status" | "worktree" | "paths" | "epoch" | "version" | "checkpoint"> {}
+interface Granted extends Pick<WireClaim, "task_id" | "owner" | "note" | "lease_expires_at" | "status" | "worktree" | "paths" | "epoch" | "version" | "checkpoint" | "git" | "mutex"> {}
 interface Denied { readonly task_id: string; readonly reason_code?: RefusalCode; readonly holder?: string; readonly conflict?: string; readonly current?: number }
 
 /** Fields of what a hub sends, by type, beside the envelope and `hub_id`. `truncated`: the oldest were left out. */
@@ -148,10 +150,10 @@ export interface HubFields {
   readonly system: {}
   readonly welcome: { readonly connected_clients: number; readonly online_agents: ReadonlyArray<string>; readonly extensions?: ReadonlyArray<string> }
   readonly presence_update: { readonly online_agents: ReadonlyArray<string>; readonly event: "joined" | "left"; readonly agent: string }
-  readonly chat: Pick<WireChat, "msg_id" | "priority" | "client_timestamp" | "client_msg_id" | "replayed">
+  readonly chat: Pick<WireChat, "msg_id" | "priority" | "client_timestamp" | "client_msg_id" | "receipt_requested" | "replayed">
   readonly claim_granted: Granted
   readonly claim_denied: Denied
-  readonly release_granted: { readonly task_id: string; readonly owner: string }
+  readonly release_granted: { readonly task_id: string; readonly owner: string; readonly receipt?: Readonly<Record<string, unknown>> }
   readonly release_denied: Denied
   readonly task_updated: { readonly task_id: string; readonly owner: string; readonly status: string; readonly data_ref: string; readonly version: number }
   /** Ours: an `error` to the ancestor's clients, whose type this is not. */

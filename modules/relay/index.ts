@@ -1,7 +1,6 @@
 // Relay: mirrors what everybody is told, claims, plan, chat and presence, line by line into a file that other programs follow.
-import { coordination, defineModule, pause, type RelaySink, type System } from "aaax"
+import { coordination, defineModule, pause, synapse, type RelaySink, type System } from "aaax"
 import { encodeLite, encodeLossless, type Frame } from "./codec.ts"
-import { framesOf, makeRoster } from "./frames.ts"
 
 export { decode, encodeLite, encodeLossless, type Frame, type LiteLine, type LosslessLine } from "./codec.ts"
 export { isWanted, shown, type Wanted } from "./show.ts"
@@ -25,15 +24,21 @@ const retryMillisMax = 30_000
  */
 export const relay = ({ form = "lossless", hub = "", id = "relay", sink }: RelayOptions): System => {
   if (typeof sink?.append !== "function") throw new TypeError("a relay needs a sink: relay({ sink: relayFile({ path }) }), with relayFile of aaax/kernel")
-  const lineOf = (frame: Frame, at: number): string => JSON.stringify(form === "lite" ? encodeLite(frame, at) : encodeLossless(frame))
+  const lineOf = (told: object, at: number): string => {
+    const frame = told as Frame // an object has fields, of whatever kind
+    return JSON.stringify(form === "lite" ? encodeLite(frame, at) : encodeLossless(frame))
+  }
   return defineModule({
     id,
     description: "mirrors what everybody is told to a file, line by line",
     reads: { ledger: coordination.ledger, talk: coordination.talk, presence: coordination.presence },
     run: async ({ log, reads, signal }) => {
-      const roster = makeRoster()
-      const mirror = async (events: ReadonlyArray<Parameters<typeof framesOf>[0]>): Promise<void> => {
-        const lines = events.flatMap((event) => framesOf(event, hub, roster).map((frame) => lineOf(frame, event.recordedAt)))
+      const roster = synapse.makeRoster()
+      const mirror = async (events: ReadonlyArray<synapse.Written>): Promise<void> => {
+        const lines = events.flatMap((event) => {
+          synapse.foldRoster(roster, event.kind, event.payload)
+          return synapse.framesOf(event, hub, roster.online).map((frame) => lineOf(frame, event.recordedAt))
+        })
         for (let millis = retryMillisFirst; lines.length > 0 && !signal.aborted; millis = Math.min(2 * millis, retryMillisMax)) {
           try {
             return await sink.append(lines)
@@ -53,7 +58,7 @@ export const relay = ({ form = "lossless", hub = "", id = "relay", sink }: Relay
       const followPresence = async (): Promise<void> => {
         const { head } = await reads.presence.read({ limit: 1 })
         for await (const events of reads.presence.batches({ from: "start", gap: "continue" })) {
-          for (const event of events) if (event.cursor <= head) roster.take(event)
+          for (const event of events) if (event.cursor <= head) synapse.foldRoster(roster, event.kind, event.payload)
           await mirror(events.filter(({ cursor }) => cursor > head))
         }
       }

@@ -1,79 +1,28 @@
-// From what the coordinator wrote and answered to frames. Payloads are sentences, in the ancestor's words. What grants something
-// is told to everybody; a refusal, a checkpoint and what was only asked are told to the asker.
-import type {
-  Answer, Ask, LedgerEntries, PresenceEntries, Refusal, Results, TalkEntries, Verb
-} from "../../../protocol/coordination.ts"
-import { hubSender, type HubFields, type HubType } from "../../../protocol/synapse.ts"
+// What the coordinator answered, as frames. What grants something is told to everybody (protocol/synapse/told.ts) and to the asker in
+// the same words; a refusal, a checkpoint and what was only asked are told to the asker alone.
+import type { Answer, Ask, Refusal, Results, Verb } from "../../../protocol/coordination.ts"
+import type { HubFields, HubType } from "../../../protocol/synapse.ts"
+import { cardOf, chatOf, claimOf, noteOf, offerOf, taskOf } from "../../../protocol/synapse/records.ts"
+import {
+  advertised, claimed, declared, frameOf, handed, noted, offered, planned, released, updated, type Around, type Told as Plain
+} from "../../../protocol/synapse/told.ts"
 import { makeLists, type Lists } from "./lists.ts"
-import { cardOf, chatOf, claimOf, noteOf, offerOf, oursOf, taskOf } from "./records.ts"
 
-/** A frame before it has its envelope. */
-export type Told = { readonly [T in HubType]: { readonly type: T; readonly payload: string; readonly fields: HubFields[T]; readonly lists?: Lists } }[HubType]
+export { presenceOf } from "../../../protocol/synapse/told.ts"
 
-export interface Envelope {
-  readonly hub: string
-  /** Unix seconds. */
-  readonly at: number
-  readonly target: string
+/** A frame before it has its envelope, with what stands in it for lists. */
+export type Told = Plain & { readonly lists?: Lists }
+
+export const textOf = (around: Around, told: Told): string => {
+  const text = JSON.stringify(frameOf(around, told))
+  return told.lists === undefined ? text : told.lists.into(text)
 }
-
-export const textOf = ({ at, hub, target }: Envelope, { fields, lists, payload, type }: Told): string => {
-  // The fields come first: what stands for a list stands before anything that somebody else has said.
-  const text = JSON.stringify({ sender: hubSender, target, type, payload, timestamp: at, hub_id: hub, ...fields })
-  return lists === undefined ? text : lists.into(text)
-}
-
-/** The same text with one more field. */
-export const withField = (text: string, name: string, value: string): string => `${text.slice(0, -1)},"${name}":${JSON.stringify(value)}}`
 
 const told = <T extends HubType>(type: T, payload: string, fields: HubFields[T], lists?: Lists): Told =>
   ({ type, payload, fields, ...(lists === undefined ? {} : { lists }) }) as Told // they belong together
 
-const claimed = ({ claim }: LedgerEntries["claimed"]): Told =>
-  told("claim_granted", `Task '${claim.task}' claimed by ${claim.owner}.`, {
-    task_id: claim.task, owner: claim.owner, note: claim.note, lease_expires_at: claim.expiresAt / 1_000, status: claim.status, worktree: claim.worktree,
-    paths: claim.paths, epoch: claim.epoch, version: claim.version, checkpoint: claim.checkpoint, ...oursOf(claim)
-  })
-const released = ({ owner, receipt, task }: Pick<LedgerEntries["released"], "task" | "owner" | "receipt">): Told =>
-  told("release_granted", `Task '${task}' released by ${owner}.`, { task_id: task, owner, ...(receipt === undefined ? {} : { receipt }) })
-const updated = ({ claim }: LedgerEntries["updated"]): Told =>
-  told("task_updated", `Task '${claim.task}' updated by ${claim.owner}.`, {
-    task_id: claim.task, owner: claim.owner, status: claim.status, data_ref: claim.dataRef, version: claim.version
-  })
-const noted = ({ note }: TalkEntries["progress"]): Told => told("ledger_progress_posted", `Progress from ${note.author}`, { note: noteOf(note) })
-const handed = ({ claim, note, previousOwner }: LedgerEntries["handed"]): ReadonlyArray<Told> => [
-  noted({ note }),
-  told("handoff_granted", `Task '${claim.task}' handed from ${previousOwner} to ${claim.owner}.`, {
-    task_id: claim.task, owner: claim.owner, previous_owner: previousOwner, note: claim.note, status: claim.status, worktree: claim.worktree,
-    paths: claim.paths, epoch: claim.epoch, version: claim.version, lease_expires_at: claim.expiresAt / 1_000, checkpoint: claim.checkpoint, ...oursOf(claim)
-  })
-]
-const declared = ({ again, task }: Pick<LedgerEntries["declared"], "task" | "again">, by: string): Told =>
-  told("ledger_task_posted", `Task '${task.task}' ${again ? "re-declared" : "declared"} by ${by}.`, { task: taskOf(task) })
-const planned = ({ task }: Pick<LedgerEntries["planned"], "task">): Told =>
-  told("ledger_task_updated", `Task '${task.task}' plan updated.`, { task: taskOf(task) })
-const offered = ({ offer: { kind, name, seat } }: TalkEntries["offered"]): Told =>
-  told("resource_offered", `Resource offered by ${seat}`, { agent: seat, kind, name, key: `${seat}:${kind}:${name}` })
-const advertised = ({ card }: PresenceEntries["advertised"]): Told =>
-  told("capability_advertised", `Capability advertised by ${card.seat}`, { agent: card.seat, card: cardOf(card) })
-
-export const presenceOf = (event: "joined" | "left", agent: string, online: ReadonlyArray<string>): Told =>
-  told("presence_update", "Presence update", { online_agents: online, event, agent })
 export const welcomeOf = (connected: number, online: ReadonlyArray<string>, extensions: ReadonlyArray<string>): Told =>
   told("welcome", "Welcome to Synapse", { connected_clients: connected, online_agents: online, extensions })
-
-/** Entries of ledger and talk that are told to everybody, by kind; a chat has an envelope of its own. */
-export const entryFrames: Readonly<Record<string, (payload: never) => ReadonlyArray<Told>>> = {
-  claimed: (entry: LedgerEntries["claimed"]) => [claimed(entry)],
-  released: (entry: LedgerEntries["released"]) => [released(entry)],
-  updated: (entry: LedgerEntries["updated"]) => [updated(entry)],
-  handed,
-  declared: (entry: LedgerEntries["declared"]) => [declared(entry, entry.by)],
-  planned: (entry: LedgerEntries["planned"]) => [planned(entry)],
-  progress: (entry: TalkEntries["progress"]) => [noted(entry)],
-  offered: (entry: TalkEntries["offered"]) => [offered(entry)],
-  advertised: (entry: PresenceEntries["advertised"]) => [advertised(entry)]
-}
 
 export interface Asker {
   readonly hub: string
@@ -83,10 +32,10 @@ export interface Asker {
 
 /** By verb: what an asker is told that everybody was told before, or never is. Nothing: there is nothing to tell. */
 const results: { readonly [V in Verb]: (result: Results[V], asker: Asker, ask: Extract<Ask, { readonly verb: V }>) => ReadonlyArray<Told> } = {
-  claim: ({ claim, renewed }) => [claimed({ claim, renewed })],
+  claim: (result) => [claimed(result)],
   release: (result) => [released(result)],
   update: (result) => [updated(result)],
-  handoff: (result) => handed(result).slice(1),
+  handoff: (result) => [handed(result)],
   checkpoint: ({ task, version }, { seat }) => [told("checkpoint_saved", `Checkpoint saved for '${task}' by ${seat}.`, { task_id: task, version })],
   wait: ({ holder, position, task }) => [told("wait_granted", `Waiting for '${task}' held by ${holder}.`, { task_id: task, holder, position })],
   offer: (result) => [offered(result)],

@@ -6,10 +6,13 @@ import { hash, randomBytes, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
-import { requests, type Answer, type Notice, type TalkEntries } from "../../../protocol/coordination.ts"
+import { requests, type Answer, type Notice } from "../../../protocol/coordination.ts"
 import type { Event } from "../../../protocol/event.ts"
 import type { SystemId } from "../../../protocol/names.ts"
 import { synapseCloses } from "../../../protocol/synapse.ts"
+import { chatOf } from "../../../protocol/synapse/records.ts"
+import { foldRoster, makeRoster } from "../../../protocol/synapse/roster.ts"
+import { framesOf } from "../../../protocol/synapse/told.ts"
 import type { Kernel } from "../../kernel.ts"
 import {
   synapseAsksMax, synapseBindMillis, synapseBindsBurst, synapseBindsPerSecond, synapseBucketsMax, synapseClientsDefault, synapseFrameBytesMax, synapseOutboxBytesMax,
@@ -18,11 +21,9 @@ import {
 import type { Reception } from "../guest.ts"
 import { makePace } from "../pace.ts"
 import { openConnection, type Asking, type Connection, type Hall, type Identity } from "./connection.ts"
-import { answerFrame, entryFrames, noticeFrame, presenceOf, refusalFrame, resultFrames, textOf, type Told } from "./frames.ts"
+import { answerFrame, noticeFrame, refusalFrame, resultFrames } from "./frames.ts"
 import { followNews, inOrder, type News } from "./news.ts"
 import { makeBucket, makeBuckets, reserve, type Bucket } from "./pace.ts"
-import { chatOf } from "./records.ts"
-import { fold, makeRoster } from "./roster.ts"
 import { makeTape } from "./tape.ts"
 
 /** How one listener lets people in. */
@@ -109,8 +110,6 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   /** Who has presented nothing takes no place from those who have. */
   const strangersMax = Math.max(1, clientsMax >> 2)
 
-  const envelope = (at: number): { readonly hub: string; readonly at: number; readonly target: string } => ({ hub: id, at: at / 1_000, target: "all" })
-
   const tellAnswer = (asking: Asking, answer: Answer): void => {
     const { ask, connection, requestId, type } = asking
     connection.answered(asking)
@@ -133,13 +132,8 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
 
   const broadcast = (event: Event): void => {
     const asking = askerOf(event)
-    const { kind, payload, recordedAt } = event
-    const frames: ReadonlyArray<string> | undefined = kind === "chat"
-      ? [JSON.stringify(chatOf(id, (payload as unknown as TalkEntries["chat"]).chat))] // the coordinator's own, by its contract
-      : kind === "joined" || kind === "left"
-        ? [textOf(envelope(recordedAt), presenceOf(kind, (payload as { readonly seat: string }).seat, roster.online()))]
-        : entryFrames[kind]?.(payload as never).map((told: Told) => textOf(envelope(recordedAt), told))
-    if (frames === undefined || frames.length === 0) return
+    const frames = framesOf(event, id, roster.online)
+    if (frames.length === 0) return
     // What was asked with `ask` has an answer of its own.
     const isAskers = asking !== undefined && asking.type !== "ask" && asking.type !== "heartbeat"
     if (isAskers) asking.told = true
@@ -147,13 +141,13 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     asking?.connection.charge(connections.size * (1 + connections.size / manyListeners))
     for (let at = 0; at < frames.length; at++) {
       const isLast = at === frames.length - 1
-      tape.broadcast(frames[at]!, isAskers && isLast ? asking.connection : undefined, asking?.requestId)
+      tape.broadcast(JSON.stringify(frames[at]), isAskers && isLast ? asking.connection : undefined, asking?.requestId)
     }
   }
 
   const tell = ({ ledger, presence, replies, talk }: News): void => {
     for (const event of inOrder(presence, ledger.length === 0 ? talk : talk.length === 0 ? ledger : [...ledger, ...talk])) {
-      if (event.kind === "joined" || event.kind === "left") fold(roster, event.kind, event.payload)
+      foldRoster(roster, event.kind, event.payload)
       broadcast(event)
     }
     tape.ended()
@@ -335,7 +329,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       const stop = followNews({
         channels: kernel.channels, fork, tell,
         before: (events) => {
-          for (const { kind, payload } of events) fold(roster, kind, payload)
+          for (const { kind, payload } of events) foldRoster(roster, kind, payload)
         }
       })
       return { stop, timer }

@@ -1,6 +1,6 @@
 // Records of the coordinator as the wire has them: snake case, seconds.
-import type { Card, Chat, Claim, GitScope, Note, Offer, PlanTask } from "../../../protocol/coordination.ts"
-import type { WireCard, WireChat, WireClaim, WireGit, WireNote, WireOffer, WireTask } from "../../../protocol/synapse.ts"
+import type { Card, Chat, Claim, GitScope, Note, Offer, PlanTask } from "../coordination.ts"
+import type { WireCard, WireChat, WireClaim, WireGit, WireNote, WireOffer, WireTask } from "../synapse.ts"
 
 const gitOf = ({ base, branch, releaseOn }: GitScope): WireGit => ({ branch, ...(base === undefined ? {} : { base }), auto_release_on: releaseOn })
 

@@ -1,5 +1,5 @@
 // Who is online, as the presence channel tells it, sorted.
-import type { PresenceEntries } from "../../../protocol/coordination.ts"
+import type { PresenceEntries } from "../coordination.ts"
 
 export interface Roster {
   readonly online: () => ReadonlyArray<string>
@@ -33,7 +33,8 @@ export const makeRoster = (): Roster => {
   }
 }
 
-export const fold = (roster: Roster, kind: string, payload: unknown): void => {
+/** Any entry of the presence channel; those that say nothing of who is here change nothing. */
+export const foldRoster = (roster: Roster, kind: string, payload: unknown): void => {
   if (kind === "joined") roster.joined((payload as PresenceEntries["joined"]).seat) // the coordinator wrote it
   else if (kind === "left") roster.left((payload as PresenceEntries["left"]).seat) // as above
 }
