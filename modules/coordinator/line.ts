@@ -16,6 +16,8 @@ const seatOf = (state: State, system: SystemId): Seat | undefined => {
 /** Whether one of these, or somebody that they wait for through however many others, is the goal. Waits for `but` of the first do not count. */
 const reaches = (state: State, from: ReadonlyArray<SystemId>, isGoal: (system: SystemId) => boolean, but?: string): boolean => {
   const seen = new Set<SystemId>()
+  // How far into each line it was looked who is ahead: whoever stands there has the others before it.
+  const looked = new Map<string, number>()
   const open = [...from]
   for (let system = open.pop(); system !== undefined; system = open.pop()) {
     if (seen.has(system)) continue
@@ -23,6 +25,8 @@ const reaches = (state: State, from: ReadonlyArray<SystemId>, isGoal: (system: S
     if (isGoal(system)) return true
     for (const wait of seatOf(state, system)?.waits ?? []) {
       if (wait.isIdle || (but !== undefined && wait.task === but && from.includes(system))) continue
+      if ((looked.get(wait.task) ?? -1) >= wait.order) continue
+      looked.set(wait.task, wait.order)
       open.push(...aheadOf(state, wait.task, wait.order))
     }
   }
