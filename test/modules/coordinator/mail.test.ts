@@ -1,5 +1,9 @@
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
+import { stepTalk } from "../../../modules/coordinator/fold.ts"
+import { chatsTextMax } from "../../../modules/coordinator/limits.ts"
+import { inboxIsDue } from "../../../modules/coordinator/mail.ts"
+import { makeState } from "../../../modules/coordinator/state.ts"
 import { makeCoordination, makeTable, type Table } from "../../kit/coordination.ts"
 import { effect } from "../../kit/it.ts"
 
@@ -108,5 +112,97 @@ describe("mail", () => {
     expect(JSON.stringify(answer).length).toBeLessThan(1_000_000)
     expect(answer.truncated).toBe(true)
     expect(table.ask("ann", { verb: "send", payload: "\u0001".repeat(160_000) })).toMatchObject({ code: "INVALID" })
+  })
+
+  it("that was read or handled is not handed out, and one that was is not dead", () => {
+    const table = makeTable()
+    for (const payload of ["read", "handled", "delivered", "new"]) table.get("ann", { verb: "send", target: "bob", payload })
+    table.get("bob", { verb: "acknowledge", message: 1, state: "read" })
+    table.get("bob", { verb: "acknowledge", message: 2, state: "handled" })
+    table.get("bob", { verb: "acknowledge", message: 3, state: "delivered" })
+    expect(table.get("bob", { verb: "attach", receiver: "bob" }).unread).toBe(1)
+    table.pass(24 * 3_600_000)
+    expect(table.get("ann", { verb: "receipts", dead: true }).receipts).toEqual([{ message: 4, from: "ann", target: "bob", states: { bob: "dead" } }])
+    expect(table.get("ann", { verb: "receipts" }).receipts.map(({ states }) => states["bob"])).toEqual(["read", "handled", "delivered", "dead"])
+    // What is dead is unread all the same.
+    expect(table.get("bob", { verb: "attach", receiver: "bob" }).unread).toBe(1)
+    expect(numbers(table, "bob")).toEqual([3, 4])
+  })
+
+  it("that is dead follows who comes back, a hundred of it at most, and to who says that it receives for itself none", () => {
+    const table = makeTable()
+    for (let at = 0; at < 101; at++) table.get("ann", { verb: "send", target: "bob", payload: "x" })
+    table.pass(24 * 3_600_000)
+    table.get("bob", { verb: "attach", receiver: "bob" })
+    expect(table.notices("bob")).toEqual([])
+    table.get("bob", { verb: "attach" })
+    expect(table.notices("bob").map((notice) => notice.notice === "message" && notice.chat.message)).toEqual(Array.from({ length: 100 }, (_, at) => at + 1))
+    expect(table.get("bob", { verb: "inbox", peek: true })).toMatchObject({ messages: { length: 100 }, unread: 1 })
+  })
+
+  it("is received for a seat by those that are called as it is, and who of them leaves is answered alone", () => {
+    const table = makeTable()
+    for (const seat of ["bob-rx", "bob-rx2", "bob/phone"]) expect(table.ask(seat, { verb: "attach", receiver: "bob" }), seat).toMatchObject({ ok: true, seat: "bob" })
+    for (const seat of ["bobby", "rx-bob", "bo"]) expect(table.ask(seat, { verb: "attach", receiver: "bob" }), seat).toMatchObject({ code: "INVALID" })
+    expect(table.ask("bob", { verb: "inbox", waitMillis: 1_000 })).toBeUndefined()
+    expect(table.ask("bob-rx", { verb: "inbox", waitMillis: 1_000 })).toBeUndefined()
+    table.get("bob-rx", { verb: "leave" })
+    expect(table.later("bob-rx").at(-2)).toMatchObject({ ok: false, code: "INVALID", message: "bob-rx left before a message came." })
+    table.get("ann", { verb: "send", target: "bob", payload: "x" })
+    expect(table.later("bob")).toMatchObject([{ ok: true, messages: [{ payload: "x" }] }])
+    // Whose time is over had its answer by then.
+    const said = table.later("bob").length
+    inboxIsDue(table.desk, "bob", "r7")
+    table.pass(0)
+    expect(table.later("bob").length).toBe(said)
+  })
+
+  it("is kept within its number and its text, and what nobody took of it is told of still", () => {
+    const table = makeTable()
+    const { state } = table.desk
+    table.get("eve", { verb: "beat" })
+    for (const target of ["bob", "eve", "zoe", "bob"]) table.get("ann", { verb: "send", target, payload: "x" })
+    table.get("zoe", { verb: "inbox" })
+    table.get("zoe", { verb: "leave" })
+    table.pass(24 * 3_600_000)
+    state.chatsMax = 1
+    table.get("ann", { verb: "send", payload: "last" })
+    expect([...state.chats.keys()]).toEqual([5])
+    expect(table.get("ann", { verb: "receipts" }).receipts.map(({ message, states }) => [message, states])).toEqual([[1, { bob: "dead" }], [2, { eve: "dead" }], [4, { bob: "dead" }]])
+    // Who is here, and who took some, has its place still; what never came is forgotten.
+    expect([...state.mailboxes.keys()].filter((seat) => seat !== "ann")).toEqual(["eve", "zoe"])
+    expect(table.get("bob", { verb: "inbox" })).toMatchObject({ messages: [], unread: 0 })
+    // A day after they are gone, nothing is said of them.
+    table.pass(24 * 3_600_000)
+    const long = makeState()
+    const payload = "x".repeat(850_000)
+    for (let message = 1; message <= 80; message++) stepTalk(long, { kind: "chat", payload: { chat: { message, from: "ann", target: "all", payload, at: 0 } } }, 0)
+    expect([long.chats.size, long.chatsText <= chatsTextMax, long.chatsText + payload.length > chatsTextMax]).toEqual([78, true, true])
+  })
+
+  it("has gaps where an entry could not be read, and is read around them", () => {
+    const table = makeTable()
+    for (let at = 1; at <= 5; at++) table.get("ann", { verb: "send", target: "bob", payload: String(at) })
+    ;(table.talk as Array<unknown>).splice(2, 1)
+    const again = table.again()
+    expect(again.get("ann", { verb: "history" }).messages.map(({ message }) => message)).toEqual([1, 2, 4, 5])
+    expect(again.get("ann", { verb: "resume", since: 1 }).messages.map(({ message }) => message)).toEqual([2, 4, 5])
+    expect(numbers(again, "bob")).toEqual([1, 2, 4, 5])
+    // Of what is not there nothing comes further.
+    const state = makeState()
+    for (const mark of [{}, { mark: true }]) stepTalk(state, { kind: "acknowledged", payload: { seat: "bob", message: 3, state: "read", ...mark } }, 0)
+    expect([state.deliveries.size, state.mailboxes.size]).toEqual([0, 0])
+  })
+
+  it("that takes more than a page alone is a page", () => {
+    const table = makeTable()
+    for (const payload of ["first", "x".repeat(890_000), "last"]) table.get("ann", { verb: "send", payload })
+    const pages = [0, 1, 2].map((since) => table.get("ann", { verb: "resume", since })).map(({ messages, more }) => [messages.map(({ message }) => message), more])
+    expect(pages).toEqual([[[1], true], [[2], true], [[3], false]])
+    expect(table.get("ann", { verb: "history", before: 3 })).toMatchObject({ messages: [{ message: 2 }], truncated: true })
+    // Behind the newest there is nothing, and nothing of it is gone.
+    table.desk.state.chatsMax = 1
+    table.get("ann", { verb: "send", payload: "x" })
+    expect(table.get("ann", { verb: "resume", since: 100 })).toEqual({ ok: true, messages: [], more: false, gap: false })
   })
 })
