@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { KernelUnreachable } from "../../libos/http.ts"
 import type { SynapseAgent } from "../../libos/synapse/agent.ts"
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
-import { isDirected, isRecipient, wakes } from "../../protocol/target.ts"
+import { isDirected, isEverybody, isRecipient, wakes } from "../../protocol/target.ts"
 import type { WireChat } from "../../protocol/synapse.ts"
 import type { Chat } from "../../protocol/coordination.ts"
 import type { Called } from "../called.ts"
@@ -51,7 +51,7 @@ export const send = (called: Called, message: string, flags: SendFlags): Effect.
       })
       const parts = [
         ...(recipients.length > 0 ? [`to ${named(recipients)}`] : []), ...(waiting.length > 0 ? [`kept for ${named(waiting)}`] : []),
-        ...(recipients.length + waiting.length === 0 ? ["nobody is there to read it"] : [])
+        ...(recipients.length + waiting.length > 0 ? [] : [isEverybody(flags.target) ? "to everybody" : "nobody is there to read it"])
       ]
       err(onErr.dim(`message ${number}: ${parts.join("; ")}`))
     } else await agent.chat(message, { target: flags.target, ...(flags.priority ? { priority: true } : {}) })

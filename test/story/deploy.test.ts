@@ -33,7 +33,7 @@ interface Instruction {
   readonly name: string
   readonly rest: string
 }
-const instructions: ReadonlyArray<Instruction> = text("Dockerfile").split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#")).map((line) => {
+const instructions: ReadonlyArray<Instruction> = text("Dockerfile").replaceAll(/\\\n\s*/gu, "").split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#")).map((line) => {
   const [, name = "", rest = ""] = /^([A-Z]+)\s+(.*)$/u.exec(line) ?? []
   return { name, rest }
 })
@@ -47,6 +47,7 @@ interface Service {
   readonly environment: Readonly<Record<string, string>>
   readonly user?: string
   readonly privileged?: boolean
+  readonly healthcheck?: { readonly disable?: boolean }
 }
 const compose = Yaml.parse(text("compose.yaml")) as { readonly services: Readonly<Record<string, Service>>; readonly volumes: object }
 
@@ -83,6 +84,10 @@ describe("what deploys a hub", () => {
       const [, stage] = /--from=(\w+)/u.exec(rest) ?? []
       if (name === "COPY" && stage !== undefined) expect(stages).toContain(stage)
     }
+    // npm makes no folder of its own for what it packs.
+    for (const [, at, before] of instructions.flatMap(({ rest }) => [...rest.matchAll(/--pack-destination (\S+)/gu)].map((found) => [rest, found[1], rest.slice(0, found.index)] as const))) {
+      expect(at === "/tmp" || before.includes(`mkdir ${at}`)).toBe(true)
+    }
     const last = instructions.findLastIndex(({ name }) => name === "FROM")
     expect(instructions.slice(last).find(({ name }) => name === "USER")?.rest).toBe("node")
     expect(words("ENTRYPOINT")).toEqual(["aaax"])
@@ -99,6 +104,8 @@ describe("what deploys a hub", () => {
       for (const volume of service.volumes ?? []) expect(Object.keys(compose.volumes)).toContain(volume.split(":")[0])
       expect(service.environment["SYNAPSE_TOKEN"]).toMatch(/^\$\{SYNAPSE_TOKEN:\?/u)
       expect([service.user, service.privileged]).toEqual([undefined, undefined])
+      // What the image asks is whether a hub answers.
+      expect(service.healthcheck?.disable === true, name).toBe(service.command[0] !== "hub")
     }
   })
 })
@@ -141,6 +148,12 @@ describe("the commands of what deploys a hub", () => {
       const here = args.map((word) => word.replace(/^(?:%S|\/data)(?=\/)/u, `${folder}/${at}`).replace(/^8876$/u, "0"))
       return runs([...here, ...(here.includes("--port") ? [] : ["--port", "0"]), "--json"], /"port":(\d+)/u)
     }))
+    const [, healthcheck = ""] = /CMD (\[.*\])$/u.exec(instructions.find(({ name }) => name === "HEALTHCHECK")?.rest ?? "") ?? []
+    const isWell = (port: string): number | null => {
+      const [, ...args] = (JSON.parse(healthcheck) as ReadonlyArray<string>).map((word) => word.replace("8876", port))
+      return spawnSync(process.execPath, args).status
+    }
+    expect([isWell(uris[0] ?? ""), isWell("1")]).toEqual([0, 1])
     expect(existsSync(join(folder, "0/aaax-hub/hub.db"))).toBe(true)
     for (const at of [1, 2]) expect(existsSync(join(folder, `${at}/relay.ndjson`))).toBe(true)
     const uri = `ws://127.0.0.1:${uris[0]}`
