@@ -44,6 +44,7 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["listen", "what is said, and who comes and goes"],
     ["receipts [MESSAGE]", "how far messages came, and which nobody took"],
     ["handoff TASK SEAT", "move a claim to another seat"],
+    ["ask [FILE]", "a seat that a file or a pipe drives, in lines of JSON"],
     ["hub", "a hub of its own, without a constellation"],
     ["team", "a hub, and workers with the models of this machine"],
     ["worker", "a seat whose messages a language model answers"],
