@@ -93,13 +93,17 @@ export const coordinate = (session: Session): Coordination => {
   const claim: Coordination["claim"] = async (task, { signal, ...options } = {}) => {
     signal?.throwIfAborted()
     await listen()
-    const wish = { verb: "claim" as const, task, ...options }
+    if (signal === undefined) {
+      const wish = { verb: "claim" as const, task, ...options }
+      return hold(wish, await answered(wish))
+    }
+    const key = options.key ?? crypto.randomUUID()
+    const wish = { verb: "claim" as const, task, ...options, key }
     const granting = answered(wish)
-    if (signal === undefined) return hold(wish, await granting)
     return new Promise((resolve, reject) => {
       const stop = (): void => {
-        // It may be granted all the same: then it is nobody's, and given back.
-        granting.then(({ result }) => asked({ verb: "release", task: result.claim.task, epoch: result.claim.epoch })).catch(() => undefined)
+        // It leaves the line; what is granted all the same is nobody's, and given back.
+        asked({ verb: "withdraw", request: key }).catch(() => undefined)
         reject(signal.reason)
       }
       signal.addEventListener("abort", stop, { once: true })

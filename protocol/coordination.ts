@@ -169,7 +169,9 @@ export const Ask = Schema.Union([
     verb: Schema.Literal("claim"), task: Text, note: optional(Text), ttlSeconds: optional(Schema.Finite), worktree: optional(Text),
     paths: optional(Schema.Array(Text)), mutex: optional(Schema.Boolean), git: optional(GitScope), key: Key,
     /** Stay in line until it is free; the answer comes then. */
-    wait: optional(Schema.Boolean)
+    wait: optional(Schema.Boolean),
+    /** The lease that is to be renewed, and no other; 0: only when nobody has it, the seat itself included. */
+    expectedEpoch: optional(Schema.Int)
   }),
   Schema.Struct({
     verb: Schema.Literal("release"), task: Text, epoch: Epoch, key: Key,
@@ -184,6 +186,11 @@ export const Ask = Schema.Union([
   Schema.Struct({ verb: Schema.Literal("checkpoint"), task: Text, checkpoint: Text, epoch: Epoch, key: Key }),
   /** To be told when a task that another seat holds is free. */
   Schema.Struct({ verb: Schema.Literal("wait"), task: Text }),
+  /**
+   * Waits no longer for what it asked with this key, or in the event of this id: a claim leaves the line, an inbox is handed
+   * nothing. A claim that was granted by this key meanwhile is given back, unless it had been the seat's before.
+   */
+  Schema.Struct({ verb: Schema.Literal("withdraw"), request: Text }),
   Schema.Struct({
     verb: Schema.Literal("offer"), kind: Text, name: Text, capacity: optional(Schema.Int), meta: optional(Schema.Record(Text, Schema.Json)), key: Key
   }),
@@ -275,6 +282,8 @@ export interface Results {
   readonly handoff: { readonly claim: Claim; readonly previousOwner: string; readonly note: Note }
   readonly checkpoint: { readonly task: string; readonly version: number }
   readonly wait: { readonly task: string; readonly holder: string; /** 1: next in line. */ readonly position: number }
+  /** `withdrawn`: it was still waited for. `released`: it had just been granted. */
+  readonly withdraw: { readonly withdrawn: boolean; readonly released: boolean }
   readonly offer: { readonly offer: Offer }
   readonly declare: { readonly task: PlanTask; readonly again: boolean }
   readonly plan: { readonly task: PlanTask }

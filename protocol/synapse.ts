@@ -10,8 +10,11 @@ export const synapsePort = 8876
 /** Close codes: those of the ancestor and its newer line, each with one meaning; for a reader that fell behind, and a hub that ends, those of the protocol. */
 export const synapseCloses = { name: 4009, auth: 4010, unbound: 4012, full: 4013, strangers: 4014, host: 4015, slow: 1013, ended: 1001, tooLarge: 1009 } as const
 
-/** What `welcome.extensions` lists: the hub echoes `request_id` in what answers a frame, and takes `ask` frames. */
-export const synapseExtensions: ReadonlyArray<string> = ["request_id", "ask"]
+/**
+ * What `welcome.extensions` lists: the hub echoes `request_id` in what answers a frame, takes `ask` frames, and lets who says
+ * `beside` act under a name that is online.
+ */
+export const synapseExtensions: ReadonlyArray<string> = ["request_id", "ask", "beside"]
 
 /** What every frame has. A client's `sender` binds its name with the first frame. */
 export interface Envelope {
@@ -22,6 +25,8 @@ export interface Envelope {
   readonly timestamp: number
   /** Looked at in the first frame of a connection alone. */
   readonly token?: string
+  /** Ours, and of the first frame alone: acts beside the connection that has this name, if there is one. */
+  readonly beside?: boolean
   readonly idem_key?: string
   /** Ours: echoed by the frame that answers this one, whether it is broadcast or private. */
   readonly request_id?: string
@@ -39,8 +44,8 @@ export interface AgentFields {
   readonly heartbeat: { readonly mailbox_for?: string; readonly notices?: boolean }
   readonly claim: {
     readonly task_id: string; readonly note?: string; readonly ttl_seconds?: number; readonly worktree?: string; readonly paths?: ReadonlyArray<string>
-    /** Ours: a lock without files; of git what the claim goes with; staying in line until it is free. */
-    readonly mutex?: boolean; readonly git?: WireGit; readonly wait?: boolean
+    /** Ours: a lock without files; of git what the claim goes with; staying in line until it is free; the lease that is renewed, 0 for none. */
+    readonly mutex?: boolean; readonly git?: WireGit; readonly wait?: boolean; readonly expected_epoch?: number
   }
   readonly release: { readonly task_id: string; readonly epoch?: number; readonly receipt?: Readonly<Record<string, unknown>> }
   readonly task_update: {

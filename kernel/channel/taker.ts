@@ -30,7 +30,7 @@ export class TakenItem implements Taken {
 
   get event(): Event {
     const held = this[stored]
-    return "id" in held ? held : (this[stored] = held.event())
+    return "sender" in held ? held : (this[stored] = held.event())
   }
 
   toJSON(): Taken {

@@ -196,8 +196,8 @@ export const prepare = (draft: Draft, sender: SystemId, channel: Channel, payloa
   for (const key in draft) {
     count++
     if (count > 3 || (key !== "kind" && key !== "payload")) {
-      live = undefined
       rest = prepareRest(draft)
+      if (live !== undefined) live = rest.isPlain ? { kind: live.kind, payload: live.payload, correlationId: rest.correlationId, recipient: rest.recipient, subject: rest.subject } : undefined
       text += rest.text
       parentIds = rest.parentIds
       break
@@ -281,6 +281,11 @@ export const prepareOwn = (draft: OwnDraft, sender: SystemId, { indexes }: Chann
 
 interface Rest {
   readonly text: string
+  /** Of all of it the next three alone were given. */
+  readonly isPlain: boolean
+  readonly correlationId: string | null
+  readonly recipient: string | null
+  readonly subject: string | null
   readonly parentIds: ReadonlyArray<string>
   readonly labels: ReadonlyArray<string> | undefined
   readonly tail: string
@@ -296,6 +301,10 @@ const prepareRest = (draft: Draft): Rest => {
     }
   }
   if (draft.id !== undefined) token(draft.id, "id")
+  let isPlain = draft.id === undefined
+  let correlationId: string | null = null
+  let recipient: string | null = null
+  let subject: string | null = null
   if (draft.source !== undefined && draft.source !== null) {
     if (typeof draft.source !== "string") throw refuse("source", "must be a string")
     text += `,"source":${JSON.stringify(draft.source)}`
@@ -312,25 +321,32 @@ const prepareRest = (draft: Draft): Rest => {
     if (typeof draft.metadata !== "object" || Array.isArray(draft.metadata)) throw refuse("metadata", "must be an object")
     text += `,"metadata":${toText(draft.metadata, "metadata")}`
   }
+  if (text !== "") isPlain = false
   if (draft.correlationId !== undefined && draft.correlationId !== null) {
-    text += `,"correlationId":${JSON.stringify(token(draft.correlationId, "correlationId"))}`
+    correlationId = token(draft.correlationId, "correlationId")
+    text += `,"correlationId":${JSON.stringify(correlationId)}`
   }
   let parentIds = none
   if (draft.parentIds !== undefined) {
     if (!Array.isArray(draft.parentIds)) throw refuse("parentIds", "must be a list of event ids")
     if (draft.parentIds.length > parentsMax) throw refuse("parentIds", `at most ${parentsMax} are allowed`)
     parentIds = Array.from(draft.parentIds, (id, at) => token(id, `parentIds[${at}]`))
-    if (parentIds.length > 0) text += `,"parentIds":${JSON.stringify(parentIds)}`
+    if (parentIds.length > 0) {
+      text += `,"parentIds":${JSON.stringify(parentIds)}`
+      isPlain = false
+    }
   }
   if (draft.recipient !== undefined && draft.recipient !== null) {
     if (typeof draft.recipient !== "string" || !isSystemId(draft.recipient)) throw refuse("recipient", "must be a system id")
-    text += `,"recipient":${JSON.stringify(draft.recipient)}`
+    recipient = draft.recipient
+    text += `,"recipient":${JSON.stringify(recipient)}`
   }
   if (draft.subject !== undefined && draft.subject !== null) {
     if (typeof draft.subject !== "string" || draft.subject.length > subjectLengthMax) {
       throw refuse("subject", `must be a string of at most ${subjectLengthMax} characters`)
     }
-    text += `,"subject":${JSON.stringify(draft.subject)}`
+    subject = draft.subject
+    text += `,"subject":${JSON.stringify(subject)}`
   }
   let kept: ReadonlyArray<string> | undefined
   if (draft.labels !== undefined) {
@@ -341,13 +357,15 @@ const prepareRest = (draft: Draft): Rest => {
     }
     kept = labels as ReadonlyArray<string> // every one of them was just seen to be a string
     text += labelsText(kept)
+    isPlain = false
   }
   let tail = ""
   if (draft.traceparent !== undefined && draft.traceparent !== null) {
     if (typeof draft.traceparent !== "string") throw refuse("traceparent", "must be a string")
     if (isTraceparent(draft.traceparent)) tail = `,"traceparent":"${draft.traceparent}"`
+    isPlain = false
   }
-  return { text: text + tail, parentIds, labels: kept, tail }
+  return { text: text + tail, isPlain, correlationId, recipient, subject, parentIds, labels: kept, tail }
 }
 
 /** Checks the bounds of one append. Throws `TooLarge` or `InvalidPayload`. Answers the length of its text. */
@@ -403,7 +421,7 @@ export const parseEvent = (text: string, channel: string, cursor: number, record
 /* hot */
 /** The event of a draft that was copied for the readers that wait: the same as of its text. */
 export const liveEvent = (
-  { correlationId, kind, metadata, payload, recipient }: LiveDraft, id: string, sender: SystemId, channel: string, cursor: number, recordedAt: number
+  { correlationId, kind, metadata, payload, recipient, subject }: LiveDraft, id: string, sender: SystemId, channel: string, cursor: number, recordedAt: number
 ): Event =>
   Object.freeze({
     id,
@@ -420,7 +438,7 @@ export const liveEvent = (
     correlationId: correlationId ?? null,
     parentIds: emptyList,
     recipient: recipient ?? null,
-    subject: null,
+    subject: subject ?? null,
     labels: emptyList,
     traceparent: null
   })

@@ -6,7 +6,7 @@
 //   c  26 bits, counts the ids of one millisecond: 12 behind the version, 14 behind the variant
 //   r  48 random bits, drawn for each commit: the ids of a batch follow from the first one, but nobody can tell, from
 //      ids that he has seen, one that is still to be minted
-import { randomUUID } from "node:crypto"
+import { randomBytes } from "node:crypto"
 
 export interface Minted {
   readonly time: string
@@ -40,14 +40,23 @@ export interface Mint {
   readonly next: (at: number, count: number) => Minted
 }
 
+/** Random digits that are drawn at once. */
+const pool = 256 * 12
+
 export const makeMint = (): Mint => {
   let millis = -1
   let counter = 0
   let time = ""
   let tail = ""
+  let digits = ""
+  let used = 0
   return {
     draw: () => {
-      tail = randomUUID().slice(23)
+      if (used === digits.length) {
+        digits = randomBytes(pool / 2).toString("hex")
+        used = 0
+      }
+      tail = `-${digits.slice(used, used += 12)}`
     },
     next: (at, count) => {
       if (at !== millis) {

@@ -5,19 +5,69 @@ import { ChannelNotFound, EventExists, EventNotFound, Gap, HeadConflict, Idempot
 import { forEveryone, matches, type Appended, type Event, type Filter, type Page, type TextPage } from "../../protocol/event.ts"
 import { nearest, type ChannelId, type Cursor } from "../../protocol/names.ts"
 import { keyRetentionMillis, pageEventsMax, scanEventsMax } from "../limits.ts"
-import { parseEvent } from "./codec.ts"
+import { liveEvent, parseEvent } from "./codec.ts"
 import { digestOf } from "./content.ts"
 import { endsWithPayload, fullText, portableText } from "./full-text.ts"
-import { makeMint, mintedIds } from "./ids.ts"
-import type { ChannelStatistics, ItemPage, Prepared, StoreAppendOptions, StoreReadOptions, StoreTextOptions } from "./store.ts"
+import { makeMint, mintedAt, mintedIds } from "./ids.ts"
+import type { ChannelStatistics, ItemPage, Prepared, StoreAppendOptions, StoredItem, StoreReadOptions, StoreTextOptions } from "./store.ts"
 
-interface Entry {
+/** An event that is kept. Its text has no braces and no id. */
+class Entry implements StoredItem {
+  readonly state: MemoryChannel
   readonly cursor: Cursor
   readonly id: string
   readonly at: number
-  readonly index: Prepared["index"]
-  readonly text: string
-  event: Event | undefined
+  index: Prepared["index"]
+  text: string
+  /** While it is among those that were looked at last. */
+  seen: Event | undefined
+  isEvicted = false
+
+  constructor(state: MemoryChannel, cursor: Cursor, id: string, at: number, index: Prepared["index"], text: string) {
+    this.state = state
+    this.cursor = cursor
+    this.id = id
+    this.at = at
+    this.index = index
+    this.text = text
+    this.seen = undefined
+  }
+
+  event(): Event {
+    if (this.seen !== undefined) return this.seen
+    const event = parseEvent(this.whole(), this.state.channel.name, this.cursor, this.at)
+    this.state.looked(this, event)
+    return event
+  }
+
+  whole(): string {
+    return `{"id":${JSON.stringify(this.id)},${this.text}}`
+  }
+}
+
+let letter = 0
+
+/** The text in one piece. Put together from many it would be carried along by the collector piece by piece; looking at a letter joins them. */
+const joined = (text: string): string => {
+  letter = text.charCodeAt(letter & 1)
+  return text
+}
+
+/** Cursors in order, from which the first ones go. */
+class Cursors {
+  list: Array<Cursor>
+  start = 0
+
+  constructor(first: Cursor) {
+    this.list = [first]
+  }
+
+  shift(): void {
+    this.start++
+    if (this.start < 64 || this.start < this.list.length / 2) return
+    this.list = this.list.slice(this.start)
+    this.start = 0
+  }
 }
 
 interface KeyEntry {
@@ -36,9 +86,11 @@ interface MemoryChannel {
   /** By sender and key, oldest first. */
   readonly keys: Map<string, KeyEntry>
   /** Cursors by value, for each indexed field. */
-  readonly indexes: Map<IndexField, Map<string, Array<Cursor>>>
+  readonly indexes: Map<IndexField, Map<string, Cursors>>
   /** Newest cursor of each subject, in the order of the cursors. */
   readonly newest: Map<string, Cursor>
+  /** An event of it was parsed, or came as an object. */
+  readonly looked: (entry: Entry, event: Event) => void
 }
 
 export interface MemoryLog {
@@ -46,6 +98,7 @@ export interface MemoryLog {
   readonly put: (channel: Channel, base?: Cursor) => void
   readonly channels: () => ReadonlyArray<Channel>
   readonly statisticsOf: (name: ChannelId) => ChannelStatistics | undefined
+  readonly headOf: (name: ChannelId) => Cursor | undefined
   readonly append: (name: ChannelId, batch: ReadonlyArray<Prepared>, options: StoreAppendOptions, at: number) => ReadonlyArray<Appended>
   readonly read: (name: ChannelId, options: StoreReadOptions) => Page
   readonly items: (name: ChannelId, options: { readonly after: Cursor; readonly limit: number }) => ItemPage
@@ -74,8 +127,8 @@ const positionAfter = (entries: ReadonlyArray<Entry>, start: number, after: Curs
   return from
 }
 
-const firstBeyond = (cursors: ReadonlyArray<Cursor>, after: Cursor): number => {
-  let from = 0
+const firstBeyond = ({ list: cursors, start }: Cursors, after: Cursor): number => {
+  let from = start
   let to = cursors.length
   while (from < to) {
     const middle = (from + to) >>> 1
@@ -99,11 +152,31 @@ export const indexOf = (event: Event, fields: ReadonlyArray<IndexField>): Readon
     return values.filter((value) => value !== null).map((value) => [field, value] as const)
   })
 
+/** Events that stay parsed after somebody has looked at them, of all channels: what is new is read by several, what is old hardly ever. */
+const seenMax = 1_024
+
+const none: Cursors = new Cursors(0)
+none.shift()
+
 export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
   const channels = new Map<ChannelId, MemoryChannel>()
-  const byId = new Map<string, { readonly channel: MemoryChannel; readonly entry: Entry }>()
+  /** Events whose writer gave them their id. */
+  const given = new Map<string, Entry>()
+  /** All events in the order in which they came, and thereby of their times: minted ids say where they lie. Some are evicted. */
+  let order: Array<Entry> = []
+  let evicted = 0
   const mint = makeMint()
   let sequence = 0
+  const seen: Array<Entry | undefined> = new Array<Entry | undefined>(seenMax).fill(undefined)
+  let seenAt = 0
+
+  const looked = (entry: Entry, event: Event): void => {
+    const before = seen[seenAt]
+    if (before !== undefined) before.seen = undefined
+    seen[seenAt] = entry
+    seenAt = (seenAt + 1) % seenMax
+    entry.seen = event
+  }
 
   const get = (name: ChannelId): MemoryChannel => {
     const channel = channels.get(name)
@@ -112,18 +185,33 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     throw new ChannelNotFound({ channel: name, ...(near === undefined ? {} : { nearest: near }) })
   }
 
-  const has = (id: string): boolean => byId.has(id) || options.hasElsewhere?.(id) === true
-
-  const eventOf = (state: MemoryChannel, entry: Entry): Event =>
-    (entry.event ??= parseEvent(entry.text, state.channel.name, entry.cursor, entry.at))
+  const find = (id: string): Entry | undefined => {
+    const entry = given.get(id)
+    if (entry !== undefined) return entry
+    const at = mintedAt(id)
+    if (at === undefined) return undefined
+    let from = 0
+    let to = order.length
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if (order[middle]!.at < at) from = middle + 1
+      else to = middle
+    }
+    for (; from < order.length && order[from]!.at === at; from++) {
+      const candidate = order[from]!
+      if (candidate.id === id) return candidate.isEvicted ? undefined : candidate
+    }
+    return undefined
+  }
+  const has = (id: string): boolean => find(id) !== undefined || options.hasElsewhere?.(id) === true
 
   const addToIndex = (state: MemoryChannel, cursor: Cursor, index: NonNullable<Prepared["index"]>): void => {
     for (const [field, value] of index) {
       let values = state.indexes.get(field)
       if (values === undefined) state.indexes.set(field, (values = new Map()))
       const cursors = values.get(value)
-      if (cursors === undefined) values.set(value, [cursor])
-      else if (cursors[cursors.length - 1] !== cursor) cursors.push(cursor)
+      if (cursors === undefined) values.set(value, new Cursors(cursor))
+      else if (cursors.list[cursors.list.length - 1] !== cursor) cursors.list.push(cursor)
       if (field === "subject") {
         state.newest.delete(value) // so that the map stays in the order of the cursors
         state.newest.set(value, cursor)
@@ -137,22 +225,22 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     for (const field of state.channel.indexes) state.indexes.set(field, new Map())
     for (let i = state.start; i < state.entries.length; i++) {
       const entry = state.entries[i]!
-      const index = indexOf(eventOf(state, entry), state.channel.indexes)
-      state.entries[i] = { ...entry, index }
-      byId.set(entry.id, { channel: state, entry: state.entries[i]! })
-      addToIndex(state, entry.cursor, index)
+      entry.index = indexOf(entry.event(), state.channel.indexes)
+      addToIndex(state, entry.cursor, entry.index)
     }
   }
 
   const checkIds = (batch: ReadonlyArray<Prepared>): void => {
-    let given: Set<string> | undefined
-    for (const draft of batch) {
-      for (const parent of draft.parentIds) {
-        if (given?.has(parent) !== true && !has(parent)) throw new EventNotFound({ event: parent })
+    let before: Set<string> | undefined
+    for (let i = 0; i < batch.length; i++) {
+      const { id, parentIds } = batch[i]!
+      if (id === undefined && parentIds.length === 0) continue
+      for (const parent of parentIds) {
+        if (before?.has(parent) !== true && !has(parent)) throw new EventNotFound({ event: parent })
       }
-      if (draft.id === undefined) continue
-      if (given?.has(draft.id) === true || has(draft.id)) throw new EventExists({ event: draft.id })
-      given = (given ?? new Set()).add(draft.id)
+      if (id === undefined) continue
+      if (before?.has(id) === true || has(id)) throw new EventExists({ event: id })
+      before = (before ?? new Set()).add(id)
     }
   }
 
@@ -185,13 +273,15 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     const first = options.sparse === true ? ++sequence * 1024 : state.head + 1
     const appended: Array<Appended> = []
     for (let i = 0; i < batch.length; i++) {
-      const draft = batch[i]!
-      const id = draft.id ?? minted[i]! // as many as drafts
+      const { id: own, index, live, text } = batch[i]!
+      const id = own ?? minted[i]! // as many as drafts
       const cursor = first + i
-      const entry: Entry = { cursor, id, at, index: draft.index, text: `{"id":${JSON.stringify(id)},${draft.text}}`, event: undefined }
+      const entry = new Entry(state, cursor, id, at, index, joined(text))
       state.entries.push(entry)
-      byId.set(id, { channel: state, entry })
-      if (draft.index !== undefined) addToIndex(state, cursor, draft.index)
+      order.push(entry)
+      if (own !== undefined) given.set(id, entry)
+      else if (live !== undefined) looked(entry, liveEvent(live, id, appendOptions.sender, name, cursor, at))
+      if (index !== undefined) addToIndex(state, cursor, index)
       appended.push({ id, cursor, recordedAt: at })
     }
     if (batch.length > 0) state.head = first + batch.length - 1
@@ -203,7 +293,7 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
   }
 
   const at = (state: MemoryChannel, cursor: Cursor): Event =>
-    eventOf(state, state.entries[positionAfter(state.entries, state.start, cursor - 1)]!)
+    state.entries[positionAfter(state.entries, state.start, cursor - 1)]!.event()
 
   const readNewest = (state: MemoryChannel, after: Cursor, limit: number, filter: Filter): Page => {
     const events: Array<Event> = []
@@ -218,9 +308,10 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     return { events, next: Math.max(after, state.head), head: state.head }
   }
 
-  const readIndexed = (state: MemoryChannel, after: Cursor, limit: number, filter: Filter, cursors: ReadonlyArray<Cursor>): Page => {
+  const readIndexed = (state: MemoryChannel, after: Cursor, limit: number, filter: Filter, found: Cursors): Page => {
     const events: Array<Event> = []
-    for (let i = firstBeyond(cursors, after); i < cursors.length; i++) {
+    const { list: cursors } = found
+    for (let i = firstBeyond(found, after); i < cursors.length; i++) {
       const event = at(state, cursors[i]!)
       if (!matches(event, filter)) continue
       events.push(event)
@@ -237,13 +328,13 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     if (newestBySubject === true) return readNewest(state, after, limit, filter ?? {})
     const field = filter === undefined ? undefined : indexedField(filter, (name) => state.indexes.has(name))
     if (filter !== undefined && field !== undefined) {
-      return readIndexed(state, after, limit, filter, state.indexes.get(field)?.get(filter[field]!) ?? [])
+      return readIndexed(state, after, limit, filter, state.indexes.get(field)?.get(filter[field]!) ?? none)
     }
     const events: Array<Event> = []
     let next = after
     let scanned = 0
     for (let i = positionAfter(state.entries, state.start, after); i < state.entries.length; i++) {
-      const event = eventOf(state, state.entries[i]!)
+      const event = state.entries[i]!.event()
       next = event.cursor
       if (filter === undefined || matches(event, filter)) events.push(event)
       if (events.length === limit || ++scanned === scanEventsMax) break
@@ -262,14 +353,17 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
   const items: MemoryLog["items"] = (name, { after, limit }) => {
     const state = get(name)
     const { entries, next } = entriesOf(state, after, limit)
-    return { items: entries.map((entry) => ({ cursor: entry.cursor, event: () => eventOf(state, entry) })), next, head: state.head }
+    return { items: entries, next, head: state.head }
   }
 
   const texts: MemoryLog["texts"] = (name, { after, form, limit }) => {
     const state = get(name)
     const { entries, next } = entriesOf(state, after, limit)
     const textOf = form === "portable" ? portableText : fullText
-    const pieces = entries.map((entry) => textOf(entry.text, name, entry.cursor, entry.at, endsWithPayload(entry.text)))
+    const pieces = entries.map((entry) => {
+      const whole = entry.whole()
+      return textOf(whole, name, entry.cursor, entry.at, endsWithPayload(whole))
+    })
     return { pieces, count: pieces.length, next, head: state.head }
   }
 
@@ -281,13 +375,21 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
     const end = positionAfter(state.entries, state.start, to)
     for (let i = state.start; i < end; i++) {
       const entry = state.entries[i]!
-      byId.delete(entry.id)
+      if (given.size > 0) given.delete(entry.id)
       for (const [field, value] of entry.index ?? []) {
         const cursors = state.indexes.get(field)?.get(value)
-        if (cursors?.[0] === entry.cursor) cursors.shift()
-        if (cursors?.length === 0) state.indexes.get(field)?.delete(value)
+        if (cursors !== undefined && cursors.list[cursors.start] === entry.cursor) {
+          cursors.shift()
+          if (cursors.start === cursors.list.length) state.indexes.get(field)?.delete(value)
+        }
         if (field === "subject" && state.newest.get(value) === entry.cursor) state.newest.delete(value)
       }
+      entry.isEvicted = true
+    }
+    evicted += end - state.start
+    if (evicted > order.length / 2) {
+      order = order.filter((entry) => !entry.isEvicted)
+      evicted = 0
     }
     state.start = end
     if (state.start > state.entries.length / 2) {
@@ -301,7 +403,7 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
       const state = channels.get(channel.name)
       if (state === undefined) {
         channels.set(channel.name, {
-          channel, head: base, floor: base, entries: [], start: 0, keys: new Map(), newest: new Map(),
+          channel, head: base, floor: base, entries: [], start: 0, keys: new Map(), newest: new Map(), looked,
           indexes: new Map(channel.indexes.map((field) => [field, new Map()]))
         })
         return
@@ -315,15 +417,13 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
       const state = channels.get(name)
       return state && { head: state.head, floor: state.floor, events: state.entries.length - state.start }
     },
+    headOf: (name) => channels.get(name)?.head,
     append,
     read,
     items,
     texts,
     has,
-    event: (id) => {
-      const found = byId.get(id)
-      return found && eventOf(found.channel, found.entry)
-    },
+    event: (id) => find(id)?.event(),
     evict
   }
 }

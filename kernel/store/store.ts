@@ -39,6 +39,7 @@ export interface LiveDraft {
   readonly metadata?: Event["metadata"]
   readonly correlationId?: string | null
   readonly recipient?: string | null
+  readonly subject?: string | null
 }
 
 export interface StoreAppendOptions {

@@ -15,6 +15,11 @@ export interface SynapseAgentOptions {
   readonly pauseMillisMax?: number
   /** Between two signs of life, in seconds: at least 5, default 20. */
   readonly heartbeatSeconds?: number
+  /**
+   * Acts beside a connection that has the seat, where there is one; else it takes it. Several of them are one seat: what one
+   * claims the others hold. What was kept for the seat is handed to none of them: `inbox` has it. A hub of ours.
+   */
+  readonly beside?: boolean
   /** It only waits for messages of this other seat. */
   readonly mailboxFor?: string
   /** Wants to be told what it did not ask for: leases that end, tasks that are free. A hub of ours. */
@@ -22,6 +27,7 @@ export interface SynapseAgentOptions {
 }
 
 export interface CallOptions {
+  /** Gives up: a claim that was waited for, or is granted just then, is given back to a hub of ours. */
   readonly signal?: AbortSignal
   readonly timeoutMillis?: number
   /** Makes it repeatable; each call has one of its own, so that it may be sent again on another connection. */

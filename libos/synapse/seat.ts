@@ -1,7 +1,7 @@
 // What is behind a seat at a hub: asks and gets its own answers, hears everything once and in order, over as many connections as
 // it takes.
-import type { Chat } from "../../protocol/coordination.ts"
-import { TooLarge } from "../../protocol/errors.ts"
+import type { Ask, Chat } from "../../protocol/coordination.ts"
+import { TimedOut, TooLarge } from "../../protocol/errors.ts"
 import type { AgentFields, AgentType, HubFrame, WireChat } from "../../protocol/synapse.ts"
 import { makeFeed, type Feed } from "./feed.ts"
 import { agentDefaults, type CallOptions, type SynapseAgentOptions } from "./options.ts"
@@ -90,7 +90,7 @@ export class Seat {
       uri, name: this.name,
       ...(options.token === undefined ? {} : { token: options.token }),
       hello: {
-        ...(options.mailboxFor === undefined ? {} : { mailbox_for: options.mailboxFor }), ...(options.notices === true ? { notices: true } : {})
+        ...(options.beside === true ? { beside: true } : {}), ...(options.mailboxFor === undefined ? {} : { mailbox_for: options.mailboxFor }), ...(options.notices === true ? { notices: true } : {})
       },
       reconnect: options.reconnect ?? true,
       connectMillis: options.connectMillis ?? agentDefaults.connectMillis,
@@ -116,6 +116,7 @@ export class Seat {
   /** Resolves with the frame that grants it; rejects with `SynapseRefused`, `TimedOut`, `TooLarge`, or with what ended the seat. */
   async ask<T extends keyof Grants>(type: T, fields: Readonly<Record<string, unknown>>, { key, signal, timeoutMillis = this.#timeoutMillis }: CallOptions = {}): Promise<HubFrame<Grants[T]>> {
     await this.ready
+    signal?.throwIfAborted()
     const id = crypto.randomUUID()
     const request: Request = { id, type, fields: { ...fields, request_id: id, ...(keyed.has(type) ? { idem_key: key ?? id } : {}) } }
     const size = sizeOf(request)
@@ -124,7 +125,24 @@ export class Seat {
     const answer = this.#waiting.add(request, timeoutMillis, signal)
     // While older messages are asked for, what is open waits for that and is sent with the rest.
     if (this.#held === undefined) this.#send(request)
-    return await answer as unknown as HubFrame<Grants[T]> // a request is resolved by the type that grants it
+    try {
+      return await answer as unknown as HubFrame<Grants[T]> // a request is resolved by the type that grants it
+    } catch (error) {
+      if (error instanceof TimedOut || signal?.aborted === true) this.#withdraw(request)
+      throw error
+    }
+  }
+
+  /** Nobody waits for its answer any more: it is not to be granted behind our back. */
+  #withdraw({ fields, id, type }: Request): void {
+    const { ask } = fields as { readonly ask?: Ask } // what an `ask` has
+    const request = type === "claim" ? fields["idem_key"]
+      : ask?.verb === "claim" ? ask.key
+      : ask?.verb === "inbox" && ask.waitMillis !== undefined ? id
+      : undefined
+    if (typeof request !== "string" || !this.session.has("ask")) return
+    // When it has left the hub, nobody waits there.
+    this.ask("ask", { ask: { verb: "withdraw", request } satisfies Ask }).catch(() => undefined)
   }
 
   /** Said again before it ends, and on each new connection. */

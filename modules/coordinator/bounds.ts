@@ -6,7 +6,7 @@ import { invalid } from "./refusal.ts"
 const lengths: Readonly<Record<string, number>> = {
   task: taskLengthMax, to: nameLengthMax, owner: nameLengthMax, suggestedOwner: nameLengthMax, receiver: nameLengthMax, name: nameLengthMax, kind: nameLengthMax,
   status: nameLengthMax, model: nameLengthMax, taskClass: nameLengthMax, title: titleLengthMax, note: noteLengthMax, dataRef: noteLengthMax, target: noteLengthMax,
-  description: descriptionLengthMax, text: descriptionLengthMax, checkpoint: checkpointLengthMax, key: keyLengthMax, worktree: pathLengthMax, path: pathLengthMax
+  description: descriptionLengthMax, text: descriptionLengthMax, checkpoint: checkpointLengthMax, key: keyLengthMax, request: keyLengthMax, worktree: pathLengthMax, path: pathLengthMax
 }
 
 /** JSON text of what a seat may write as it likes. */

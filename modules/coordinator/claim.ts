@@ -18,6 +18,9 @@ export const grantOf = (state: State, by: Pick<Asker, "seat" | "system">, ask: C
   if (task === "") return refusal.taskIdRequired
   const before = state.claims.get(task)
   if (before !== undefined && before.holder !== by.system) return refusal.leaseLive(before)
+  if (ask.expectedEpoch !== undefined && ask.expectedEpoch !== (before?.epoch ?? 0)) {
+    return before === undefined ? refusal.notClaimed(task) : ask.expectedEpoch === 0 ? refusal.leaseLive(before) : refusal.epochStale(before)
+  }
   const given = before === undefined || ask.paths !== undefined || ask.worktree !== undefined || ask.mutex !== undefined ? placeOf(task, ask, before) : before
   if ("ok" in given) return given
   const isMutex = given.mutex === true

@@ -7,7 +7,7 @@ import * as chat from "./chat.ts"
 import { grantOf, take } from "./claim.ts"
 import * as coverage from "./coverage.ts"
 import type { Asker, Desk } from "./desk.ts"
-import { answeredBefore, appliedOf, decidedBefore } from "./keyed.ts"
+import { answeredBefore, appliedOf, decidedBefore, grantedBy } from "./keyed.ts"
 import * as lease from "./lease.ts"
 import * as line from "./line.ts"
 import * as mail from "./mail.ts"
@@ -101,6 +101,8 @@ const answerTo = (desk: Desk, by: Asker, seat: Seat, ask: Ask, applied: coordina
       return lease.checkpoint(desk, by, ask, applied)
     case "wait":
       return line.wait(desk, by, ask.task)
+    case "withdraw":
+      return withdraw(desk, by, seat, ask.request)
     case "offer":
       return card.offer(desk, by, ask, applied)
     case "declare":
@@ -154,6 +156,15 @@ const claim = (desk: Desk, by: Asker, ask: ClaimAsk, applied: coordination.Appli
   }
   const conflict = ask.wait === true ? line.lineOf(grant) : undefined
   return conflict === undefined ? grant : line.park(desk, by, { request: by.id, ask, ...(applied === undefined ? {} : { applied }) }, conflict)
+}
+
+/** What is asked for no more is not waited for, and given back if it crossed this. */
+const withdraw = (desk: Desk, by: Asker, seat: Seat, request: string): coordination.Answer<"withdraw"> => {
+  if (line.unpark(desk, by, request) || mail.leaveInbox(desk, seat, request)) return { ok: true, withdrawn: true, released: false }
+  const granted = grantedBy(desk.state, by, request)
+  const isHeld = granted !== undefined && desk.state.claims.get(granted.task)?.epoch === granted.epoch
+  if (isHeld) lease.release(desk, by, { verb: "release", task: granted.task, epoch: granted.epoch }, undefined)
+  return { ok: true, withdrawn: false, released: isHeld }
 }
 
 /** Does what has fallen due. Time never goes back. */

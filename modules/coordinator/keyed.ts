@@ -35,6 +35,14 @@ export const answeredBefore = (state: State, applied: coordination.Applied): coo
   return answerOf(kept.kind, kept.payload)
 }
 
+/** The claim that was granted for a key; nothing when it was the seat's before. */
+export const grantedBy = (state: State, by: Asker, key: string): coordination.Claim | undefined => {
+  const kept = state.keys.get(keyOf({ seat: by.seat, verb: "claim", key }))
+  if (kept?.kind !== "claimed") return undefined
+  const { claim, renewed } = kept.payload as Ledger["claimed"] // of this kind
+  return renewed ? undefined : claim
+}
+
 /** The answer that goes with an entry. */
 export const answerOf = (kind: string, payload: unknown): coordination.Answer | undefined => {
   // Each kind has its payload: both were written together, and looked at when they were read.

@@ -160,6 +160,19 @@ const servedClaim = (desk: Desk, waiter: Waiter, parked: Waiter["parked"] & {}):
   if (refused !== undefined) desk.answer(parked.request, system, refused)
 }
 
+/** Takes a claim out of the line that it waits in: of its key, or of its request's event. Answers whether there was one. */
+export const unpark = (desk: Desk, by: Asker, request: string): boolean => {
+  let found = false
+  for (const waiter of seatOf(desk.state, by.system)?.waits ?? []) {
+    const { parked } = waiter
+    if (parked === undefined || (parked.request !== request && parked.applied?.key !== request)) continue
+    found = true
+    leave(desk.state, waiter)
+    desk.answer(parked.request, waiter.system, refusal.withdrawn)
+  }
+  return found
+}
+
 /** A seat has what it waited to be told of. */
 export const leaveLine = (state: State, system: SystemId, task: string): void => {
   for (const waiter of (state.lines.get(task) ?? []).filter((one) => one.system === system && one.parked === undefined)) leave(state, waiter)

@@ -127,6 +127,15 @@ export const inboxIsDue = (desk: Desk, seat: string, request: string): void => {
   desk.answer(request, parked.system, { ok: true, messages: [], unread: unreadOf(desk.state, seat) })
 }
 
+/** Who gave up waits for no message. Answers whether it did. */
+export const leaveInbox = (desk: Desk, seat: Seat, request: string): boolean => {
+  const owner = ownerOf(seat)
+  const waiting = desk.state.inboxes.get(owner)
+  const parked = waiting?.find(({ id, system }) => id === request && system === seat.system)
+  if (parked !== undefined) inboxIsDue(desk, owner, request)
+  return parked !== undefined
+}
+
 /** Who is gone waits for no message. */
 export const leaveInboxes = (desk: Desk, seat: Seat): void => {
   const owner = ownerOf(seat)

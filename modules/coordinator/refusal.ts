@@ -53,5 +53,6 @@ export const messageNotFound = (message: number): Refusal => refuse("MESSAGE_NOT
 export const nameConflict = (seat: string): Refusal =>
   refuse("NAME_CONFLICT", `Name '${seat}' is already online from another session. Use a unique --name.`, { holder: seat })
 export const invalid = (reason: string): Refusal => refuse("INVALID", reason)
+export const withdrawn: Refusal = refuse("INVALID", "It was withdrawn before it was its turn.")
 export const full = (what: string, max: number): Refusal => refuse("QUOTA_EXCEEDED", `${what} are at most ${max}.`, { current: max })
 export const unavailable: Refusal = refuse("UNAVAILABLE", "It could not be written down, and nothing was changed. Ask again.")

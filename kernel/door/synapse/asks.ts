@@ -120,7 +120,8 @@ const table: { readonly [T in Exclude<AgentType, "heartbeat" | "ask"> | "resourc
   claim: (fields) =>
     kept({
       verb: "claim" as const, task: first(fields, "task_id", "payload"), note: text(fields, "note"), ttlSeconds: seconds(fields["ttl_seconds"]),
-      worktree: text(fields, "worktree"), paths: texts(fields, "paths"), mutex: flag(fields, "mutex"), git: gitOf(fields), key: keyOf(fields), wait: flag(fields, "wait")
+      worktree: text(fields, "worktree"), paths: texts(fields, "paths"), mutex: flag(fields, "mutex"), git: gitOf(fields), key: keyOf(fields), wait: flag(fields, "wait"),
+      expectedEpoch: integer(fields, "expected_epoch")
     }),
   release: (fields) =>
     kept({

@@ -13,8 +13,8 @@ import type { Guest } from "../guest.ts"
 import { makeOutbox, type WireOutbox } from "../ws/outbox.ts"
 import { askIn, askOf, isAskType, Unfit } from "./asks.ts"
 import { fieldsOf, type Fields } from "./frame.ts"
-import { authDeniedFrame, errorFrame, nameConflictFrame, refusalFrame, textOf, welcomeOf, type Told } from "./frames.ts"
-import { conflictOf, nameRefusal, switchOf, takenText } from "./name.ts"
+import { authDeniedFrame, errorFrame, nameConflictFrame, presenceOf, refusalFrame, textOf, welcomeOf, type Told } from "./frames.ts"
+import { nameRefusal, switchOf, takenText } from "./name.ts"
 import { makeBucket, reserve, take, type Bucket } from "./pace.ts"
 
 /** Somebody whose credential is good: of one name and what is below it, or, without a guest, of any name that is free. */
@@ -22,11 +22,13 @@ export interface Identity {
   readonly guest?: Guest
 }
 
-/** A seat that is docked. */
+/** A connection's part in a seat that is docked. */
 export interface Seated {
   readonly name: string
   readonly system: SystemId
   readonly port: Port
+  /** Another connection has it, and this one acts beside it. */
+  readonly isBeside: boolean
   readonly leave: () => void
 }
 
@@ -56,8 +58,10 @@ export interface Hall {
   /** Whether somebody who presents this may come in; says what is wrong otherwise. */
   readonly identify: (token: string, then: (identity: Identity | undefined) => void) => void
   readonly isLive: (name: string) => boolean
+  /** Why a name that is live is not to be had, not even beside whoever has it. */
+  readonly inTheWay: (connection: Connection, name: string, system: SystemId, beside: boolean) => string | undefined
   readonly isTaken: (name: string) => boolean
-  /** Docks the seat when it is its turn. */
+  /** Docks the seat when it is its turn, or gives a place beside whoever has it. */
   readonly seat: (connection: Connection, name: string, system: SystemId, then: (seated: Seated | string) => void) => void
   readonly bucketOf: (connection: Connection, name: string) => Bucket
   /** Sends it a frame of its own, in order. */
@@ -65,7 +69,6 @@ export interface Hall {
   /** From now on it is told what everybody is told. */
   readonly admit: (connection: Connection) => void
   readonly submit: (asking: Asking, port: Port) => void
-  readonly unbind: (connection: Connection, seated: Seated, bucket: Bucket | undefined) => void
   readonly closed: (connection: Connection) => void
 }
 
@@ -162,8 +165,8 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     closed = true
     clearTimeout(unbound)
     backlog = []
-    if (seated !== undefined) hall.unbind(connection, seated, bucket)
     hall.closed(connection)
+    seated?.leave()
   }
   const close: Connection["close"] = (code, reason) => {
     if (closed) return
@@ -216,12 +219,15 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     const refused = nameRefusal(wanted)
     if (refused !== undefined) return conflict(refused, "NAME_INVALID", "name invalid")
     if (!reachesSeat(who, wanted)) return deny(`Token is not authorised for agent '${wanted}'.`, "NAME_DENIED")
-    if (hall.isLive(wanted)) return conflict(conflictOf(wanted), "NAME_CONFLICT", "name conflict")
-    // Whoever has a token of a name may have it.
-    if (who.guest?.system !== wanted && hall.isTaken(wanted)) return conflict(takenText(wanted), "NAME_CONFLICT", "name conflict")
+    const system = who.guest === undefined ? systemOfSeat(wanted) : wanted
+    const inTheWay = hall.inTheWay(connection, wanted, system, fields["beside"] === true)
+    if (inTheWay !== undefined) return conflict(inTheWay, "NAME_CONFLICT", "name conflict")
+    // Whoever has a token of a name may have it; what guests stand beside is docked under its name.
+    const isOurs = who.guest !== undefined && (who.guest.system === wanted || hall.isLive(wanted))
+    if (!isOurs && hall.isTaken(wanted)) return conflict(takenText(wanted), "NAME_CONFLICT", "name conflict")
     held = true
     hold()
-    hall.seat(connection, wanted, who.guest === undefined ? systemOfSeat(wanted) : wanted, (given) => {
+    hall.seat(connection, wanted, system, (given) => {
       if (closed) {
         if (typeof given !== "string") given.leave()
         return
@@ -232,10 +238,17 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
       name = wanted
       if (hall.rate > 0) bucket = hall.bucketOf(connection, wanted)
       if (!welcomed) welcome()
-      if (typeOf(fields) !== "heartbeat") attach({})
+      if (fields["beside"] === true) arrive(typeOf(fields) === "heartbeat")
+      else if (typeOf(fields) !== "heartbeat") attach({})
       dispatch(fields)
       release()
     })
+  }
+  /** What was kept for the seat is not for one that acts beside others. That it may act, it is told as all are told that somebody came. */
+  const arrive = (isBeat: boolean): void => {
+    attached = actsBeside = true
+    if (!isBeat) submit({ verb: "beat" }, "heartbeat", undefined)
+    if (seated?.isBeside === true) tell(presenceOf("joined", seated.name, hall.online()))
   }
   /** It is here; `-rx` is how the ancestor's clients call a seat that only waits for another one's messages. */
   const attach = (fields: Fields): void => {
@@ -266,12 +279,13 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   const beat = (fields: Fields): void => {
     if (limited(take(beats, synapseBeatsPerSecond, synapseBeatsBurst, performance.now()), synapseBeatsPerSecond)) return
     if (fields["notices"] === true) notices = true
-    const isNew = !attached || (typeof fields["mailbox_for"] === "string" && fields["mailbox_for"] !== receiver)
+    const isNew = !attached || (!actsBeside && typeof fields["mailbox_for"] === "string" && fields["mailbox_for"] !== receiver)
     attached = true
     if (isNew) attach(fields)
     else submit({ verb: "beat" }, "heartbeat", undefined)
   }
   let attached = false
+  let actsBeside = false
 
   const dispatch = (fields: Fields): void => {
     const type = typeOf(fields)

@@ -83,6 +83,7 @@ const results: { readonly [V in Verb]: (result: Results[V], asker: Asker, ask: E
   },
   // Ours are asked for with `ask`; a chat is told to everybody.
   send: () => [],
+  withdraw: () => [],
   acknowledge: () => [],
   inbox: () => [],
   attach: () => [],

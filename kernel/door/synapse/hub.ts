@@ -8,7 +8,6 @@ import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import { requests, type Answer, type Notice } from "../../../protocol/coordination.ts"
 import type { Event } from "../../../protocol/event.ts"
-import type { SystemId } from "../../../protocol/names.ts"
 import { synapseCloses } from "../../../protocol/synapse.ts"
 import { chatOf } from "../../../protocol/synapse/records.ts"
 import { foldRoster, makeRoster } from "../../../protocol/synapse/roster.ts"
@@ -24,6 +23,7 @@ import { openConnection, type Asking, type Connection, type Hall, type Identity 
 import { answerFrame, noticeFrame, refusalFrame, resultFrames } from "./frames.ts"
 import { followNews, inOrder, type News } from "./news.ts"
 import { makeBucket, makeBuckets, reserve, type Bucket } from "./pace.ts"
+import { makeSeats } from "./seats.ts"
 import { makeTape } from "./tape.ts"
 
 /** How one listener lets people in. */
@@ -92,10 +92,6 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const id = `syn-${randomBytes(4).toString("hex")}`
   const connections = new Set<Connection>()
   const ofAddress = new Map<string, number>()
-  const live = new Map<string, Connection>()
-  const bySystem = new Map<SystemId, Connection>()
-  /** Names whose last connection is not undocked yet. */
-  const leaving = new Map<string, Promise<void>>()
   const pending = new Map<string, Asking>()
   /** Answers that came before their request was known to be written. */
   const early = new Map<string, Event>()
@@ -122,10 +118,16 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   }
   const onAnswer = (event: Event, asking: Asking): void => tellAnswer(asking, event.payload as unknown as Answer) // the coordinator's own, by its contract
 
-  const onNotice = (connection: Connection, notice: Notice): void => {
-    if (connection.wantsNotices()) return connection.tell(noticeFrame(notice))
+  const onNotice = (connections: ReadonlyArray<Connection>, notice: Notice): void => {
+    if (notice.notice !== "message") {
+      for (const connection of connections) if (connection.wantsNotices()) connection.tell(noticeFrame(notice))
+      return
+    }
+    // One is enough: it is the same seat that gets it.
+    const [connection] = connections
+    if (connection?.wantsNotices() === true) return connection.tell(noticeFrame(notice))
     // What was sent while it was away is all that the ancestor's clients understand.
-    if (notice.notice === "message" && notice.replayed) tape.tell(connection, JSON.stringify({ ...chatOf(id, notice.chat), replayed: true }))
+    if (connection !== undefined && notice.replayed) tape.tell(connection, JSON.stringify({ ...chatOf(id, notice.chat), replayed: true }))
   }
 
   const askerOf = ({ correlationId }: Event): Asking | undefined => (correlationId === null ? undefined : pending.get(correlationId))
@@ -154,8 +156,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     for (const event of replies) {
       const { correlationId, kind, recipient } = event
       if (kind === "notice") {
-        const connection = recipient === null ? undefined : bySystem.get(recipient)
-        if (connection !== undefined) onNotice(connection, event.payload as unknown as Notice) // as above
+        if (recipient !== null) onNotice(seats.of(recipient), event.payload as unknown as Notice) // as above
         continue
       }
       if (correlationId === null) continue
@@ -163,7 +164,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       if (asking !== undefined) {
         pending.delete(correlationId)
         onAnswer(event, asking)
-      } else if (recipient !== null && bySystem.has(recipient) && early.size < asksTogether) early.set(correlationId, event)
+      } else if (recipient !== null && seats.has(recipient) && early.size < asksTogether) early.set(correlationId, event)
     }
     for (const connection of connections) if (connection.outbox.bytes() > times.outboxBytes) drop(connection)
   }
@@ -205,36 +206,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     return reserve(bucket, perSecond, synapseBindsBurst, now)
   }
 
-  const seat: Hall["seat"] = (connection, name, system, then) => {
-    live.set(name, connection)
-    const dock = Effect.gen(function*() {
-      const millis = bindDelay(name)
-      if (millis >= 1) yield* Effect.sleep(millis)
-      const gone = leaving.get(name)
-      if (gone !== undefined) yield* Effect.promise(() => gone)
-      return yield* kernel.dockSeat(system)
-    })
-    fork(dock).addObserver((exit) => {
-      if (exit._tag === "Failure") {
-        if (live.get(name) === connection) live.delete(name)
-        return then(`Name '${name}' cannot be docked now.`)
-      }
-      const { leave, port } = exit.value
-      bySystem.set(system, connection)
-      then({
-        name, system, port,
-        leave: () => {
-          if (live.get(name) === connection) live.delete(name)
-          if (bySystem.get(system) === connection) bySystem.delete(system)
-          const gone = Effect.runPromise(Effect.andThen(Effect.ignore(port.append(requests, [{ kind: "request", payload: { verb: "leave" } }])), leave))
-          leaving.set(name, gone)
-          void gone.catch(() => {}).then(() => {
-            if (leaving.get(name) === gone) leaving.delete(name)
-          })
-        }
-      })
-    })
-  }
+  const seats = makeSeats({ kernel, fork, delayOf: bindDelay })
 
   const unavailable = (asking: Asking, message: string): void => tellAnswer(asking, { ok: false, code: "UNAVAILABLE", message })
 
@@ -243,10 +215,23 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       if (exit._tag === "Failure") return unavailable(asking, "No coordinator takes requests here now.")
       const { id: request } = exit.value[0]! // one draft, one place
       const answered = early.get(request)
-      if (answered === undefined) return void pending.set(request, asking)
+      if (answered === undefined) return connections.has(asking.connection) ? void pending.set(request, asking) : abandon(request, asking)
       early.delete(request)
       onAnswer(answered, asking)
     })
+  }
+
+  /** Nobody waits for it any more, though the seat may be here still. */
+  const abandon = (request: string, { connection, waits }: Asking): void => {
+    const port = connection.seated()?.port
+    if (waits && port !== undefined) fork(Effect.ignore(port.append(requests, [{ kind: "request", payload: { verb: "withdraw", request } }])))
+  }
+  /** What a connection calls a request of its own is not what the coordinator knows it by. */
+  const named = (asking: Asking): Asking => {
+    const { ask, connection } = asking
+    if (ask.verb !== "withdraw") return asking
+    for (const [request, one] of pending) if (one.connection === connection && one.waits && one.requestId === ask.request) return { ...asking, ask: { ...ask, request } }
+    return asking
   }
 
   const hallOf = (entrance: Entrance, address: string): Hall => ({
@@ -259,24 +244,29 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     clients: () => connections.size,
     online: () => [...roster.online()],
     identify: identify(entrance, address),
-    isLive: (name) => live.has(name),
-    isTaken: (name) => !leaving.has(name) && kernel.isTaken(name),
-    seat,
+    isLive: seats.isLive,
+    inTheWay: seats.refusal,
+    isTaken: (name) => !seats.leaving.has(name) && kernel.isTaken(name),
+    seat: seats.take,
     bucketOf: (connection, name) => {
       const guest = connection.identity()?.guest
-      return guest === undefined ? buckets.enter(address, name, performance.now()) : buckets.ofCredential(guest.system)
+      if (guest !== undefined) return buckets.ofCredential(guest.system)
+      return seats.bucketOf(name, () => {
+        const bucket = buckets.enter(address, name, performance.now())
+        return { bucket, leave: () => buckets.leave(address, name, bucket, performance.now()) }
+      })
     },
-    submit,
+    submit: (asking, port) => submit(named(asking), port),
     tell: tape.tell,
     admit: tape.enter,
-    unbind: (connection, seated, bucket) => {
-      if (bucket !== undefined && connection.identity()?.guest === undefined) buckets.leave(address, seated.name, bucket, performance.now())
-      seated.leave()
-    },
     closed: (connection) => {
       connections.delete(connection)
       tape.leave(connection)
-      for (const [request, asking] of pending) if (asking.connection === connection) pending.delete(request)
+      for (const [request, asking] of pending) {
+        if (asking.connection !== connection) continue
+        pending.delete(request)
+        abandon(request, asking)
+      }
       const left = (ofAddress.get(address) ?? 1) - 1
       if (left > 0) ofAddress.set(address, left)
       else ofAddress.delete(address)
@@ -339,7 +329,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
         closing = true
         clearInterval(timer)
         for (const connection of connections) connection.close(synapseCloses.ended, "the hub is going down")
-        await Promise.allSettled(leaving.values())
+        await Promise.allSettled(seats.leaving.values())
         stop()
         tape.close()
       })

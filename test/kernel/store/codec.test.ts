@@ -178,8 +178,19 @@ describe("an event that readers wait for", () => {
     expect(refusal(() => awaited({ payload: payload as never })).reason).not.toBe("nothing was refused")
   })
 
-  it("is read from its text when it says more than kind and payload", () => {
-    expect(awaited({ payload: {}, subject: "s" }).live).toBeUndefined()
-    expect(awaited({ payload: "text" }).live).toBeUndefined()
+  it.each<readonly [string, Omit<Draft, "payload">]>([
+    ["a subject", { subject: "s\u00fc\"" }], ["a recipient", { recipient: "somebody/else" }], ["what it answers", { correlationId: "c" }],
+    ["all three", { kind: "k", recipient: "r", correlationId: "c", subject: "" }], ["nothing, said", { recipient: null, correlationId: null, subject: null, parentIds: [] }]
+  ])("is the one that its text gives with %s", (_, rest) => {
+    const { live, text } = awaited({ payload: { n: 1 }, ...rest })
+    expect(liveEvent(live!, "x", "tester", "log", 7, 1_000)).toStrictEqual(parsed(text))
+  })
+
+  it.each<readonly [string, Draft]>([
+    ["a payload that is no object", { payload: "text" }], ["an id", { payload: {}, id: "own" }], ["a source", { payload: {}, source: "s" }], ["a time", { payload: {}, timestamp: 1 }],
+    ["a schema", { payload: {}, schema: "s" }], ["metadata", { payload: {}, metadata: {} }], ["parents", { payload: {}, parentIds: ["p"] }], ["labels", { payload: {}, labels: [] }],
+    ["a trace", { payload: {}, traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }]
+  ])("is read from its text when it has %s", (_, draft) => {
+    expect(awaited(draft).live).toBeUndefined()
   })
 })
