@@ -13,7 +13,7 @@ import {
 } from "../protocol/errors.ts"
 import type { Event } from "../protocol/event.ts"
 import type { Executor } from "../protocol/executor.ts"
-import { doorPrefix } from "../protocol/coordination.ts"
+import { doorPrefix, underWay } from "../protocol/coordination.ts"
 import { drainSecondsDefault } from "../protocol/lifecycle.ts"
 import { emptyManifest, type Converter, type Manifest, type System } from "../protocol/manifest.ts"
 import { kernelSystem, type ChannelId, type Cursor, type SystemId } from "../protocol/names.ts"
@@ -361,6 +361,7 @@ export const make = Effect.fnUntraced(function*(
       return clash
     }),
     unregister: registry.unregister,
+    provided: (channel) => (channel === underWay ? scopes.introduce : Effect.void),
     entered
   }))
   const tokens = makeTokens({

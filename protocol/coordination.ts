@@ -77,7 +77,7 @@ export const Claim = Schema.Struct({
   note: Schema.String,
   status: ClaimStatus,
   dataRef: Schema.String,
-  /** A label, or the absolute path of a working tree. Claims of two worktrees never conflict. */
+  /** As it was given: a label, the absolute path of a working tree, or none. Claims of two worktrees never conflict. */
   worktree: Schema.String,
   /** Normalised paths and globs below the worktree; none: all of it, unless it is a `mutex`. */
   paths: Schema.Array(Schema.String),
@@ -396,6 +396,12 @@ export interface UnderWay {
     readonly task?: string
     readonly epoch?: number
   }>
+}
+
+/** Also in `underWay`, of its own subject: where the kernel works, which claims are about that name no worktree. Told before a coordinator begins. */
+export interface Folder {
+  /** Absolute, its real path. */
+  readonly directory: string
 }
 
 /** Why an executor left files as they were: beside the reason of a failed action, for programs. */

@@ -1,6 +1,7 @@
 // Looking at claims: all of them, and whose a path is.
 import * as Effect from "effect/Effect"
 import type { Claim } from "../../protocol/coordination.ts"
+import { treeOf } from "../../protocol/scope.ts"
 import { show, type Called } from "../called.ts"
 import { withSeat, seatOf, type SeatFlags } from "../coordination/connect.ts"
 import { plain, table } from "../terminal.ts"
@@ -24,7 +25,7 @@ export const list = Effect.fnUntraced(function*(called: Called, flags: ListFlags
   const isInGit = flags.here === true || (yield* attempt(() => gitRun(called.directory, ["rev-parse", "--show-toplevel"]))).code === 0
   const claims = yield* (isInGit
     ? Effect.flatMap(placeOf(called, flags), (place) => Effect.map(besideSeat(place, ({ agent }) => claimsOf(agent, flags.owner)), (found) =>
-        flags.here === true ? found.filter(({ worktree }) => worktree === place.worktree.top) : found))
+        flags.here === true ? found.filter(({ worktree }) => treeOf(worktree) === treeOf(place.worktree.top)) : found))
     : withSeat(called, { ...flags, name: `${seatOf(called.directory, flags.name)}/look-${crypto.randomUUID().slice(0, 8)}` }, ({ agent }) => claimsOf(agent, flags.owner)))
   yield* show(called, claims, () => rows(claims))
 })

@@ -1,6 +1,6 @@
 // Releasing claims: by task, all of the seat here, or those that a commit or a merge has done with.
 import * as Effect from "effect/Effect"
-import { covers } from "../../protocol/scope.ts"
+import { covers, treeOf } from "../../protocol/scope.ts"
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import type { SynapseAgent } from "../../libos/synapse/agent.ts"
 import type { Claim } from "../../protocol/coordination.ts"
@@ -31,7 +31,7 @@ export const claimsOf = async (agent: SynapseAgent, owner?: string): Promise<Rea
 
 /** Of its own; those of seats below it are theirs. */
 const ownIn = (claims: ReadonlyArray<Claim>, seat: string, { top }: Worktree): ReadonlyArray<Claim> =>
-  claims.filter((claim) => claim.owner === seat && claim.worktree === top)
+  claims.filter((claim) => claim.owner === seat && treeOf(claim.worktree) === treeOf(top))
 
 const touches = (claim: Claim, paths: ReadonlyArray<string>): boolean => paths.some((path) => covers(claim.paths, path))
 
@@ -45,7 +45,7 @@ const endedBy = async (worktree: Worktree, on: "commit" | "merge", claims: Reado
   if (marked.length === 0) return []
   if (on === "commit") {
     const paths = await committed(worktree)
-    return marked.filter((claim) => claim.worktree === worktree.top && claim.git?.branch === worktree.branch && touches(claim, paths))
+    return marked.filter((claim) => treeOf(claim.worktree) === treeOf(worktree.top) && claim.git?.branch === worktree.branch && touches(claim, paths))
   }
   const paths = await merged(worktree)
   // The branch may have been worked on in another working tree of this repository.

@@ -3,10 +3,10 @@
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type { Fence } from "../../protocol/authority.ts"
-import { epochs, underWay, type LiveScope, type ScopeRefusal, type UnderWay } from "../../protocol/coordination.ts"
+import { epochs, underWay, type Folder, type LiveScope, type ScopeRefusal, type UnderWay } from "../../protocol/coordination.ts"
 import type { Event } from "../../protocol/event.ts"
 import { kernelSystem, type Cursor, type SystemId } from "../../protocol/names.ts"
-import { makeScopeIndex, normaliseScope, type ScopeIndex } from "../../protocol/scope.ts"
+import { makeScopeIndex, normaliseScope, placeOf, type ScopeIndex } from "../../protocol/scope.ts"
 import type { ChannelsService } from "../channel/channels.ts"
 import { pageEventsMax } from "../limits.ts"
 
@@ -42,6 +42,8 @@ export interface Scopes {
   readonly enter: (change: Change) => Effect.Effect<Barred | undefined>
   /** It has ended. */
   readonly leave: (warrant: string) => Effect.Effect<void>
+  /** Tells a coordinator that has just come where claims are that name no worktree. */
+  readonly introduce: Effect.Effect<void>
 }
 
 type Held = Exclude<LiveScope, { readonly ended: true }>
@@ -95,8 +97,8 @@ export const make = ({ channels, directory, now, realPath = (path) => Effect.suc
   const unreadable = new Set<string>()
   const calls = new Map<string, UnderWay["calls"][number]>()
   const telling = Semaphore.makeUnsafe(1)
+  const home = placeOf("", directory)
   let folded: Cursor = 0
-
 
   const isIdle = (): boolean => channels.get(epochs) === undefined
 
@@ -111,9 +113,10 @@ export const make = ({ channels, directory, now, realPath = (path) => Effect.suc
   }
 
   const keep = (given: Held): void => {
+    const worktree = placeOf(given.worktree, directory)
     // A named lock is of no files, and a label that is no path of none here.
-    if (given.mutex || (given.worktree !== "" && !given.worktree.startsWith("/"))) return
-    const scope: Held = { ...given, paths: normaliseScope(given.paths, given.worktree) }
+    if (given.mutex || (worktree !== home && !worktree.startsWith("/"))) return
+    const scope: Held = { ...given, worktree, paths: normaliseScope(given.paths, worktree) }
     const tree = trees.get(scope.worktree) ?? { label: scope.worktree, index: makeScopeIndex<Held>(), size: 0 }
     trees.set(scope.worktree, tree)
     tree.index.add(tree.label, scope.paths, scope.holder, scope)
@@ -172,14 +175,14 @@ export const make = ({ channels, directory, now, realPath = (path) => Effect.suc
   const look = Effect.fnUntraced(function*(): Effect.fn.Return<ReadonlyMap<string, string>> {
     const places = new Map<string, string>()
     for (;;) {
-      const [next] = ["", ...trees.keys()].filter((label) => !places.has(label))
+      const [next] = [home, ...trees.keys()].filter((label) => !places.has(label))
       if (next === undefined) return places
-      places.set(next, (yield* realPath(next === "" ? directory : next)).normalize("NFC"))
+      places.set(next, (yield* realPath(next)).normalize("NFC"))
     }
   })
 
   const barred = ({ paths, system }: Change, places: ReadonlyMap<string, string>): Barred | undefined => {
-    const home = `${places.get("") ?? directory}/.aaax`
+    const kept = `${places.get(home) ?? directory}/.aaax`
     for (const tree of trees.values()) {
       const real = places.get(tree.label)
       if (real === undefined) continue
@@ -187,7 +190,7 @@ export const make = ({ channels, directory, now, realPath = (path) => Effect.suc
         const isFolder = given.endsWith("/")
         const path = (isFolder ? given.slice(0, -1) : given).normalize("NFC")
         // What the constellation keeps for itself is no part of what it works on; a working tree that lies in there is one of its own.
-        if (path.startsWith(`${home}/`) && !below(real, home)) continue
+        if (path.startsWith(`${kept}/`) && !below(real, kept)) continue
         // All of the tree, when it is part of what is changed.
         const inside = below(path, real) ? path.slice(real === "/" ? 1 : real.length + 1) : isFolder && below(real, path) ? "" : undefined
         const other = inside === undefined ? undefined : conflictIn(tree, inside, isFolder, system)
@@ -223,6 +226,8 @@ export const make = ({ channels, directory, now, realPath = (path) => Effect.suc
         if ([...trees.keys()].every((label) => places.has(label))) return barred(change, places)
       }
     }),
+    introduce: Effect.suspend(() => Effect.flatMap(realPath(directory), (real) =>
+      Effect.ignore(channels.append(kernelSystem, underWay, [{ kind: "folder", subject: "folder", payload: { directory: real } satisfies Folder }])))),
     leave: (warrant) => Effect.suspend(() => (calls.delete(warrant) ? Effect.ignore(tell) : Effect.void))
   }
 }

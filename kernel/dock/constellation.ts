@@ -82,6 +82,8 @@ export interface ConstellationOptions {
   /** Registers what a system serves; answers the name that is taken already. */
   readonly register: (owner: SystemId, executors: ReadonlyArray<Executor>) => Effect.Effect<string | undefined>
   readonly unregister: (owner: SystemId) => void
+  /** A provider of this channel has come, and has not begun. */
+  readonly provided: (channel: ChannelId) => Effect.Effect<void>
   readonly entered: (system: SystemId) => void
 }
 
@@ -298,6 +300,7 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
     if (answer.status === "revoked") control.close("it was revoked")
     if (answer.status === "quarantined") control.close("it is quarantined")
     table.set(manifest.id, docked)
+    for (const { name } of manifest.provides) yield* options.provided(name)
     if (started && !resting.has(docked.status)) yield* begin(docked)
     return docked
   })

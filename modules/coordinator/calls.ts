@@ -8,8 +8,10 @@ import { callerOn, callsLine, underWayOf } from "./under-way.ts"
 /** Reads the newest word of the kernel. */
 const look = (life: Life): Effect.Effect<Cursor, Failure> =>
   Effect.map(life.port.read(coordination.underWay, { limit: 10 }), ({ events, head }) => {
-    const calls = underWayOf(events[events.length - 1]?.payload)
+    const newest = events.findLast(({ subject }) => subject === "calls")
+    const calls = underWayOf(newest?.payload)
     if (calls !== undefined) life.state.underWay = calls
+    if (newest !== undefined) life.isToldOfCalls = true
     return head
   })
 
@@ -18,7 +20,6 @@ export const followCalls = (life: Life): Effect.Effect<never, Failure> => {
   let seen: Cursor = 0
   return Effect.forever(Effect.gen(function*() {
     yield* life.port.awaitBeyond(coordination.underWay, seen)
-    life.isToldOfCalls = true
     seen = yield* look(life)
     if (life.state.lines.has(callsLine)) yield* askItself(life.port, { kind: "calls" })
   }))

@@ -21,7 +21,7 @@ export const grantOf = (state: State, by: Pick<Asker, "seat" | "system">, ask: C
   if (ask.expectedEpoch !== undefined && ask.expectedEpoch !== (before?.epoch ?? 0)) {
     return before === undefined ? refusal.notClaimed(task) : ask.expectedEpoch === 0 ? refusal.leaseLive(before) : refusal.epochStale(before)
   }
-  const given = before === undefined || ask.paths !== undefined || ask.worktree !== undefined || ask.mutex !== undefined ? placeOf(task, ask, before) : before
+  const given = before === undefined || ask.paths !== undefined || ask.worktree !== undefined || ask.mutex !== undefined ? placeOf(state, task, ask, before) : before
   if ("ok" in given) return given
   const isMutex = given.mutex === true
   if (before === undefined && (state.held.get(by.system)?.size ?? 0) >= claimsPerHolderMax) {
@@ -58,7 +58,7 @@ export const conflictOf = (state: State, worktree: string, paths: ReadonlyArray<
   return other === undefined ? undefined : state.claims.get(other)
 }
 
-const placeOf = (task: string, ask: ClaimAsk, before: Claim | undefined): Pick<Claim, "worktree" | "paths"> & { readonly mutex?: boolean } | coordination.Refusal => {
+const placeOf = ({ folder }: State, task: string, ask: ClaimAsk, before: Claim | undefined): Pick<Claim, "worktree" | "paths"> & { readonly mutex?: boolean } | coordination.Refusal => {
   const paths = ask.paths ?? before?.paths ?? []
   if (paths.length > pathsMax) return refusal.quotaExceeded(task, "paths of one claim", pathsMax)
   let text = 0
@@ -68,8 +68,8 @@ const placeOf = (task: string, ask: ClaimAsk, before: Claim | undefined): Pick<C
     text += path.length
   }
   if (text > pathsTextMax) return refusal.pathInvalid(task, `together they are longer than ${pathsTextMax} characters`)
-  const worktree = ask.worktree === undefined ? before?.worktree ?? "" : scope.normaliseWorktree(ask.worktree)
-  return { worktree, paths: scope.normaliseScope(paths, worktree), mutex: ask.mutex ?? before?.mutex ?? false }
+  const worktree = ask.worktree ?? before?.worktree ?? ""
+  return { worktree, paths: scope.normaliseScope(paths, scope.placeOf(worktree, folder)), mutex: ask.mutex ?? before?.mutex ?? false }
 }
 
 /** Enters a grant, and answers it. */

@@ -1,5 +1,5 @@
 // Coverage: whether a seat may change these paths, and who holds one.
-import { scope, type coordination } from "aaax"
+import type { coordination } from "aaax"
 import type { Asker } from "./desk.ts"
 import type { State } from "./state.ts"
 
@@ -12,9 +12,8 @@ const isEditable = (claim: Claim): boolean => claim.status === "claimed" || clai
 const isOnBranch = (claim: Claim, branch: string | undefined): boolean => branch === undefined || claim.git === undefined || claim.git.branch === branch
 
 export const check = (state: State, by: Asker, ask: Ask<"check">): coordination.Answer<"check"> => {
-  const worktree = scope.normaliseWorktree(ask.worktree)
   const owner = ask.owner?.trim() ?? by.seat
-  const paths = ask.paths.map((path) => coverageOf(state, claimsOn(state, worktree, path), path, owner, ask.branch))
+  const paths = ask.paths.map((path) => coverageOf(state, claimsOn(state, ask.worktree, path), path, owner, ask.branch))
   return { ok: true, allowed: paths.every(({ verdict }) => verdict === "mine"), paths }
 }
 
@@ -35,4 +34,4 @@ const coverageOf = (
 }
 
 export const why = (state: State, ask: Ask<"why">): coordination.Answer<"why"> =>
-  ({ ok: true, claims: claimsOn(state, scope.normaliseWorktree(ask.worktree), ask.path) })
+  ({ ok: true, claims: claimsOn(state, ask.worktree, ask.path) })

@@ -7,7 +7,8 @@ import { appendSurely, batchesOf } from "./append.ts"
 import { Desk, type Weighed } from "./desk.ts"
 import { keepChats } from "./fold.ts"
 import { load, scopesToSay, type Loaded } from "./load.ts"
-import { takeOver, type State } from "./state.ts"
+import { settle, takeOver, type State } from "./state.ts"
+import { folderIn } from "./under-way.ts"
 
 export type Failure = AppendError | ReadError | WrongDelivery
 
@@ -65,10 +66,14 @@ export class Life {
   }
 }
 
+/** Where claims are that name no worktree: the kernel says it before this begins. */
+const folderOf = (port: Port): Effect.Effect<string, Failure> => Effect.map(port.read(coordination.underWay, { limit: 10 }), ({ events }) => folderIn(events))
+
 /** Reads the log, says what of it cannot be read, and sets right what is said of live scopes. */
 export const open = (port: Port): Effect.Effect<Loaded, Failure> =>
   Effect.gen(function*() {
     const loaded = yield* load(port)
+    settle(loaded.state, yield* folderOf(port))
     for (const where of loaded.unreadable.slice(0, namedMax)) yield* Effect.logError(`an entry of the coordination log cannot be read and is passed over: ${where}`)
     if (loaded.unreadable.length > namedMax) yield* Effect.logError(`${loaded.unreadable.length - namedMax} more entries of the coordination log cannot be read`)
     const scopes = yield* scopesToSay(port, loaded.state)

@@ -90,6 +90,8 @@ export interface State {
   readonly inboxes: Map<string, Array<Parked>>
   /** Files that are being changed right now: see `under-way.ts`. */
   underWay: coordination.UnderWay
+  /** Where claims are that name no worktree; "": nobody knows. */
+  folder: string
   order: number
   readonly timers: Timers
 }
@@ -97,8 +99,14 @@ export interface State {
 export const makeState = (): State => ({
   claims: new Map(), scopes: scope.makeScopeIndex(), held: new Map(), checkpoints: new Map(), plan: new Map(), keys: new Map(), answered: new Map(), epoch: 0,
   chats: new Map(), chatsMax, chatsText: 0, message: 0, deliveries: new Map(), mailboxes: new Map(), deadLetters: new Map(), notes: [], offers: new Map(),
-  cards: new Map(), seats: new Map(), lines: new Map(), inboxes: new Map(), underWay: { calls: [] }, order: 0, timers: new Timers()
+  cards: new Map(), seats: new Map(), lines: new Map(), inboxes: new Map(), underWay: { calls: [] }, folder: "", order: 0, timers: new Timers()
 })
+
+/** From now on a claim that names no worktree is of this folder. */
+export const settle = (state: State, folder: string): void => {
+  state.folder = folder
+  state.scopes.settle(folder)
+}
 
 /** What of a state is not in the log goes on in one that was read again. */
 export const takeOver = (from: State, to: State): void => {

@@ -45,7 +45,27 @@ export const normaliseWorktree = (worktree: string): string => {
   const label = worktree.trim()
   if (!label.startsWith("/")) return label
   const segments = label.normalize("NFC").split("/").filter((segment) => segment !== "" && segment !== ".")
+  // Where that leads is known to whoever follows links.
   return segments.includes("..") ? label : `/${segments.join("/")}`
+}
+
+/** What a claim is about that names no worktree, as the kernel has it; every other one is as it says. */
+export const placeOf = (worktree: string, folder: string): string => normaliseWorktree(worktree) || normaliseWorktree(folder)
+
+/**
+ * The tree that a worktree is, to compare: two that are the same there is one of, however they are written. A label is itself; an
+ * absolute path goes by its segments without `..`, as if no link was among them, and its letters compare without case; none is
+ * `folder`. Not for finding anything: see `placeOf`.
+ */
+export const treeOf = (worktree: string, folder = ""): string => {
+  const place = placeOf(worktree, folder)
+  if (!place.startsWith("/")) return place
+  const segments: Array<string> = []
+  for (const segment of fold(place).split("/")) {
+    if (segment === "..") segments.pop()
+    else if (segment !== "" && segment !== ".") segments.push(segment)
+  }
+  return `/${segments.join("/")}`
 }
 
 /** A segment to compare: text without case, or the parts between its stars. `null`: any number of segments. */

@@ -1,6 +1,7 @@
 // The scopes of many claims by worktree and segment, so that a new one is held against those that it can touch and no others.
-import { plainTokens, segmentsMeet, tokensCover, tokensMeet, tokensOf, type Token, type Tokens } from "./algebra.ts"
+import { plainTokens, segmentsMeet, tokensCover, tokensMeet, tokensOf, treeOf, type Token, type Tokens } from "./algebra.ts"
 
+/** Worktrees are told apart as `treeOf` does. */
 export interface ScopeIndex<T> {
   /** `value` names the scope: it is in the index once. */
   readonly add: (worktree: string, paths: ReadonlyArray<string>, owner: string, value: T) => void
@@ -12,6 +13,8 @@ export interface ScopeIndex<T> {
   readonly firstConflict: (worktree: string, paths: ReadonlyArray<string>, owner: string, except?: T) => T | undefined
   /** Every scope that a plain path lies in, in the order of their adding. */
   readonly covering: (worktree: string, path: string) => ReadonlyArray<T>
+  /** Said once: where scopes are that name no worktree, those that are there already included. */
+  readonly settle: (folder: string) => void
 }
 
 interface Entry<T> {
@@ -105,18 +108,32 @@ class Search<T> {
   }
 }
 
+/** Worktrees whose trees are remembered. */
+const namesMax = 1_024
+
 export const makeScopeIndex = <T>(): ScopeIndex<T> => {
   const trees = new Map<string, Tree<T>>()
+  const names = new Map<string, string>()
   let orders = 0
+  let folder = ""
+
+  const nameOf = (worktree: string): string => {
+    let name = names.get(worktree)
+    if (name === undefined) {
+      if (names.size >= namesMax) names.clear()
+      names.set(worktree, (name = treeOf(worktree, folder)))
+    }
+    return name
+  }
 
   const itemsOf = (paths: ReadonlyArray<string>): ReadonlyArray<Tokens> => (paths.length === 0 ? root : paths.map(tokensOf))
 
-  const add = (worktree: string, paths: ReadonlyArray<string>, owner: string, value: T): void => {
-    let tree = trees.get(worktree)
-    if (tree === undefined) trees.set(worktree, (tree = { top: makeNode(), entries: new Map() }))
-    else if (tree.entries.has(value)) forget(worktree, value)
-    const entry: Entry<T> = { order: ++orders, owner, value, items: itemsOf(paths) }
-    tree.entries.set(value, entry)
+  const enter = (name: string, entry: Entry<T>): void => {
+    let tree = trees.get(name)
+    if (tree?.entries.has(entry.value) === true) forget(name, entry.value)
+    tree = trees.get(name)
+    if (tree === undefined) trees.set(name, (tree = { top: makeNode(), entries: new Map() }))
+    tree.entries.set(entry.value, entry)
     for (const item of entry.items) {
       let node = tree.top
       const length = literalLength(item)
@@ -134,15 +151,14 @@ export const makeScopeIndex = <T>(): ScopeIndex<T> => {
         else known.push(rest)
       }
     }
-    trees.set(worktree, tree)
   }
 
-  const forget = (worktree: string, value: T): void => {
-    const tree = trees.get(worktree)
+  const forget = (name: string, value: T): void => {
+    const tree = trees.get(name)
     const entry = tree?.entries.get(value)
     if (tree === undefined || entry === undefined) return
     tree.entries.delete(value)
-    if (tree.entries.size === 0) return void trees.delete(worktree)
+    if (tree.entries.size === 0) return void trees.delete(name)
     for (const item of entry.items) {
       const path: Array<Node<T>> = [tree.top]
       const length = literalLength(item)
@@ -165,7 +181,7 @@ export const makeScopeIndex = <T>(): ScopeIndex<T> => {
   }
 
   const firstConflict = (worktree: string, paths: ReadonlyArray<string>, owner: string, except?: T): T | undefined => {
-    const tree = trees.get(worktree)
+    const tree = trees.get(nameOf(worktree))
     if (tree === undefined) return undefined
     const search = new Search<T>(owner, except)
     for (const item of itemsOf(paths)) {
@@ -184,7 +200,7 @@ export const makeScopeIndex = <T>(): ScopeIndex<T> => {
   }
 
   const covering = (worktree: string, path: string): ReadonlyArray<T> => {
-    const tree = trees.get(worktree)
+    const tree = trees.get(nameOf(worktree))
     if (tree === undefined) return []
     const tokens = plainTokens(path)
     const found = new Set<Entry<T>>()
@@ -199,5 +215,25 @@ export const makeScopeIndex = <T>(): ScopeIndex<T> => {
     return [...found].sort((a, b) => a.order - b.order).map(({ value }) => value)
   }
 
-  return { add, remove: (worktree, _paths, _owner, value) => forget(worktree, value), firstConflict, covering }
+  const settle = (given: string): void => {
+    if (folder !== "") return
+    folder = given
+    names.clear()
+    const name = nameOf("")
+    const moved = trees.get("")
+    if (name === "" || moved === undefined) return
+    trees.delete("")
+    const there = trees.get(name)
+    if (there === undefined) return void trees.set(name, moved)
+    // Of both, in the order of their adding.
+    const entries = [...there.entries.values(), ...moved.entries.values()].sort((a, b) => a.order - b.order)
+    trees.delete(name)
+    for (const entry of entries) enter(name, entry)
+  }
+
+  return {
+    add: (worktree, paths, owner, value) => enter(nameOf(worktree), { order: ++orders, owner, value, items: itemsOf(paths) }),
+    remove: (worktree, _paths, _owner, value) => forget(nameOf(worktree), value),
+    firstConflict, covering, settle
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { covers, makeScopeIndex, normaliseScope, normaliseWorktree, overlaps, scopesOverlap } from "../../protocol/scope.ts"
+import { covers, makeScopeIndex, normaliseScope, normaliseWorktree, overlaps, placeOf, scopesOverlap, treeOf } from "../../protocol/scope.ts"
 import { makeRandom } from "../kit/random.ts"
 
 const touch = (a: string, b: string): boolean => scopesOverlap(normaliseScope([a]), normaliseScope([b]))
@@ -18,6 +18,18 @@ describe("a scope", () => {
     expect(normaliseScope(["/repository/src"], "/repo")).toEqual([""])
     expect(normaliseScope(["/repo"], "/repo")).toEqual([""])
     expect([normaliseWorktree(" /repo//x/./ "), normaliseWorktree("wt-a"), normaliseWorktree("")]).toEqual(["/repo/x", "wt-a", ""])
+  })
+
+  it("a worktree is one tree, however it is written; a label is itself", () => {
+    for (const same of ["/repo/x", "/repo/x/", "//repo//x", "/repo/./x/.", "/repo/y/../x", "/../repo/x", "/REPO/X", " /repo/x "]) expect(treeOf(same, "/else"), same).toBe("/repo/x")
+    expect([treeOf("/caf\u00e9"), treeOf("/")]).toEqual([treeOf("/cafe\u0301"), "/"])
+    expect([treeOf("", "/Repo/"), treeOf(" ", "/repo"), treeOf("", ""), treeOf("")]).toEqual(["/repo", "/repo", "", ""])
+    for (const label of ["wt-a", "WT-a", "repo", "a/../b", "./x", "wt//a"]) expect(treeOf(label, "/repo")).toBe(label)
+  })
+
+  it("a worktree that is not said is the folder; where the others lie is not guessed", () => {
+    expect(["", "/repo/x/", "/repo/link/../x", "/Repo", "wt-a"].map((worktree) => placeOf(worktree, "/here//now/"))).toEqual(["/here/now", "/repo/x", "/repo/link/../x", "/Repo", "wt-a"])
+    expect(placeOf("", "")).toBe("")
   })
 
   it("touches what lies in it, above it and beside its spelling, and nothing else", () => {
@@ -78,6 +90,28 @@ describe("the index of scopes", () => {
         held.set(step, { worktree, paths, owner })
       }
     }
+  })
+
+  it("takes worktrees that are one for one, also those that are there when it learns which folder it is in", () => {
+    const index = makeScopeIndex<string>()
+    index.add("/repo", ["lib"], "ann", "first")
+    index.add("", ["src"], "bob", "second")
+    index.add("/Repo/./", ["docs/*.md"], "ann", "third")
+    index.add("label", ["src"], "bob", "label")
+    expect([index.firstConflict("/repo", ["src"], "eve"), index.firstConflict("", ["lib"], "eve")]).toEqual([undefined, undefined])
+    index.settle("/repo/")
+    expect(index.firstConflict("/repo/x/..", ["src/a"], "eve")).toBe("second")
+    expect(index.firstConflict("", [], "eve")).toBe("first")
+    expect(index.firstConflict("", ["docs/a.*"], "bob")).toBe("third")
+    expect(index.covering("", "lib/a")).toEqual(["first"])
+    expect(index.firstConflict("label", ["src"], "eve")).toBe("label")
+    index.remove("/REPO", ["src"], "bob", "second")
+    index.add("", ["src"], "ann", "first")
+    expect(index.firstConflict("/repo", ["src", "lib"], "eve")).toBe("first")
+    expect(index.firstConflict("/repo", ["lib"], "eve")).toBeUndefined()
+    // It is where it is.
+    index.settle("/other")
+    expect([index.firstConflict("/other", [], "eve"), index.firstConflict("", [], "eve")]).toEqual([undefined, "third"])
   })
 
   it("never says less than names that two patterns both match", () => {

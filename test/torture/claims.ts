@@ -5,6 +5,7 @@ import { normaliseScope, scopesOverlap } from "../../protocol/scope.ts"
 import { Desk } from "../../modules/coordinator/desk.ts"
 import type { LedgerEntry } from "../../modules/coordinator/fold.ts"
 import { pagesOf, stateOfPages } from "../../modules/coordinator/pages.ts"
+import { settle } from "../../modules/coordinator/state.ts"
 import { makeTable, type Table } from "../kit/coordination.ts"
 import { makeRandom, type Random } from "../kit/random.ts"
 import { numbers, seconds, type Torment } from "./torment.ts"
@@ -44,7 +45,11 @@ const tasks = Array.from({ length: 12 }, (_, at) => `t${at}`)
 const pathsOf = (random: Random): ReadonlyArray<string> =>
   random.chance(0.05) ? [] : Array.from({ length: 1 + random.int(2) }, () => Array.from({ length: 1 + random.int(3) }, () => random.pick(words)).join(random.chance(0.1) ? "//" : "/"))
 
-const overlap = (a: Claim, b: Claim): boolean => a.worktree === b.worktree && a.mutex !== true && b.mutex !== true && scopesOverlap(a.paths, b.paths)
+/** Where nobody says a worktree, and which of those that are said are the same. */
+const folder = "/repo"
+const trees: Readonly<Record<string, string>> = { "": "repo", "/repo//": "repo", "/Repo/./x/..": "repo", w: "w", W: "W", "/other": "other" }
+
+const overlap = (a: Claim, b: Claim): boolean => trees[a.worktree] === trees[b.worktree] && a.mutex !== true && b.mutex !== true && scopesOverlap(a.paths, b.paths)
 
 /** One history; `say` is told what is wrong. */
 export class History {
@@ -61,6 +66,7 @@ export class History {
     this.counts = counts
     this.say = say
     this.table = makeTable()
+    settle(this.table.desk.state, folder)
     for (const seat of seats) this.table.get(seat, { verb: "beat" })
   }
 
@@ -123,7 +129,7 @@ export class History {
     const move = random.int(100)
     if (move < 45) {
       const ask = {
-        task, paths: pathsOf(random), worktree: random.pick(["", "", "w"]), ttlSeconds: random.pick([30, 60, 600]),
+        task, paths: pathsOf(random), worktree: random.pick(["", "", "", "", "w", ...Object.keys(trees)]), ttlSeconds: random.pick([30, 60, 600]),
         ...(random.chance(0.1) ? { mutex: random.chance(0.7) } : {}), ...(random.chance(0.25) ? { wait: true } : {})
       }
       const expected = this.expected(seat, ask)
@@ -160,6 +166,7 @@ export class History {
       this.table = makeTable(new Desk(read.state), Math.max(this.now, this.table.at))
       ;(this.table.ledger as Array<LedgerEntry>).push(...ledger)
     }
+    settle(this.table.desk.state, folder)
     const after = [...this.table.desk.state.claims.values()]
     if (JSON.stringify(before) !== JSON.stringify(after)) this.wrong("different", "a restart came back to other claims")
     this.table.at = Math.max(this.table.at, this.now)

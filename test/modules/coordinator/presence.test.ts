@@ -5,6 +5,7 @@ import { makeCoordination, makeTable } from "../../kit/coordination.ts"
 import { effect } from "../../kit/it.ts"
 import { until } from "../../kit/channels.ts"
 import { beat } from "../../../modules/coordinator/presence.ts"
+import { settle } from "../../../modules/coordinator/state.ts"
 
 describe("presence", () => {
   it("any request says that a seat is here, and it is said once", () => {
@@ -61,11 +62,15 @@ describe("calls under way", () => {
   const call = (paths: ReadonlyArray<string>, system = "bob"): coordination.UnderWay => ({ calls: [{ warrant: "w", system, paths }] })
 
   it("keep what they touch from being granted to others, wherever it lies", () => {
-    for (const [worktree, paths, path, isTouched] of [
+    for (const [worktree, paths, path, isTouched, folder = ""] of [
       ["/r", ["src"], "/r/src/a", true], ["/r", ["src"], "/r/lib", false], ["/r", ["src"], "/r", true], ["/r", ["src"], "/", true], ["/r", [], "/r/x", true], ["/r", ["src"], "/rx/src", false],
-      ["", ["src"], "/home/me/repo/src/a", true], ["", ["src"], "/home/me/repo/lib", false], ["label", ["src"], "/r/src", false]
+      ["", ["src"], "/home/me/repo/src/a", true], ["", ["src"], "/home/me/repo/lib", false], ["label", ["src"], "/r/src", false],
+      ["/R/x/..", ["src"], "/r/src/", true], ["/", ["r/src"], "/r/", true], ["/", ["r/src"], "/x", false],
+      // Where it is known which folder that is, nothing else is meant.
+      ["", ["src"], "/home/me/other/src/a", false, "/home/me"], ["", ["src"], "/home/me/src/a", true, "/home/me"], ["", ["src"], "/r/src/a", false, "/home/me"]
     ] as const) {
       const table = makeTable()
+      settle(table.desk.state, folder)
       table.desk.state.underWay = call([path])
       const answer = table.ask("ann", { verb: "claim", task: "t", worktree, paths })
       expect(answer?.ok, `${worktree} ${JSON.stringify(paths)} ${path}`).toBe(!isTouched)

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest"
+import { settle } from "../../../modules/coordinator/state.ts"
 import { makeTable } from "../../kit/coordination.ts"
 
 /** Whether bob may have the one beside ann's other. */
-const beside = (held: ReadonlyArray<string>, wanted: ReadonlyArray<string>, worktrees: readonly [string, string] = ["w", "w"]): string => {
+const beside = (held: ReadonlyArray<string>, wanted: ReadonlyArray<string>, worktrees: readonly [string, string] = ["w", "w"], folder = ""): string => {
   const table = makeTable()
+  settle(table.desk.state, folder)
   table.get("ann", { verb: "claim", task: "a", paths: held, worktree: worktrees[0] })
   const answer = table.ask("bob", { verb: "claim", task: "b", paths: wanted, worktree: worktrees[1] })
   return answer?.ok === true ? "granted" : answer?.code ?? ""
@@ -25,7 +27,26 @@ describe("scopes", () => {
 
   it("[65] different worktrees never conflict", () => {
     expect([beside(["src"], ["src"], ["w1", "w2"]), beside([], [], ["", "w"])]).toEqual(["granted", "granted"])
-    expect(beside(["src"], ["src"], ["/repo", "/repo/"])).toBe("SCOPE_CONFLICT")
+    for (const labels of [["w", "W"], ["repo", "/repo"], ["a/../b", "b"], ["/repo", "/repo2"], ["", "/repo2"]] as const) expect(beside([], [], labels, "/repo"), labels.join(" ")).toBe("granted")
+  })
+
+  it("one tree under two names is one: none is the folder, and a path is what it leads to", () => {
+    for (const [a, b] of [["/repo", "/repo/"], ["/repo", "//repo/./"], ["/repo/x/..", "/repo"], ["/repo", "/REPO"], ["", "/repo"], ["", "/Repo/."]] as const) {
+      expect([beside(["src"], ["src/a"], [a, b], "/repo"), beside([], ["src"], [b, a], "/repo")], `${a} ${b}`).toEqual(["SCOPE_CONFLICT", "SCOPE_CONFLICT"])
+      expect(beside(["src"], ["lib"], [a, b], "/repo")).toBe("granted")
+    }
+    // Where nobody says which folder it is, none is none.
+    expect(beside([], [], ["", "/repo"])).toBe("granted")
+  })
+
+  it("a worktree is told as it was given", () => {
+    const table = makeTable()
+    settle(table.desk.state, "/repo")
+    for (const worktree of ["", " w ", "/repo//x/../", "/Repo"]) expect(table.get("ann", { verb: "claim", task: "t", paths: ["src"], worktree }).claim.worktree).toBe(worktree)
+    // Its absolute paths are those of its tree.
+    expect(table.get("ann", { verb: "claim", task: "t", paths: ["/repo/src/a"], worktree: "" }).claim.paths).toEqual(["src/a"])
+    expect(table.get("bob", { verb: "check", worktree: "/repo/", paths: ["src/a", "lib"] }).paths).toMatchObject([{ verdict: "theirs", owner: "ann" }, { verdict: "free" }])
+    expect(table.get("bob", { verb: "why", worktree: "", path: "src/a" }).claims).toMatchObject([{ task: "t" }])
   })
 
   it("[66] one owner's claims do not conflict with each other", () => {
