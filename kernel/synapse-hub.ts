@@ -3,9 +3,11 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { requests } from "../protocol/coordination.ts"
 import type { System } from "../protocol/manifest.ts"
 import { synapsePort } from "../protocol/synapse.ts"
 import { isLoopback } from "./door/names.ts"
+import { operator } from "./door/operator.ts"
 import { makeReception } from "./door/reception.ts"
 import { synapse } from "./door/synapse.ts"
 import { launch, promised, type HostKernel } from "./host.ts"
@@ -25,6 +27,8 @@ export interface SynapseHubOptions {
   readonly exposed?: boolean
   /** Names beside those of loopback by which clients call it. */
   readonly hosts?: ReadonlyArray<string>
+  /** Origins whose pages may connect, such as `http://localhost:5173`; none but its own by default. */
+  readonly origins?: ReadonlyArray<string>
   /** Messages per second of one seat, and how many may come at once; 0: as many as it likes. */
   readonly rate?: number
   readonly burst?: number
@@ -32,6 +36,8 @@ export interface SynapseHubOptions {
   readonly clients?: number
   /** Messages that are kept for those who ask what was said. */
   readonly historyMax?: number
+  /** Gives up what cannot be read of its claims and plan, which are not changed otherwise. */
+  readonly acceptLoss?: boolean
   /** In place of the coordinator that comes with AAAX. */
   readonly coordinator?: System
 }
@@ -97,7 +103,7 @@ export class SynapseHub {
 
   async #open() {
     const {
-      burst, clients, coordinator, db, directory, exposed = false, historyMax, host: given = "127.0.0.1", hosts = [], port = synapsePort, rate, tokens = []
+      acceptLoss = false, burst, clients, coordinator, db, directory, exposed = false, historyMax, host: given = "127.0.0.1", hosts = [], origins = [], port = synapsePort, rate, tokens = []
     } = this.#options
     // The name stands for both of its addresses; the one that every client tries is served.
     const host = given === "localhost" ? "127.0.0.1" : given
@@ -108,12 +114,14 @@ export class SynapseHub {
     const scope = Scope.makeUnsafe()
     try {
       const opened = await promised(Scope.provide(Effect.gen(function*() {
+        // Before anybody else can ask.
+        if (acceptLoss) yield* kernel.effect.channels.append(operator, requests, [{ kind: "request", payload: { verb: "accept-loss", by: "the hub's start" } }])
         const reception = yield* makeReception({ kernel: kernel.effect, operatorToken: crypto.randomUUID(), isLoopback: isLoopback(host) })
         const door = yield* synapse(kernel.effect, {
           host, port, tokens, open: tokens.length === 0, exposed, ...(rate === undefined ? {} : { rate }), ...(burst === undefined ? {} : { burst }),
           ...(clients === undefined ? {} : { clients })
         })
-        const listening = yield* door.listen(reception, { hosts, origins: [] })
+        const listening = yield* door.listen(reception, { hosts, origins })
         return { ...listening!, id: door.opened()?.id ?? "" } // a port was named, so it listens
       }), scope))
       return { kernel, scope, ...opened }

@@ -25,6 +25,7 @@ export interface HubFlags {
   readonly token?: string
   readonly exposed: boolean
   readonly hosts: ReadonlyArray<string>
+  readonly origins: ReadonlyArray<string>
 }
 
 /** What a coordinator keeps at most. */
@@ -32,12 +33,17 @@ const historyMost = 10_000
 
 const nameOf = (host: string): string => (host === "localhost" ? "127.0.0.1" : host)
 
-const refusalOf = ({ burst, exposed, host, maxHistory, port, rate }: HubFlags, token: string | undefined): string | undefined => {
+/** As a browser sends it: a scheme, a host, and a port where it is not the scheme's own. */
+const isOrigin = (text: string): boolean => /^https?:/u.test(text) && URL.canParse(text) && new URL(text).origin === text.toLowerCase()
+
+const refusalOf = ({ burst, exposed, host, maxHistory, origins, port, rate }: HubFlags, token: string | undefined): string | undefined => {
   if (host === "" || /[\s/\\]/u.test(host)) return "hub --host must be a host without white space and slashes."
   if (port < 0 || port > 65_535) return `--port ${port} is not a port: 0 to 65535.`
   if (!(rate >= 0)) return `--rate ${rate} is no number of messages per second.`
   if (burst < 1) return "--burst is 1 at least."
   if (maxHistory < 1 || maxHistory > historyMost) return `--max-history is from 1 to ${historyMost}.`
+  const stray = origins.find((origin) => !isOrigin(origin))
+  if (stray !== undefined) return `--allow-origin ${stray} is no origin of pages: scheme, host and port and nothing else, such as http://localhost:5173.`
   if (isLoopback(nameOf(host)) || exposed) return undefined
   return token === undefined
     ? `Other machines could reach ${host}, and whoever does could take part under any name: give --token, or 127.0.0.1. --allow-network serves it all the same, for networks that are trusted.`
@@ -48,16 +54,17 @@ const started = (hub: SynapseHub): Effect.Effect<SynapseHub, LaunchError | DoorE
   // What starting rejects with is one of these; anything else is a fault of ours and stays one.
   Effect.tryPromise({ try: () => hub.start(), catch: (error) => error as LaunchError | DoorError })
 
-const notesOf = ({ db, exposed, host, relayLog }: HubFlags, token: string | undefined): ReadonlyArray<string> => [
+const notesOf = ({ db, exposed, host, origins, relayLog }: HubFlags, token: string | undefined): ReadonlyArray<string> => [
   db === undefined ? "In memory: everything is gone with it. --db FILE keeps it." : `Kept in ${db}.`,
   ...(relayLog === undefined ? [] : [`Mirrored to ${relayLog}: aaax relay ${relayLog}`]),
   ...(token === undefined ? ["OPEN: whoever reaches it takes part under any free name. --token asks for one."] : []),
+  ...(origins.length === 0 ? [] : [`Pages of ${origins.join(", ")} may connect.`]),
   ...(exposed && !isLoopback(nameOf(host)) ? ["OTHER MACHINES REACH IT, in the clear (--allow-network)."] : [])
 ]
 
 export const hub = (called: Called, flags: HubFlags): Effect.Effect<void, UsageError | LaunchError | DoorError> =>
   Effect.scoped(Effect.gen(function*() {
-    const { burst, db, exposed, host, hosts, maxHistory, port, rate, relayLite, relayLog, relayMaxLines } = flags
+    const { burst, db, exposed, host, hosts, maxHistory, origins, port, rate, relayLite, relayLog, relayMaxLines } = flags
     const [token] = [flags.token, process.env["SYNAPSE_TOKEN"]].flatMap((text) => (text === undefined || text.trim() === "" ? [] : [text.trim()]))
     // A token that was given and is empty would let everybody in who was meant to be kept out.
     const refusal = flags.token?.trim() === "" ? "--token is empty." : refusalOf(flags, token)
@@ -67,7 +74,7 @@ export const hub = (called: Called, flags: HubFlags): Effect.Effect<void, UsageE
     const { default: coordinator } = yield* Effect.promise(() => bundled("aaax/modules/coordinator"))
     const running = yield* Effect.acquireRelease(
       started(new SynapseHub({
-        host, port, directory: called.directory, exposed, hosts, rate, burst, tokens: token === undefined ? [] : [token], ...(db === undefined ? {} : { db }),
+        host, port, directory: called.directory, exposed, hosts, origins, rate, burst, tokens: token === undefined ? [] : [token], ...(db === undefined ? {} : { db }),
         coordinator: (coordinator as (settings: object) => System)({ historyMax: maxHistory }) // what every bundled module is
       })),
       (one) => Effect.promise(() => one.stop())

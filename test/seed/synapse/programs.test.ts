@@ -5,7 +5,8 @@ import { existsSync, readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
+import { WebSocket } from "ws"
 import { SynapseAgent } from "../../../libos/synapse/agent.ts"
 import { build, entry, type Folder, makeFolder } from "../../kit/command-line.ts"
 
@@ -106,6 +107,34 @@ describe("the hub as a program", () => {
     await seat(`ws://127.0.0.1:${said.port}`, "ADA", "t")
     expect(await stop(said, "SIGINT")).toBe(0)
     expect(said.said()).toContain("Hub stopped by user.")
+  })
+
+  it("[D22] lets pages of those origins in that it was told, and no others", async () => {
+    for (const stray of ["http://localhost:5173/", "*", "null", "localhost:5173", "ftp://localhost"]) {
+      const { code, stderr } = await folder.aaax("hub", "--port", "0", "--allow-origin", stray)
+      expect([code, stderr]).toEqual([2, expect.stringContaining("is no origin of pages")])
+    }
+    const { child, ended, port, uri } = await hub("--allow-origin", "http://localhost:5173", "--allow-origin", "https://app.example")
+    /** As a page of that origin: the platform's own socket says whose it is. */
+    const inPage = (origin: string, name: string): Promise<SynapseAgent> => {
+      vi.stubGlobal("WebSocket", class extends WebSocket {
+        constructor(url: string) {
+          super(url, { origin })
+        }
+      })
+      const connecting = seat(uri, name)
+      vi.unstubAllGlobals()
+      return connecting
+    }
+    const ada = await inPage("http://localhost:5173", "ADA")
+    expect((await ada.claim("page", { paths: ["src"] })).owner).toBe("ADA")
+    await inPage("https://app.example", "BOB")
+    await inPage(uri.replace("ws", "http"), "OWN")
+    for (const origin of ["http://localhost:5174", "https://localhost:5173", `http://localhost:${Number(port) + 1}`, "null"]) {
+      await expect(inPage(origin, "EVE"), origin).rejects.toThrow("403")
+    }
+    child.kill("SIGTERM")
+    expect(await ended).toBe(0)
   })
 
   it("keeps what was granted in its database, keeps as many messages as it is told, and mirrors to its relay, which is read from a cursor on", async () => {
