@@ -8,7 +8,7 @@ import { Ended, UsageError } from "../failure.ts"
 import { plain } from "../terminal.ts"
 import { staged } from "../worktree/changed.ts"
 import { canonicalPaths } from "../worktree/paths.ts"
-import { attempt, besideSeat, branchOf, placeOf, type ClaimsFailure } from "./place.ts"
+import { attempt, fromAside, branchOf, placeOf, type ClaimsFailure } from "./place.ts"
 import { quoted } from "./words.ts"
 
 export interface CheckFlags extends SeatFlags {
@@ -84,7 +84,7 @@ const look = Effect.fnUntraced(function*(called: Called, given: ReadonlyArray<st
     return yield* show(called, { allowed: true, seat, worktree: worktree.top, branch: worktree.branch ?? null, paths: [] }, () => ["nothing is staged"])
   }
   const branch = yield* branchOf(worktree)
-  const covered = yield* besideSeat(place, async ({ agent }) => {
+  const covered = yield* fromAside(place, async ({ agent }) => {
     const found: Array<Coverage> = []
     for (const part of partsOf(paths)) {
       const answer = await agent.ask({ verb: "check", worktree: worktree.top, branch, owner: seat, paths: part })

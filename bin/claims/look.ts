@@ -7,7 +7,7 @@ import { withSeat, seatOf, type SeatFlags } from "../coordination/connect.ts"
 import { plain, table } from "../terminal.ts"
 import { gitRun } from "../worktree/git.ts"
 import { canonicalPaths } from "../worktree/paths.ts"
-import { attempt, besideSeat, placeOf, type ClaimsFailure } from "./place.ts"
+import { attempt, fromAside, placeOf, type ClaimsFailure } from "./place.ts"
 import { claimsOf } from "./release.ts"
 import { scopeOf, untilOf } from "./words.ts"
 
@@ -24,7 +24,7 @@ const rows = (claims: ReadonlyArray<Claim>): ReadonlyArray<string> =>
 export const list = Effect.fnUntraced(function*(called: Called, flags: ListFlags): Effect.fn.Return<void, ClaimsFailure> {
   const isInGit = flags.here === true || (yield* attempt(() => gitRun(called.directory, ["rev-parse", "--show-toplevel"]))).code === 0
   const claims = yield* (isInGit
-    ? Effect.flatMap(placeOf(called, flags), (place) => Effect.map(besideSeat(place, ({ agent }) => claimsOf(agent, flags.owner)), (found) =>
+    ? Effect.flatMap(placeOf(called, flags), (place) => Effect.map(fromAside(place, ({ agent }) => claimsOf(agent, flags.owner)), (found) =>
         flags.here === true ? found.filter(({ worktree }) => treeOf(worktree) === treeOf(place.worktree.top)) : found))
     : withSeat(called, { ...flags, name: `${seatOf(called.directory, flags.name)}/look-${crypto.randomUUID().slice(0, 8)}` }, ({ agent }) => claimsOf(agent, flags.owner)))
   yield* show(called, claims, () => rows(claims))
@@ -33,7 +33,7 @@ export const list = Effect.fnUntraced(function*(called: Called, flags: ListFlags
 export const why = Effect.fnUntraced(function*(called: Called, given: string, flags: SeatFlags): Effect.fn.Return<void, ClaimsFailure> {
   const place = yield* placeOf(called, flags)
   const paths = yield* attempt(() => canonicalPaths(place.worktree, called.directory, given))
-  const claims = yield* besideSeat(place, async ({ agent }) => {
+  const claims = yield* fromAside(place, async ({ agent }) => {
     const found = new Map<string, Claim>()
     for (const path of paths) {
       for (const claim of (await agent.ask({ verb: "why", worktree: place.worktree.top, path })).claims) found.set(claim.task, claim)

@@ -40,17 +40,17 @@ export const branchOf = ({ branch, top }: Worktree): Effect.Effect<string, Ended
 
 const isTaken = (error: SeatFailure): boolean => error instanceof SynapseRefused && error.code === "NAME_CONFLICT"
 
-/** As the seat itself. Another command of it is over soon; an agent that stays in it is not. */
+/** As the seat itself, beside an agent that is in it. What has it for itself alone may be a command that is over soon. */
 export const asSeat = <A>({ directory, flags, seat }: Place, body: (seated: Seated) => Promise<A>): Effect.Effect<A, SeatFailure> =>
   withSeat({ directory }, { ...flags, name: seat }, body).pipe(
     Effect.retry({ while: isTaken, times: 10, schedule: Schedule.spaced(200) }),
     Effect.mapError((error) => isTaken(error)
-      ? new Ended({ code: codes.conflict, reason: `${error.message}\ntry: --seat ${plain(seat)}/shell, for who works beside a connection of its own` })
+      ? new Ended({ code: codes.conflict, reason: `${error.message}\ntry: the hub and the token by which it is connected; or --seat ${plain(seat)}/shell, a seat of its own` })
       : error)
   )
 
-/** Beside the seat, which may be at work elsewhere: it only asks. */
-export const besideSeat = <A>({ directory, flags, seat }: Place, body: (seated: Seated) => Promise<A>): Effect.Effect<A, SeatFailure> =>
+/** From a seat of its own, whoever has that of the flags: it only asks. */
+export const fromAside = <A>({ directory, flags, seat }: Place, body: (seated: Seated) => Promise<A>): Effect.Effect<A, SeatFailure> =>
   withSeat({ directory }, { ...flags, name: `${seat}/look-${crypto.randomUUID().slice(0, 8)}` }, body)
 
 /** Whatever somebody else's claim is in the way of. */

@@ -11,7 +11,7 @@ import { err, onErr, plain } from "../terminal.ts"
 import { gitRun } from "../worktree/git.ts"
 import { committed, merged } from "../worktree/changed.ts"
 import type { Worktree } from "../worktree/worktree.ts"
-import { asSeat, besideSeat, placeOf, type ClaimsFailure } from "./place.ts"
+import { asSeat, fromAside, placeOf, type ClaimsFailure } from "./place.ts"
 
 export interface ReleaseFlags extends SeatFlags {
   readonly all?: boolean
@@ -60,11 +60,11 @@ export const release = Effect.fnUntraced(function*(called: Called, tasks: Readon
   const { seat, worktree } = place
   const which = flags.on === undefined && tasks.length > 0
     ? tasks.map((task) => ({ task, epoch: undefined }))
-    : yield* besideSeat(place, async ({ agent }) => {
+    : yield* fromAside(place, async ({ agent }) => {
         const own = await claimsOf(agent, seat)
         return flags.on === undefined ? ownIn(own, seat, worktree) : endedBy(worktree, flags.on, own, seat)
       })
-  // Only who has something to give back takes its seat for it, which somebody else may sit in.
+  // Only who has something to give back acts as the seat for it.
   const released = which.length === 0 ? [] : yield* asSeat(place, async ({ agent }) => {
     const done: Array<string> = []
     for (const { epoch, task } of which) {

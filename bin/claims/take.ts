@@ -52,13 +52,13 @@ export const take = Effect.fnUntraced(function*(called: Called, given: ReadonlyA
   const task = flags.task ?? taskOf(seat, worktree.top, branch, ...[...paths].sort())
   const wait = flags.wait === true || waitSeconds !== undefined
   const { base, note, "release-on": releaseOn = "manual" } = flags
-  const taken = yield* asSeat(place, async ({ agent }): Promise<Taken> => {
+  const taken = yield* asSeat(place, async ({ agent, signal }): Promise<Taken> => {
     try {
       return {
         granted: await agent.ask({
           verb: "claim", task, worktree: worktree.top, paths, git: { branch, releaseOn, ...(base === undefined ? {} : { base }) },
           ...(note === undefined ? {} : { note }), ...(ttlSeconds === undefined ? {} : { ttlSeconds }), ...(wait ? { wait } : {})
-        }, wait ? { timeoutMillis: waitSeconds === undefined ? Infinity : waitSeconds * 1_000 } : {})
+        }, wait ? { signal, timeoutMillis: waitSeconds === undefined ? Infinity : waitSeconds * 1_000 } : {})
       }
     } catch (error) {
       if (!isInTheWay(error)) throw error

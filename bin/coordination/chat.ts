@@ -104,7 +104,7 @@ export const wait = (called: Called, flags: WaitFlags): Effect.Effect<void, Seat
         clearTimeout(timer)
       }
       throw new Ended({ code: waitCodes.timedOut, reason: `[${seat}] no message for ${awaited} within ${flags.timeout} s.` })
-    }, { name: seat, early: true, ...(isOwn ? { mailboxFor: awaited } : {}) })
+    }, { name: seat, early: true, beside: false, ...(isOwn ? { mailboxFor: awaited } : {}) })
     if (!isOwn) return waiting(own)
     // The seat itself stays free, so that whoever waits can send under it meanwhile. A token for one name is good for what is below it.
     return Effect.catchIf(waiting(`${own}-rx`), (error) => error._tag === "SynapseRefused" && error.code === "NAME_DENIED", () => waiting(`${own}/rx`))
@@ -146,4 +146,4 @@ export const listen = (called: Called, flags: ListenFlags): Effect.Effect<void, 
         await out(called.json ? json({ presence: event, seat, online }) : plain(`[presence] ${event} -> online: ${online.join(", ")}`))
       }
     }
-  }, { reconnect: true, early: true })
+  }, { reconnect: true, early: true, beside: false })

@@ -104,6 +104,8 @@ export interface Seated {
   readonly agent: SynapseAgent
   readonly hub: Hub
   readonly seat: string
+  /** Aborted when the command is told to end. */
+  readonly signal: AbortSignal
 }
 
 export interface SeatOptions extends Partial<Omit<SynapseAgentOptions, "uri" | "token">> {
@@ -112,8 +114,9 @@ export interface SeatOptions extends Partial<Omit<SynapseAgentOptions, "uri" | "
 }
 
 /**
- * Takes a seat at the hub, does `body` there, and leaves. The connection is not made again when it breaks, unless `options`
- * say so: a command that gets no answer says so.
+ * Takes a seat at the hub, or acts beside whoever has it, does `body` there, and leaves. The connection is not made again when it
+ * breaks, unless `options` say so: a command that gets no answer says so. A command that stays for long says `beside: false`: it
+ * is the one that has the seat.
  */
 export const withSeat = <A>(
   called: { readonly directory: string }, flags: SeatFlags, body: (seated: Seated) => Promise<A> | A,
@@ -125,12 +128,12 @@ export const withSeat = <A>(
         try: async () => {
           const seat = seatOf(called.directory, flags.name)
           const { early, ...rest } = options
-          const agent = new SynapseAgent({ name: seat, reconnect: false, ...hub, ...rest })
+          const agent = new SynapseAgent({ name: seat, reconnect: false, beside: true, ...hub, ...rest })
           if (early !== true) await agent.ready
           return { seat: agent.name, hub, agent }
         },
         catch: seatFailure
       }),
-      (seated) => Effect.tryPromise({ try: async () => body(seated), catch: seatFailure }),
+      (seated) => Effect.tryPromise({ try: async (signal) => body({ ...seated, signal }), catch: seatFailure }),
       ({ agent }) => Effect.sync(() => agent.close())
     ))

@@ -26,7 +26,7 @@ const lineOf = (called: Called, chat: Chat): string =>
 export const inbox = (called: Called, flags: InboxFlags): Effect.Effect<void, SeatFailure> =>
   Effect.suspend(() => {
     const seat = seatOf(called.directory, flags.name)
-    const aside = { name: `${seat}/rx-${process.pid}`, mailboxFor: seat }
+    const aside = { name: `${seat}/rx-${process.pid}`, mailboxFor: seat, beside: false }
     const look = (options: SeatOptions) => withSeat(called, flags, (seated) => taken(called, seated.agent, flags), options)
     // The seat itself may be taken by whoever works there, and stays free for it meanwhile.
     return flags.wait ? look(aside) : Effect.catchIf(look({}), (error) => error._tag === "SynapseRefused" && error.code === "NAME_CONFLICT", () => look(aside))

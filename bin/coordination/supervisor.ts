@@ -58,5 +58,5 @@ export const supervise = (called: Called, { idleSeconds, interval, ...flags }: S
         await Promise.race([round().catch((error: unknown) => signal.aborted || err(onErr.yellow(plain(`a round came to nothing: ${String(error)}`)))), gone])
         await Promise.race([pause(Math.max(1, interval) * 1_000, signal), gone])
       }
-    }, { reconnect: true })
+    }, { reconnect: true, beside: false })
   }))

@@ -65,5 +65,5 @@ export const work = (called: Called, flags: WorkerFlags): Effect.Effect<void, Se
         if (failure !== undefined) throw failure
       }
       await idle()
-    }, { reconnect: true })
+    }, { reconnect: true, beside: false })
   }))

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { show, type Called } from "../called.ts"
-import { attempt, besideSeat, branchOf, placeOf, type ClaimsFailure } from "../claims/place.ts"
+import { attempt, fromAside, branchOf, placeOf, type ClaimsFailure } from "../claims/place.ts"
 import type { SeatFlags } from "../coordination/connect.ts"
 import { codes } from "../exit-code.ts"
 import { Ended } from "../failure.ts"
@@ -31,7 +31,7 @@ export const status = Effect.fnUntraced(function*(called: Called, flags: SeatFla
     return { used, hooks, wasInstalled }
   })
   const isInForce = found.hooks.every(({ state }) => state === "in force")
-  const hub = yield* besideSeat(place, async ({ hub: { uri } }) => ({ uri, reachable: true as const })).pipe(
+  const hub = yield* fromAside(place, async ({ hub: { uri } }) => ({ uri, reachable: true as const })).pipe(
     Effect.catch((failure) => Effect.succeed({ reachable: false as const, reason: failure.message })))
   const branch = yield* Effect.option(branchOf(place.worktree))
   const told = { inForce: isInForce, seat: place.seat, worktree: place.worktree.top, branch: branch._tag === "Some" ? branch.value : null, hooks: found.hooks, hub }

@@ -50,29 +50,37 @@ export const acquire = async (task: string, scope: LeaseScope, hub: Hub, seat: s
     ? { paths: scope.paths, ...(scope.worktree === undefined ? {} : { worktree: scope.worktree }) }
     : agent.isOurs ? { mutex: true } : { worktree: `lock:${task}`, paths: [] }
   const ask = { ...fields, ttl_seconds: ttlSeconds, note: "lock" }
-  let asked = 0
-  const claim = async (more: object = {}): Promise<void> => {
-    asked = performance.now()
-    await agent.claim(task, { ...ask, ...more })
+  const claim: Claiming = async (epoch, more = {}) => {
+    const asked = performance.now()
+    // Another command of this very seat is the same holder: what it has is not for us, nor is what we had and it has now.
+    const granted = await agent.claim(task, { ...ask, ...(agent.isOurs ? { expected_epoch: epoch } : {}), ...more })
+    return { epoch: granted.epoch, asked }
   }
   try {
-    await inLine(agent, claim, left)
+    return held(agent, task, seat, claim, await inLine(agent, claim, left))
   } catch (error) {
-    // It may have been granted just now.
-    await agent.release(task, { timeoutMillis: retryMillis }).catch(() => undefined)
+    // It may have been granted just now; a hub of ours was told that nobody wants it any more.
+    if (!agent.isOurs) await agent.release(task, { timeoutMillis: retryMillis }).catch(() => undefined)
     agent.close()
     throw error
   }
-  return held(agent, task, seat, () => claim(), asked)
 }
+
+/** A grant, and when it was asked for. */
+interface Grant {
+  readonly epoch: number
+  readonly asked: number
+}
+/** `epoch`: of the lease that it renews; 0: nobody is to have it. */
+type Claiming = (epoch: number, more?: { readonly key?: string; readonly wait?: boolean; readonly timeoutMillis?: number }) => Promise<Grant>
 
 const isAnothers = ({ code }: SynapseRefused): boolean => code === "LEASE_LIVE" || code === "SCOPE_CONFLICT"
 
-/** One seat is one holder: who has it already goes first. */
+/** Beside whoever has the seat. Who has it for itself alone goes first. */
 const seated = async (hub: Hub, seat: string, left: () => number): Promise<SynapseAgent> => {
   for (;;) {
     try {
-      return await SynapseAgent.connect({ name: seat, reconnect: true, notices: true, ...hub })
+      return await SynapseAgent.connect({ name: seat, reconnect: true, beside: true, notices: true, ...hub })
     } catch (error) {
       if (!(error instanceof SynapseRefused) || error.code !== "NAME_CONFLICT" || left() === 0) throw error
       await sleep(Math.min(retryMillis, left()))
@@ -80,11 +88,11 @@ const seated = async (hub: Hub, seat: string, left: () => number): Promise<Synap
   }
 }
 
-const inLine = async (agent: SynapseAgent, claim: (more?: object) => Promise<void>, left: () => number): Promise<void> => {
+const inLine = async (agent: SynapseAgent, claim: Claiming, left: () => number): Promise<Grant> => {
   for (;;) {
     let refused: SynapseRefused
     try {
-      return await claim()
+      return await claim(0)
     } catch (error) {
       if (!(error instanceof SynapseRefused) || !isAnothers(error) || left() === 0) throw error
       refused = error
@@ -94,7 +102,9 @@ const inLine = async (agent: SynapseAgent, claim: (more?: object) => Promise<voi
       continue
     }
     try {
-      return await claim({ wait: true, timeoutMillis: left() })
+      const { epoch } = await claim(0, { wait: true, timeoutMillis: left() })
+      // When it was granted nobody can say, but of one that is asked for now.
+      return await claim(epoch)
     } catch (error) {
       // Who is in the way says more than that the time is up.
       throw error instanceof TimedOut ? refused : error
@@ -102,8 +112,11 @@ const inLine = async (agent: SynapseAgent, claim: (more?: object) => Promise<voi
   }
 }
 
-const held = (agent: SynapseAgent, task: string, seat: string, renew: () => Promise<void>, granted: number): Lease => {
-  let expires = granted + ttlSeconds * 1_000
+const held = (agent: SynapseAgent, task: string, seat: string, claim: Claiming, granted: Grant): Lease => {
+  let { asked, epoch } = granted
+  /** Of a renewal that had no answer: it may have been granted, and is asked for again as it was. */
+  let open: { readonly key: string; readonly asked: number } | undefined
+  let underWay: Promise<void> = Promise.resolve()
   let isReleased = false
   let isLost = false
   let told: (why: string) => void
@@ -117,16 +130,28 @@ const held = (agent: SynapseAgent, task: string, seat: string, renew: () => Prom
     if (why !== undefined) lose(why)
   })
   void agent.closed.then((failure) => failure !== undefined && !isReleased && lose(reasonOf(failure)))
-  const renewing = setInterval(() => {
-    const asked = performance.now()
-    renew().then(() => (expires = asked + ttlSeconds * 1_000), (error: unknown) => {
+  const renew = (): void => {
+    const renewal = open ?? { key: crypto.randomUUID(), asked: performance.now() }
+    if (epoch > 0) open = renewal
+    underWay = claim(epoch, { key: renewal.key }).then((grant) => {
+      open = undefined
+      epoch = grant.epoch
+      asked = renewal.asked
+    }, (error: unknown) => {
+      if (!(error instanceof SynapseRefused) || isReleased) return
+      open = undefined
+      // A hub that knows nothing of it has begun anew: it is had again, unless somebody was faster.
+      if (error.code === "NOT_CLAIMED" && epoch > 0) {
+        epoch = 0
+        renew()
       // Anything else may be another word the next time.
-      if (error instanceof SynapseRefused && isAnothers(error) && !isReleased) lose(error.reason)
+      } else if (isAnothers(error) || error.code === "EPOCH_STALE") lose(error.reason)
     })
-  }, (ttlSeconds * 1_000) / 3)
+  }
+  const renewing = setInterval(renew, (ttlSeconds * 1_000) / 3)
   // By our own clock, a little early: what was not renewed in time may be anybody's.
   const watching = setInterval(() => {
-    if (performance.now() > expires - retryMillis) lose("the hub could not be reached until its time ran out")
+    if (performance.now() > asked + ttlSeconds * 1_000 - retryMillis) lose("the hub could not be reached until its time ran out")
   }, retryMillis)
   return {
     lost,
@@ -135,8 +160,9 @@ const held = (agent: SynapseAgent, task: string, seat: string, renew: () => Prom
       clearInterval(renewing)
       clearInterval(watching)
       stop()
-      // What cannot be given back ends by itself.
-      if (!isLost) await agent.release(task, { timeoutMillis: 2 * retryMillis }).catch(() => undefined)
+      // What cannot be given back ends by itself. Another command of this seat may have it by then.
+      if (open !== undefined) await Promise.race([underWay, sleep(2 * retryMillis)])
+      if (!isLost) await agent.release(task, { timeoutMillis: 2 * retryMillis, ...(agent.isOurs ? { epoch } : {}) }).catch(() => undefined)
       agent.close()
     }
   }

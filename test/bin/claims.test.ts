@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { parseNameStatus } from "../../bin/worktree/changed.ts"
+import { synapseBesideMax } from "../../kernel/limits.ts"
 import { SynapseHub } from "../../kernel/synapse-hub.ts"
 import { SynapseAgent } from "../../libos/synapse/agent.ts"
 import type { Claim } from "../../protocol/coordination.ts"
@@ -100,18 +101,30 @@ describe("aaax claims take", () => {
     other.close()
   })
 
-  it("lets another command of the seat end first, and says what to do beside a connection that stays", async () => {
-    const same = await SynapseAgent.connect({ uri: hub.uri, name: alice, reconnect: false })
-    const taking = claims("take", "a", "--seat", alice)
-    await same.ask({ verb: "state" })
-    same.close()
-    expect((await taking).code).toBe(0)
-    const stays = await SynapseAgent.connect({ uri: hub.uri, name: alice, reconnect: false })
-    expect(await claims("take", "b", "--seat", alice)).toMatchObject({ code: 5, stderr: expect.stringContaining(`try: --seat ${alice}/shell`) })
-    // Who only asks needs no seat.
+  it("takes, checks and gives back beside an agent that is connected as the same seat, which holds the same", async () => {
+    const agent = await SynapseAgent.connect({ uri: hub.uri, name: alice, reconnect: false })
+    const took = await claims("take", "a", "--seat", alice, "--json")
+    expect(took.code).toBe(0)
+    const { epoch, task } = JSON.parse(took.stdout)
+    expect((await agent.ask({ verb: "state", owner: alice })).items).toMatchObject([{ task, epoch }])
     expect((await claims("check", "a", "--seat", alice)).code).toBe(0)
+    await agent.ask({ verb: "claim", task: `T-${alice}`, worktree: repository.path, paths: ["b"] })
+    expect((await claims("release", `T-${alice}`, "--seat", alice)).code).toBe(0)
+    await agent.release(task, { epoch })
+    // It is there as it was.
+    expect((await agent.requestWho()).online_agents).toContain(alice)
+    agent.close()
+  })
+
+  it("waits for a moment where there is no room beside the seat, and then says what to do; who only asks needs none", async () => {
+    const all = await Promise.all(Array.from({ length: synapseBesideMax }, () => SynapseAgent.connect({ uri: hub.uri, name: alice, beside: true, reconnect: false })))
+    expect(await claims("take", "b", "--seat", alice)).toMatchObject({ code: 5, stderr: expect.stringContaining(`--seat ${alice}/shell`) })
+    expect((await claims("check", "b", "--seat", alice)).code).toBe(4)
     expect((await claims("release", "--on", "commit", "--seat", alice)).code).toBe(0)
-    stays.close()
+    const taking = claims("take", "a", "--seat", alice)
+    await all[0]!.ask({ verb: "state" })
+    for (const one of all) one.close()
+    expect((await taking).code).toBe(0)
   })
 
   it("is refused at no branch, with the way to one", async () => {

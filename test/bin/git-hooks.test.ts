@@ -5,6 +5,7 @@ import { dirname, join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { scriptOf } from "../../bin/git-hooks/script.ts"
 import { SynapseHub } from "../../kernel/synapse-hub.ts"
+import { SynapseAgent } from "../../libos/synapse/agent.ts"
 import { aaax, type Told } from "../kit/command.ts"
 import { build, entry } from "../kit/command-line.ts"
 import { gitEnvironment, makeRepository, type Repository } from "../kit/repository.ts"
@@ -65,6 +66,22 @@ describe("the gate in front of a commit", () => {
     expect(await commit(), "claimed").toMatchObject({ code: 0 })
     expect(JSON.parse((await cli("claims", "ls", "--here", "--json")).stdout)).toEqual([])
     expect(await cli("git", "status")).toMatchObject({ code: 0 })
+  })
+
+  it("checks and releases while an agent is connected as the same seat", async () => {
+    await install()
+    const agent = await SynapseAgent.connect({ uri: hub.uri, name: alice, reconnect: false })
+    repository.write("a.ts")
+    repository.git("add", ".")
+    const { claim } = await agent.ask({ verb: "claim", task: `T-${alice}`, worktree: repository.path, paths: ["a.ts"], git: { branch: "main", releaseOn: "commit" } })
+    const frames = agent.frames()
+    expect(await commit()).toMatchObject({ code: 0, stderr: "" })
+    for await (const frame of frames) if (frame.type === "release_granted") {
+      expect(frame).toMatchObject({ task_id: claim.task, owner: alice })
+      break
+    }
+    expect((await agent.ask({ verb: "state", owner: alice })).items).toEqual([])
+    agent.close()
   })
 
   it("sees the paths of the very commit that is made: those of commit -a and of commit PATH", async () => {
@@ -190,5 +207,32 @@ describe("several working trees", () => {
     expect(existsSync(join(repository.path, ".git/aaax"))).toBe(false)
     expect(repository.git("config", "--list")).not.toMatch(/aaax|worktreeconfig/u)
     expect(Object.keys(files()).filter((path) => path.startsWith("hooks"))).toEqual(Object.keys(before).filter((path) => path.startsWith("hooks")))
+  })
+
+  it("of a bare repository go on working, and are as they were afterwards; settings that others made for their tree stay", async () => {
+    const bare = join(repository.path, "bare")
+    repository.git("clone", "--quiet", "--bare", repository.path, bare)
+    const trees = ["one", "two"].map((name) => {
+      repository.git("-C", bare, "worktree", "add", "--quiet", "-b", name, join(repository.path, name))
+      return join(repository.path, name)
+    })
+    const [one = "", two = ""] = trees
+    const settings = (): string => readFileSync(join(bare, "config"), "utf8")
+    const before = settings()
+    for (const [nth, tree] of trees.entries()) {
+      expect(await aaax("git", "install", "--seat", `${alice}-${nth}`, "--uri", hub.uri, "--dir", tree)).toMatchObject({ code: 0 })
+    }
+    for (const [nth, tree] of trees.entries()) {
+      expect(repository.git("-C", tree, "status", "--short")).toBe("")
+      expect(repository.git("-C", tree, "config", "aaax.seat")).toBe(`${alice}-${nth}`)
+      expect((await git("-C", tree, "commit", "--quiet", "--allow-empty", "-m", "x")).code).toBe(0)
+    }
+    expect(repository.git("-C", bare, "rev-parse", "--is-bare-repository")).toBe("true")
+    repository.git("-C", two, "config", "--worktree", "core.sparseCheckout", "false")
+    for (const tree of trees) expect((await aaax("git", "uninstall", "--dir", tree)).code).toBe(0)
+    expect(repository.git("-C", two, "config", "core.sparseCheckout")).toBe("false")
+    repository.git("-C", two, "config", "--worktree", "--unset", "core.sparseCheckout")
+    await aaax("git", "uninstall", "--dir", one)
+    expect(settings()).toBe(before)
   })
 })

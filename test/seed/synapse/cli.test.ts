@@ -178,10 +178,20 @@ describe("looking from the command line", () => {
     expect(JSON.parse((await as("A", "manifest", "--task-class", "review", "--json")).stdout)).toMatchObject([{ seat: "M", taskClasses: ["review", "chat"] }])
   })
 
-  it("looks from beside when nobody said which seat, and it is taken", async () => {
+  it("looks beside whoever has the seat, and from a seat of its own where that cannot be and nobody said which seat", async () => {
     await seat("USER")
-    expect((await cli("who", "--uri", open.uri)).stdout).toMatch(/  USER\n  USER\/look-\d+\n/u)
-    expect(await as("USER", "who")).toMatchObject({ code: 5, stdout: "" })
+    expect((await as("USER", "who")).stdout).toMatch(/\n  USER\n$/u)
+    const names: Array<unknown> = []
+    const stock = await hubWith({
+      refuse: ({ sender }) => {
+        names.push(sender)
+        return sender === "USER" ? { frame: { type: "name_conflict", payload: "Name 'USER' is already online." }, code: 4009 } : undefined
+      },
+      answer: ({ type }, say) => type === "who_request" && say({ type: "who_snapshot", online_agents: ["USER"], connected_clients: 2 })
+    })
+    expect(await cli("who", "--uri", stock.uri)).toMatchObject({ code: 0, stdout: "Online (1):\n  USER\n" })
+    expect(names).toEqual(["USER", expect.stringMatching(/^USER\/look-\d+$/u)])
+    expect(await cli("who", "--uri", stock.uri, "--name", "USER")).toMatchObject({ code: 5, stdout: "" })
   })
 })
 
@@ -227,9 +237,13 @@ describe("a refusal", () => {
       await said(cli(...command, ...at, "--token", "wrong"), 4, "Invalid authentication token.")
     }
     expect((await cli("who", "--uri", secured.uri, "--name", "A", "--token", "letmein")).stdout).toBe("Online (1):\n  A\n")
+    const payload = "Name 'taken' is already online from another session. Use a unique --name."
+    const stock = await hubWith({ refuse: () => ({ frame: { type: "name_conflict", payload }, code: 4009 }) })
     for (const command of [["who"], ["board"], ["task", "progress", "t", "x"], ["send", "x"], ["listen"], ["handoff", "t", "B"]]) {
-      await said(as("taken", ...command), 5, "Name 'taken' is already online from another session. Use a unique --name.")
+      await said(cli(...command, "--uri", stock.uri, "--name", "taken"), 5, payload)
     }
+    // Whoever stays has its name alone.
+    await said(as("taken", "listen"), 5, payload)
     expect(await as("SynapseHub", "who")).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("SynapseHub") })
     expect(await as("A", "task", "progress", "t", "x".repeat(1_100_000))).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("too large") })
     await said(as("A", "task", "declare", "t", "--title", ""), 2, "Task title is required.")

@@ -1,8 +1,9 @@
 // A command under a lock: as the ancestor had it, renewed meanwhile, and stopped when the lock is lost.
-import { mkdtempSync, readFileSync, realpathSync, rmSync, existsSync } from "node:fs"
+import { mkdtempSync, readFileSync, realpathSync, rmSync, existsSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
+import { synapseBesideMax } from "../../../kernel/limits.ts"
 import { SynapseHub } from "../../../kernel/synapse-hub.ts"
 import { SynapseAgent } from "../../../libos/synapse/agent.ts"
 import type { Claim } from "../../../protocol/coordination.ts"
@@ -86,12 +87,52 @@ describe("aaax lock", () => {
     await other.release(id)
     expect((await waiting).code).toBe(0)
     expect(existsSync(file("ran"))).toBe(true)
+    // Beside one of its seat that stays, it is no other: the lock is had, and that one is as it was.
     const same = await SynapseAgent.connect({ uri: hub.uri, name: seat, reconnect: false })
+    expect((await lock(id, "--wait-timeout", "0", "--", "true")).code).toBe(0)
+    await same.requestWho()
+    const most = await Promise.all(Array.from({ length: synapseBesideMax - 1 }, () => SynapseAgent.connect({ uri: hub.uri, name: seat, beside: true, reconnect: false })))
     expect(await lock(id, "--wait-timeout", "0", "--", "true")).toMatchObject({ code: 1, stderr: expect.stringContaining(`try: --name ${seat}/lock`) })
     const patient = lock(id, "--", "true")
-    same.close()
+    for (const one of [same, ...most]) one.close()
     expect((await patient).code).toBe(0)
     other.close()
+  })
+
+  it("[146] excludes another command of the very same seat, which waits for its turn or says who has it", async () => {
+    const first = lock(id, "--", "sh", "-c", `echo > ${file("ready")}; while [ ! -e ${file("go")} ]; do sleep 0.02; done`)
+    await vi.waitFor(() => expect(existsSync(file("ready"))).toBe(true), { timeout: 10_000, interval: 10 })
+    const refused = await lock(id, "--wait-timeout", "0", "--", "touch", file("ran"))
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(`Task '${id}' is already claimed by ${seat}.`) })
+    expect(await lock(id, "--wait-timeout", "0.05", "--", "touch", file("ran"))).toMatchObject({ code: 1 })
+    // Neither of them gave back what it had not had.
+    expect(await live()).toMatchObject([{ owner: seat }])
+    const second = lock(id, "--", "touch", file("ran"))
+    writeFileSync(file("go"), "")
+    expect((await first).code).toBe(0)
+    expect((await second).code).toBe(0)
+    expect(existsSync(file("ran"))).toBe(true)
+    expect(await live()).toEqual([])
+    // Another lock of the seat is another one.
+    const both = await Promise.all([lock(`${id}-a`, "--", "true"), lock(`${id}-b`, "--", "true")])
+    expect(both.map(({ code }) => code)).toEqual([0, 0])
+  })
+
+  it("[146] is lost when another command of the seat has it now, and gives nothing of that one back", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval"] })
+    const running = lock(id, "--", "sh", "-c", `echo > ${file("ready")}; exec sleep 60`)
+    await vi.waitFor(() => expect(existsSync(file("ready"))).toBe(true), { timeout: 10_000, interval: 10 })
+    // The seat has taken it again for something else: which of the two it is for now nobody can say.
+    const same = await SynapseAgent.connect({ uri: hub.uri, name: seat, beside: true, reconnect: false })
+    const { claim } = await same.ask({ verb: "claim", task: id })
+    await vi.advanceTimersByTimeAsync(20_000)
+    await vi.waitFor(async () => {
+      await vi.advanceTimersByTimeAsync(100)
+      expect(await Promise.race([running, undefined])).toBeDefined()
+    }, { timeout: 10_000, interval: 10 })
+    expect(await running).toMatchObject({ code: 5, stderr: expect.stringContaining("epoch is stale") })
+    expect(await live()).toMatchObject([{ epoch: claim.epoch }])
+    same.close()
   })
 
   it("[D27] without paths is a named lock of no files, and with paths a claim of them", async () => {
