@@ -15,7 +15,7 @@ import type { StandardSchemaV1 } from "../../protocol/standard-schema.ts"
 import type { Settlement, Taken } from "../../protocol/subscription.ts"
 import { deadLettersOf, isReserved, settlementOf } from "../../protocol/well-known.ts"
 import type { KernelClock } from "../clock.ts"
-import { admit, leave, type Gauge } from "../guard/admission.ts"
+import { admit, leave, refusalIn, type Gauge } from "../guard/admission.ts"
 import { both, makeSchemas, type Schemas } from "../guard/schemas.ts"
 import { keyLengthMax, pageEventsDefault, pageEventsMax } from "../limits.ts"
 import type { Prepared, StoreAppendError, StoreReadOptions, StoreService } from "../store/store.ts"
@@ -53,6 +53,12 @@ export interface ChannelsService {
       readonly gauge?: Gauge
     }
   ) => Effect.Effect<ReadonlyArray<Appended>, AppendError>
+  /** `append` to a channel in memory, looked at in a plain call and not waited for; nothing: `append` does it. */
+  readonly appendNow: (
+    sender: SystemId, channel: ChannelId, drafts: ReadonlyArray<Draft>, options?: AppendOptions & { readonly gauge?: Gauge }
+  ) => Effect.Effect<ReadonlyArray<Appended>, AppendError> | undefined
+  /** Somebody reads all of a channel as it comes; answers how to end that. */
+  readonly follow: (channel: ChannelId) => () => void
   /**
    * As `append`, and repeats an unknown outcome with the same key and head until the answer is definite; waits for a
    * stopped store to be reopened. For what the kernel itself must have kept. `key` is required.
@@ -145,6 +151,8 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
     const { store, clock } = options
     const rooms = new Map<ChannelId, Room>()
     const opening = Semaphore.makeUnsafe(1)
+    /** Channels that somebody reads as they come, and how many do. */
+    const followed = new Map<ChannelId, number>()
     let marked: Array<Room> = []
     let epochs = 0
     const timer = options.timer ?? platformTimer
@@ -309,13 +317,15 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       const appended = key === undefined ? append : definite(append)
       const gauge = given?.gauge
       if (gauge === undefined) return appended
-      let length = 0
-      for (let i = 0; i < batch.length; i++) length += batch[i]!.text.length
+      const length = textOf(batch)
       const overloaded = admit(gauge, length)
       if (overloaded !== undefined) return Effect.fail(overloaded)
       // Who is interrupted here has appended all the same: what is under way is counted until it is kept.
       return Effect.uninterruptible(Effect.onExit(appended, () => Effect.sync(() => leave(gauge, length))))
     }
+
+    /** Somebody is going to look at what comes next as soon as it is there. */
+    const isAwaited = (room: Room): boolean => room.waiters.size > 0 || room.queue?.isAwaited() === true || (followed.size > 0 && followed.has(room.channel.name))
 
     /** Checks what a writer gives, then hands it on. */
     const checked = <A, E>(
@@ -327,7 +337,7 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
         if (room === undefined) return Effect.fail(notFound(name))
         try {
           if (given !== undefined) checkOptions(given)
-          const batch = check(drafts, sender, room.channel, room.schema, room.waiters.size > 0 || room.queue?.isAwaited() === true)
+          const batch = check(drafts, sender, room.channel, room.schema, isAwaited(room))
           const go = (whole: ReadonlyArray<Prepared>): Effect.Effect<A, E | ReturnType<typeof refusalOf>> =>
             labels.concerns(room.channel, whole)
               ? Effect.flatMap(labels.inherit(room.channel, whole), (labelled) => {
@@ -357,6 +367,29 @@ export const make = (options: ChannelsOptions): Effect.Effect<ChannelsService, n
       open,
       get: (name) => rooms.get(name)?.channel,
       all: () => Array.from(rooms.values(), (room) => room.channel),
+      appendNow: (sender, name, drafts, given) => {
+        const room = rooms.get(name)
+        if (room === undefined || room.schema !== undefined || room.channel.durability !== "memory" || given?.key !== undefined || store.keysAreFree) return undefined
+        try {
+          if (given !== undefined) checkOptions(given)
+          const batch = check(drafts, sender, room.channel, undefined, isAwaited(room))
+          if (isLater(batch) || labels.concerns(room.channel, batch)) return undefined
+          const gauge = given?.gauge
+          const overloaded = gauge === undefined ? undefined : refusalIn(gauge, textOf(batch))
+          if (overloaded !== undefined) return Effect.fail(overloaded)
+          return store.append(name, batch, { sender, expectedHead: given?.expectedHead })
+        } catch (thrown) {
+          return Effect.fail(refusalOf(thrown))
+        }
+      },
+      follow: (name) => {
+        followed.set(name, (followed.get(name) ?? 0) + 1)
+        return () => {
+          const left = (followed.get(name) ?? 1) - 1
+          if (left > 0) followed.set(name, left)
+          else followed.delete(name)
+        }
+      },
       append: (sender, name, drafts, given) => checked(sender, name, drafts, given, (batch) => put(sender, name, batch, given)),
       appendSurely: (sender, name, drafts, given) =>
         checked(sender, name, drafts, given, (batch) => {
@@ -442,6 +475,13 @@ const later = <A, E>(effect: Effect.Effect<A, E>, resume: (effect: Effect.Effect
   const fiber = Effect.runFork(effect)
   fiber.addObserver(resume)
   return () => fiber.interruptUnsafe()
+}
+
+/** How long the text of a batch is, in UTF-16 code units. */
+const textOf = (batch: ReadonlyArray<Prepared>): number => {
+  let length = 0
+  for (let i = 0; i < batch.length; i++) length += batch[i]!.text.length
+  return length
 }
 
 const noneRemoved: Effect.Effect<ReadonlySet<Cursor>> = Effect.succeed(new Set())

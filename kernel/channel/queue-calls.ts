@@ -66,7 +66,7 @@ export interface Queue {
   readonly bury: (upTo: Cursor, reason: string) => number
   /** The channel's head moved. */
   readonly onHead: () => void
-  /** The kernel itself waits for the next item, and will look at it at once. */
+  /** Somebody waits for the next item. */
   readonly isAwaited: () => boolean
   /** Ends timers. When the channel is no queue any more, those who wait for it are told so. */
   readonly close: (reason?: WrongDelivery) => void

@@ -75,8 +75,6 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const takers = makeLine<Taker>()
   /** Of the takers, those that do not wait. */
   let impatient = 0
-  /** Of the takers, the kernel's own. */
-  let ownTakers = 0
   let items: Items = makeItems(0)
   let pending: Pending | undefined
   let endings: Array<Ending> = []
@@ -138,7 +136,6 @@ export const makeQueue = (options: QueueOptions): Queue => {
   const leave = (taker: Taker): void => {
     if (!takers.leave(taker)) return
     if (!taker.wait) impatient--
-    if (taker.unrecorded) ownTakers--
   }
 
   /** Sets items aside for those who wait, first come first served. */
@@ -327,7 +324,6 @@ export const makeQueue = (options: QueueOptions): Queue => {
     )
     takers.add(taker)
     if (wait !== true) impatient++
-    if (unrecorded === true) ownTakers++
     if (ends.length > 0) endings.push(taker)
     schedule()
     return () => {
@@ -476,7 +472,7 @@ export const makeQueue = (options: QueueOptions): Queue => {
       if (buried > 0) schedule()
       return buried
     },
-    isAwaited: () => ownTakers > 0,
+    isAwaited: () => takers.size() > 0,
     onHead: () => {
       if (takers.size() > 0) schedule()
     },

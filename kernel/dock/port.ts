@@ -8,16 +8,16 @@ import {
   ArtifactNotFound, ChannelNotFound, Denied, EventNotFound, type InvalidPayload, Overloaded, SnapshotNotFound, TooLarge, Undocked, type AppendError,
   type SnapshotConflict, type StoreCorrupt, type StoreUnavailable
 } from "../../protocol/errors.ts"
-import type { Appended } from "../../protocol/event.ts"
+import type { Appended, Draft } from "../../protocol/event.ts"
 import { nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
-import type { Port, TakeOptions } from "../../protocol/port.ts"
+import type { AppendOptions, Port, TakeOptions } from "../../protocol/port.ts"
 import type { ReadingPower } from "../../protocol/power.ts"
 import type { ChannelSecurity, Principal, Role } from "../../protocol/security.ts"
 import type { Snapshot } from "../../protocol/snapshot.ts"
 import type { Settlement, Subscription, Taken } from "../../protocol/subscription.ts"
 import * as wellKnown from "../../protocol/well-known.ts"
 import type { ChannelsService, SettleFailure, TakeFailure } from "../channel/channels.ts"
-import { makeGauge, type PendingRequests } from "../guard/admission.ts"
+import { makeGauge, type Gauge, type PendingRequests } from "../guard/admission.ts"
 import { securityRefusal } from "../guard/channel-security.ts"
 import { notWired, roles, type Direction, type Wiring } from "../guard/wiring.ts"
 import { artifactBytesMax, snapshotTextMax, subscriptionsMax } from "../limits.ts"
@@ -69,6 +69,7 @@ export const makePort = (options: PortOptions): PortControl => {
   const { store } = channels
   const principal: Principal = { id: system }
   const gauge = makeGauge()
+  const withGauge = { gauge }
   const running = Latch.makeUnsafe(true)
   let paused = false
   let closed: Undocked | undefined
@@ -202,19 +203,37 @@ export const makePort = (options: PortOptions): PortControl => {
       return Effect.andThen(Effect.ignore(channels.settle(system, channel, back)), Effect.fail(refused))
     })
 
+  const append: Port["append"] = (channel, drafts, appendOptions) =>
+    wired(channel, "append", (): Effect.Effect<ReadonlyArray<Appended>, AppendError> => {
+      if (appendOptions === undefined && !requestChannels.has(channel)) return channels.append(system, channel, drafts, { gauge })
+      return given(() => ({ ...Given.appendOptionsOf(appendOptions ?? {}), gauge }), (checked) =>
+        requestChannels.has(channel)
+          ? given(() => Given.draftsOf(drafts), (list) => asRequests(channel, list.length, channels.append(system, channel, list, checked)))
+          : channels.append(system, channel, drafts, checked))
+    })
+
+  /** The same where nothing has to be waited for: a channel in memory, written to by a system that runs. */
+  const appendNow = (channel: ChannelId, drafts: ReadonlyArray<Draft>, appendOptions: AppendOptions | undefined): ReturnType<Port["append"]> | undefined => {
+    if (closed !== undefined || paused || requestChannels.has(channel)) return undefined
+    const refused = refusal(channel, "append")
+    if (refused !== undefined) return Effect.fail(refused)
+    let checked: AppendOptions & { readonly gauge: Gauge } | undefined
+    try {
+      checked = appendOptions === undefined ? withGauge : { ...Given.appendOptionsOf(appendOptions), gauge }
+    } catch (thrown) {
+      return Effect.fail(Given.refusalOf(thrown))
+    }
+    const answer = channels.appendNow(system, channel, drafts, checked)
+    if (answer !== undefined) entered(system)
+    return answer
+  }
+
   const port: Port = Object.freeze<Port>({
     system,
     powers: Object.freeze([...options.powers]),
     channels: call(() => Effect.sync(() =>
       [...wiring.keys()].map((name) => channels.get(name)).filter((channel): channel is Channel => channel !== undefined).map(copyOf))),
-    append: (channel, drafts, appendOptions) =>
-      wired(channel, "append", (): Effect.Effect<ReadonlyArray<Appended>, AppendError> => {
-        if (appendOptions === undefined && !requestChannels.has(channel)) return channels.append(system, channel, drafts, { gauge })
-        return given(() => ({ ...Given.appendOptionsOf(appendOptions ?? {}), gauge }), (checked) =>
-          requestChannels.has(channel)
-            ? given(() => Given.draftsOf(drafts), (list) => asRequests(channel, list.length, channels.append(system, channel, list, checked)))
-            : channels.append(system, channel, drafts, checked))
-      }),
+    append: (channel, drafts, appendOptions) => Effect.suspend(() => appendNow(channel, drafts, appendOptions) ?? append(channel, drafts, appendOptions)),
     read: (channel, readOptions) =>
       wired(channel, "read", () => given(() => Given.readOptionsOf(readOptions), (checked) => channels.read(system, channel, checked))),
     texts: (channel, readOptions) =>

@@ -12,8 +12,8 @@ export interface Gauge {
 export const makeGauge = (): Gauge => ({ appends: 0, text: 0 })
 
 /* hot */
-/** Counts an append of so much text in, or says why not. */
-export const admit = (gauge: Gauge, text: number): Overloaded | undefined => {
+/** Why an append of so much text may not begin now. */
+export const refusalIn = (gauge: Gauge, text: number): Overloaded | undefined => {
   if (gauge.appends >= appendsInFlightMax) {
     return new Overloaded({ what: "Appends that wait for a commit", limit: appendsInFlightMax, unit: "appends", retryAfterMillis: 10 })
   }
@@ -21,6 +21,14 @@ export const admit = (gauge: Gauge, text: number): Overloaded | undefined => {
   if (gauge.text > 0 && gauge.text + text > appendsInFlightTextMax) {
     return new Overloaded({ what: "Appends that wait for a commit", limit: appendsInFlightTextMax, unit: "characters", retryAfterMillis: 10 })
   }
+  return undefined
+}
+
+/* hot */
+/** Counts an append of so much text in, or says why not. */
+export const admit = (gauge: Gauge, text: number): Overloaded | undefined => {
+  const refused = refusalIn(gauge, text)
+  if (refused !== undefined) return refused
   gauge.appends++
   gauge.text += text
   return undefined

@@ -80,9 +80,9 @@ export const make = (options: MemoryOptions): Effect.Effect<StoreService, never,
 
     const land: (...append: Parameters<StoreService["append"]>) => ReturnType<typeof log.append> = (channel, batch, appendOptions) => {
       checkBatch(batch)
-      const before = log.statisticsOf(channel)?.head
+      const before = log.headOf(channel)
       const appended = log.append(channel, batch, appendOptions, clock.now())
-      const head = log.statisticsOf(channel)?.head
+      const head = log.headOf(channel)
       if (head !== undefined && head !== before) for (const listener of listeners) listener(channel, head)
       return appended
     }

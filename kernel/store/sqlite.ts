@@ -232,7 +232,7 @@ const makeService = (
 
   const reserve = (name: ChannelId, count: number): void => {
     const volatile = disk.volatile.get(name)
-    const head = log.statisticsOf(name)?.head ?? 0
+    const head = log.headOf(name) ?? 0
     if (volatile === undefined || head + count <= volatile.reserved) return
     const reserved = Math.max(volatile.reserved, head) + reservedCursors
     writeNow(false, () => void disk.statements.updateReserved.run(reserved, volatile.number))
@@ -244,23 +244,29 @@ const makeService = (
     // Parents may be waiting for the flush of this very turn.
     if (appends.length > 0 && batch.some((draft) => draft.parentIds.length > 0)) flush()
     reserve(name, batch.length)
-    const before = log.statisticsOf(name)?.head
+    const before = log.headOf(name)
     const appended = log.append(name, batch, appendOptions, clock.now())
-    const head = log.statisticsOf(name)?.head
+    const head = log.headOf(name)
     if (head !== undefined && head !== before) tell(name, head)
     return appended
   }
 
   /* hot */
   const append: StoreService["append"] = (name, batch, appendOptions) =>
+    disk.volatile.has(name)
+      ? attempt(() => {
+          checkBatch(batch)
+          return appendInMemory(name, batch, appendOptions)
+        })
+      : appendOnDisk(name, batch, appendOptions)
+
+  /* hot */
+  const appendOnDisk: StoreService["append"] = (name, batch, appendOptions) =>
     Effect.callback((resume) => {
       try {
         checkBatch(batch)
         const state = disk.durable.get(name)
-        if (state === undefined) {
-          if (!disk.volatile.has(name)) throw channelNotFound(disk, name)
-          return resume(Effect.succeed(appendInMemory(name, batch, appendOptions)))
-        }
+        if (state === undefined) throw channelNotFound(disk, name)
         if (isStopped()) throw unavailable()
         const strict = state.channel.durability === "strict" && (appendOptions.durability ?? "strict") === "strict"
         appends.push({
