@@ -10,6 +10,7 @@ import { git, gitConfig } from "../worktree/git.ts"
 import { worktreeOf, type Worktree } from "../worktree/worktree.ts"
 import { beforeOf, hooksPlaceOf, isOurHook, textOf, type HooksPlace } from "./place.ts"
 import { ours, passedOn, scriptOf, type Program } from "./script.ts"
+import { isOn, ownScope, turnOffUnneeded } from "./worktree-config.ts"
 
 export interface InstallFlags {
   readonly seat?: string
@@ -60,19 +61,9 @@ const beside = async ({ beside: folder, configured = "", local }: HooksPlace, { 
 /** As git has it: `~` is the user's home. */
 const expanded = (path: string): string => path.replace(/^~(?=\/|$)/u, process.env["HOME"] ?? "~")
 
-/** A setting of this working tree alone, where there are several. */
-const ownConfig = async ({ top }: Worktree): Promise<"--local" | "--worktree"> => {
-  const count = (await git(top, "worktree", "list", "--porcelain")).split("\n").filter((line) => line.startsWith("worktree ")).length
-  if (count > 1 && (await gitConfig(top, "--type=bool", "--get", "extensions.worktreeConfig")) !== "true") {
-    await git(top, "config", "--local", "extensions.worktreeConfig", "true")
-    await git(top, "config", "--local", "aaax.worktreeConfig", "true")
-  }
-  return (await gitConfig(top, "--type=bool", "--get", "extensions.worktreeConfig")) === "true" ? "--worktree" : "--local"
-}
-
 const set = async (worktree: Worktree, name: string, value: string | undefined): Promise<ReadonlyArray<string>> => {
   if (value === undefined || (await gitConfig(worktree.top, "--get", name)) === value) return []
-  await git(worktree.top, "config", await ownConfig(worktree), name, value)
+  await git(worktree.top, "config", await ownScope(worktree), name, value)
   return [name]
 }
 
@@ -151,16 +142,13 @@ export const uninstall = Effect.fnUntraced(function*(called: Called): Effect.fn.
       gone.push("core.hooksPath")
     }
     if (removeFolder(place.beside)) gone.push(place.beside)
-    const isOwn = (await gitConfig(top, "--type=bool", "--get", "extensions.worktreeConfig")) === "true"
+    const isOwn = await isOn(top)
     for (const name of ["aaax.seat", "aaax.uri"]) {
       gone.push(...(await unset(worktree, "--local", name)), ...(isOwn ? await unset(worktree, "--worktree", name) : []))
     }
     gone.push(...(await unset(worktree, "--local", "aaax.hooksPath")))
     if ((await unset(worktree, "--local", "aaax.hooksFolder")).length > 0) removeEmpty(place.own)
-    if ((await gitConfig(top, "--local", "--get", "aaax.worktreeConfig")) !== undefined) {
-      await unset(worktree, "--local", "aaax.worktreeConfig")
-      await unset(worktree, "--local", "extensions.worktreeConfig")
-    }
+    await turnOffUnneeded(worktree)
     return gone
   })
   yield* show(called, { removed }, () => [removed.length === 0 ? "nothing of ours is there" : "removed: commits are no longer held against claims here"])
