@@ -12,7 +12,7 @@ import type { Publication } from "./publication.ts"
 import { makeReception } from "./reception.ts"
 import { root, type RootOptions } from "./root.ts"
 import { attachWebSockets } from "./sockets.ts"
-import { synapse, type SynapseOptions } from "./synapse.ts"
+import { synapse, type Synapse, type SynapseOptions } from "./synapse.ts"
 import type { Telemetry } from "./telemetry.ts"
 import { v1 } from "./v1/surface.ts"
 import type { WebSockets } from "./ws.ts"
@@ -87,6 +87,7 @@ export const door = (options: HttpOptions): HttpDoor => ({
     })
     const listeners: Array<Listener> = []
     let sockets: () => WebSockets | undefined = () => undefined
+    let wired: Synapse | undefined
     const metrics = makeMetrics(kernel, {
       connections: () => listeners.reduce((sum, each) => sum + each.connections(), 0),
       sockets: () => {
@@ -94,7 +95,8 @@ export const door = (options: HttpOptions): HttpDoor => ({
         return opened === undefined ? undefined : {
           connections: opened.connections(), subscriptions: opened.subscriptions(), outboxBytes: opened.outboxBytes(), dropped: opened.dropped()
         }
-      }
+      },
+      synapse: () => wired?.opened()
     }, telemetry?.registry)
     yield* Effect.addFinalizer(() => Effect.sync(metrics.close))
     const listen = (at: Omit<ListenerOptions, "observe" | "traces">): Effect.Effect<Listener, DoorError, Scope.Scope> =>
@@ -113,6 +115,7 @@ export const door = (options: HttpOptions): HttpDoor => ({
     if (telemetry !== undefined) yield* Effect.forkScoped(Effect.forever(Effect.andThen(metrics.refresh, Effect.sleep(telemetryMillis))))
     const { port, url } = control
     const hub = yield* synapse(kernel, options.synapse)
+    wired = hub
     for (const each of listeners) hub.attach(each, each.reception)
     const wire = yield* hub.listen(reception, publication)
     const own = wire === undefined ? {} : { synapse: wire }

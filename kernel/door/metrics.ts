@@ -8,6 +8,7 @@ import { canTake, type Channel } from "../../protocol/channel.ts"
 import type { Kernel } from "../kernel.ts"
 import { metricSeriesMax } from "../limits.ts"
 import type { Sample } from "./listener.ts"
+import type { Hub } from "./synapse/hub.ts"
 
 /** The entries are the library's own. */
 export type MetricRegistry = Map<string, never>
@@ -15,6 +16,7 @@ export type MetricRegistry = Map<string, never>
 export interface Sources {
   /** Sockets that are open. */
   readonly connections: () => number
+  readonly synapse: () => Pick<Hub, "connections" | "seats" | "underWay" | "outboxBytes" | "dropped" | "counts"> | undefined
   readonly sockets: () => { readonly connections: number; readonly subscriptions: number; readonly outboxBytes: number; readonly dropped: number } | undefined
 }
 
@@ -41,10 +43,24 @@ const gauge = (context: Context.Context<never>, name: string, description: strin
   })
 }
 
-const counter = (context: Context.Context<never>, name: string, description: string, count: () => number): void => {
-  Metric.registerUnsafe(Metric.counter(name, { description, incremental: true }), context, {
+const counter = (context: Context.Context<never>, name: string, description: string, count: () => number, attributes?: Readonly<Record<string, string>>): void => {
+  Metric.registerUnsafe(Metric.counter(name, { description, incremental: true, ...(attributes === undefined ? {} : { attributes }) }), context, {
     get: () => ({ count: count(), incremental: true }), update: nothing, modify: nothing
   })
+}
+
+/** The synapse wire; nothing but zeros until somebody has come by it. */
+const wireMetrics = (context: Context.Context<never>, hub: Sources["synapse"]): void => {
+  gauge(context, "aaax_synapse_connections", "Sockets of the synapse wire.", () => hub()?.connections() ?? 0)
+  gauge(context, "aaax_synapse_seats", "Seats that are online.", () => hub()?.seats() ?? 0)
+  gauge(context, "aaax_synapse_requests", "Requests of the wire that have no answer yet, those that wait included.", () => hub()?.underWay() ?? 0)
+  gauge(context, "aaax_synapse_outbox_bytes", "What clients of the wire were sent and have not taken.", () => hub()?.outboxBytes() ?? 0)
+  counter(context, "aaax_synapse_dropped_total", "Clients of the wire that were dropped because they did not take what was sent.", () => hub()?.dropped() ?? 0)
+  counter(context, "aaax_synapse_frames_received_total", "Frames that clients of the wire sent.", () => hub()?.counts.received ?? 0)
+  counter(context, "aaax_synapse_frames_sent_total", "Frames that clients of the wire were sent.", () => hub()?.counts.sent ?? 0)
+  counter(context, "aaax_synapse_claims_granted_total", "Claims that were granted, by whomever they were asked for.", () => hub()?.counts.granted ?? 0)
+  counter(context, "aaax_synapse_claims_renewed_total", "Claims that were renewed.", () => hub()?.counts.renewed ?? 0)
+  counter(context, "aaax_synapse_claims_denied_total", "Claims that clients of the wire were refused.", () => hub()?.counts.denied ?? 0)
 }
 
 /** `registry`: where an exporter looks; default: one of its own. */
@@ -76,6 +92,7 @@ export const makeMetrics = (kernel: Kernel, sources: Sources, registry: MetricRe
   gauge(context, "aaax_websocket_subscriptions", "Subscriptions over WebSockets.", () => sources.sockets()?.subscriptions ?? 0)
   gauge(context, "aaax_websocket_outbox_bytes", "What WebSockets were sent and have not taken.", () => sources.sockets()?.outboxBytes ?? 0)
   counter(context, "aaax_websockets_dropped_total", "WebSockets that were dropped because they took nothing.", () => sources.sockets()?.dropped ?? 0)
+  wireMetrics(context, sources.synapse)
   gauge(context, "aaax_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss())
   counter(context, "aaax_cpu_seconds_total", "Processor time of the process.", () => {
     const { system, user } = process.cpuUsage()
@@ -93,8 +110,15 @@ export const makeMetrics = (kernel: Kernel, sources: Sources, registry: MetricRe
     return Number.isFinite(seconds) ? seconds : 0
   })
 
+  const perCode = (into: Context.Context<never>): void => {
+    for (const [code, count] of sources.synapse()?.counts.refusals ?? []) {
+      counter(into, "aaax_synapse_refusals_total", "What clients of the wire were refused, by its code.", () => count, { code })
+    }
+  }
+
   /** What differs from channel to channel; so many of them at most. */
   const perChannel = Effect.fnUntraced(function*(into: Context.Context<never>, shows: (channel: Channel) => boolean) {
+    perCode(into)
     const heads = new Map<string, number>()
     for (const channel of store.channels()) {
       if (heads.size >= metricSeriesMax) break

@@ -12,6 +12,7 @@ import { synapseBeatsBurst, synapseBeatsPerSecond, synapseDeliveriesPerSecond, s
 import type { Guest } from "../guest.ts"
 import { makeOutbox, type WireOutbox } from "../ws/outbox.ts"
 import { askIn, askOf, isAskType, Unfit } from "./asks.ts"
+import { countRefusal, type Counts } from "./counts.ts"
 import { fieldsOf, type Fields } from "./frame.ts"
 import { authDeniedFrame, errorFrame, nameConflictFrame, presenceOf, refusalFrame, textOf, welcomeOf, type Told } from "./frames.ts"
 import { nameRefusal, switchOf, takenText } from "./name.ts"
@@ -48,6 +49,7 @@ export interface Asking {
 /** What a connection needs of the hub. */
 export interface Hall {
   readonly id: string
+  readonly counts: Counts
   readonly now: () => number
   readonly rate: number
   readonly burst: number
@@ -149,6 +151,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   const outbox = makeOutbox(ws, socket, () => {})
   const send = (text: string): void => hall.tell(connection, text)
   const tell: Connection["tell"] = (told, requestId) => {
+    if ("reason_code" in told.fields && told.fields.reason_code !== undefined) countRefusal(hall.counts, told.fields.reason_code)
     const text = textOf({ hub: hall.id, at: hall.now() / 1_000, target: addressee }, told)
     // Whoever asks for much pays for it as for telling others.
     if (text.length > freeText) charge((text.length - freeText) / textPerDelivery)
@@ -269,8 +272,10 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     hall.submit({ connection, ask, type, requestId, at: performance.now(), waits, told: false }, seated.port)
     if (isBusy()) hold()
   }
-  const refuse = (type: string, ask: Ask | undefined, refusal: Refusal, requestId: string | undefined): void =>
+  const refuse = (type: string, ask: Ask | undefined, refusal: Refusal, requestId: string | undefined): void => {
+    if (type === "claim") hall.counts.denied++
     tell(refusalFrame(type, ask, refusal, requestId !== undefined), requestId)
+  }
 
   const limited = (isAllowed: boolean, perSecond: number, requestId?: string): boolean => {
     if (!isAllowed) tell(errorFrame("Rate limit exceeded.", "RATE_LIMITED", Math.ceil(1 / perSecond)), requestId)
@@ -310,6 +315,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     if (typeof fields === "string") {
       if (!open && identity === undefined) return deny("Authentication token required.", "TOKEN_REQUIRED")
       if (limited(take(beats, synapseBeatsPerSecond, synapseBeatsBurst, performance.now()), synapseBeatsPerSecond)) return
+      countRefusal(hall.counts, "MALFORMED")
       return send(textOf({ hub: hall.id, at: hall.now() / 1_000, target: "all" }, errorFrame(fields, "MALFORMED")))
     }
     const wanted = senderOf(fields) || ownName
@@ -366,6 +372,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   ws.on("message", (data: Buffer) => {
     if (closed) return
     heardAt = performance.now()
+    hall.counts.received++
     const text = data.toString()
     if (isBusy() || backlog.length > 0) {
       backlog.push(text)

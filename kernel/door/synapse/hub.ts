@@ -6,7 +6,7 @@ import { hash, randomBytes, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
-import { requests, type Answer, type Notice } from "../../../protocol/coordination.ts"
+import { requests, type Answer, type LedgerEntries, type Notice } from "../../../protocol/coordination.ts"
 import type { Event } from "../../../protocol/event.ts"
 import { synapseCloses } from "../../../protocol/synapse.ts"
 import { chatOf } from "../../../protocol/synapse/records.ts"
@@ -20,6 +20,7 @@ import {
 import type { Reception } from "../guest.ts"
 import { makePace } from "../pace.ts"
 import { openConnection, type Asking, type Connection, type Hall, type Identity } from "./connection.ts"
+import { countRefusal, makeCounts, type Counts } from "./counts.ts"
 import { answerFrame, noticeFrame, refusalFrame, resultFrames } from "./frames.ts"
 import { followNews, inOrder, type News } from "./news.ts"
 import { makeBucket, makeBuckets, reserve, type Bucket } from "./pace.ts"
@@ -70,6 +71,11 @@ export interface Hub {
   readonly outboxBytes: () => number
   /** Clients that were dropped because they did not take what was sent. */
   readonly dropped: () => number
+  /** Names that are online, those of systems that came otherwise included. */
+  readonly seats: () => number
+  /** Requests that have no answer yet. */
+  readonly underWay: () => number
+  readonly counts: Readonly<Counts>
 }
 
 const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePongMillis, stuckMillis: synapseStuckMillis, outboxBytes: synapseOutboxBytesMax, lookMillis: 500, bindMillis: synapseBindMillis, answerMillis: 60_000 }
@@ -99,7 +105,8 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const buckets = makeBuckets(rate, Math.max(1, burst))
   const binds = new Map<string, Bucket>()
   const wrongs = makePace()
-  const tape = makeTape()
+  const counts = makeCounts()
+  const tape = makeTape(counts)
   let dropped = 0
   let closing = false
 
@@ -109,6 +116,8 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const tellAnswer = (asking: Asking, answer: Answer): void => {
     const { ask, connection, requestId, type } = asking
     connection.answered(asking)
+    if (!answer.ok && ask.verb === "claim") counts.denied++
+    if (!answer.ok && type === "ask") countRefusal(counts, answer.code)
     if (type === "ask") return connection.tell(answerFrame(answer), requestId)
     if (type === "heartbeat") return
     if (!answer.ok) return connection.tell(refusalFrame(type, ask, answer, requestId !== undefined), requestId)
@@ -150,6 +159,8 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const tell = ({ ledger, presence, replies, talk }: News): void => {
     for (const event of inOrder(presence, ledger.length === 0 ? talk : talk.length === 0 ? ledger : [...ledger, ...talk])) {
       foldRoster(roster, event.kind, event.payload)
+      // The coordinator's own, by its contract.
+      if (event.kind === "claimed") counts[(event.payload as unknown as LedgerEntries["claimed"]).renewed ? "renewed" : "granted"]++
       broadcast(event)
     }
     tape.ended()
@@ -236,6 +247,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
 
   const hallOf = (entrance: Entrance, address: string): Hall => ({
     id,
+    counts,
     now: kernel.channels.clock.now,
     rate,
     burst: Math.max(1, burst),
@@ -349,6 +361,9 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     },
     connections: () => connections.size,
     outboxBytes: () => [...connections].reduce((sum, { outbox }) => sum + outbox.bytes(), 0),
-    dropped: () => dropped
+    dropped: () => dropped,
+    seats: () => roster.online().length,
+    underWay: () => pending.size,
+    counts
   }
 })

@@ -3,6 +3,7 @@
 // cost few writes.
 import { synapseTapeMillisMax, synapseTapeMillisPerClient } from "../../limits.ts"
 import type { Connection } from "./connection.ts"
+import type { Counts } from "./counts.ts"
 import { wireBytes } from "./wire-bytes.ts"
 
 export interface Tape {
@@ -18,7 +19,7 @@ export interface Tape {
   readonly close: () => void
 }
 
-export const makeTape = (): Tape => {
+export const makeTape = (counts: Pick<Counts, "sent"> = { sent: 0 }): Tape => {
   const places = new Map<Connection, number>()
   /** Askers of this turn. */
   const prompt = new Set<Connection>()
@@ -36,8 +37,10 @@ export const makeTape = (): Tape => {
     return (whole ??= Buffer.concat(pieces))
   }
   const serve = (connection: Connection): void => {
-    const bytes = rest(places.get(connection) ?? pieces.length)
+    const from = places.get(connection) ?? pieces.length
+    const bytes = rest(from)
     if (bytes === undefined) return
+    counts.sent += pieces.length - from
     places.set(connection, pieces.length)
     connection.outbox.sendWhole(bytes)
   }
@@ -66,10 +69,12 @@ export const makeTape = (): Tape => {
       serve(asker)
       add(text)
       places.set(asker, pieces.length)
+      counts.sent++
       asker.outbox.sendWhole(wireBytes(`${text.slice(0, -1)},"request_id":${JSON.stringify(requestId)}}`))
     },
     tell: (connection, text) => {
       serve(connection)
+      counts.sent++
       connection.outbox.sendWhole(wireBytes(text))
     },
     ended: () => {
