@@ -170,6 +170,8 @@ const SynapseData = Schema.Struct({
   host: withDefault(Schema.NonEmptyString, () => "127.0.0.1"),
   /** Whoever reaches the port takes part under any free name; on a loopback address only. */
   open: withDefault(Schema.Boolean, () => false),
+  /** Origins whose pages may connect to that port, beside those of a constellation that is published. */
+  origins: withDefault(Texts, () => []),
   /** Good for any free name: `env:NAME`, `file:PATH`, `secret:NAME` of `secrets`, or the text itself. */
   token: Schema.optionalKey(Schema.Union([Schema.String, Schema.Array(Schema.String)])),
   /** Messages per second of one seat, and how many may come at once; 0: as many as it likes. */

@@ -24,6 +24,8 @@ export interface SynapseOptions extends Omit<HubOptions, "kernel"> {
   readonly host?: string
   /** The first frame binds any free name, without a credential; on a loopback address only. */
   readonly open?: boolean
+  /** Origins whose pages may connect to its own port. */
+  readonly origins?: ReadonlyArray<string>
   /** Serves other machines as it is, in the clear and, when it is open, to everybody: the network that reaches it is trusted. */
   readonly exposed?: boolean
   /** Each is good for any free name. Empty ones are good for nothing. */
@@ -53,7 +55,7 @@ const speaks: Surface = {
 
 /** Makes it; it is closed with the scope. */
 export const synapse = Effect.fnUntraced(function*(kernel: Kernel, options: SynapseOptions = {}): Effect.fn.Return<Synapse, never, Scope.Scope> {
-  const { exposed = false, host = "127.0.0.1", open = false, port, tokens = [], ...rest } = options
+  const { exposed = false, host = "127.0.0.1", open = false, origins = [], port, tokens = [], ...rest } = options
   const scope = yield* Effect.scope
   const context = yield* Effect.context()
   let opened: Hub | undefined
@@ -82,7 +84,7 @@ export const synapse = Effect.fnUntraced(function*(kernel: Kernel, options: Syna
         return yield* issue("host", `${host} can be reached from other machines, and tokens would go there in the clear: give network.tls { cert, key }; 127.0.0.1 needs none.`)
       }
       const listening = yield* listener({
-        reception, host, port, ...(at === undefined ? {} : { hosts: at.hosts, origins: at.origins }), ...(isLoopback(host) || at?.tls === undefined ? {} : { tls: at.tls })
+        reception, host, port, origins: [...at?.origins ?? [], ...origins], ...(at === undefined ? {} : { hosts: at.hosts }), ...(isLoopback(host) || at?.tls === undefined ? {} : { tls: at.tls })
       })
       listening.attach(speaks)
       yield* Effect.promise(hub)

@@ -177,6 +177,15 @@ describe("credentials of the synapse wire", () => {
       await expect(connect({ headers: { host: `localhost:${port}` } }, "/any/path")).resolves.toBeDefined()
     }))
 
+  it("[D22] lets pages of listed origins in, at its own port", async () => {
+    const config = await Effect.runPromise(decodeConfig({ network: { synapse: { port: 8876, open: true, origins: ["http://localhost:5173"] } } }, "test"))
+    const { origins } = await Effect.runPromise(synapseOptions(config.network.synapse, config.secrets, "/"))
+    await withSynapse({ ...(origins === undefined ? {} : { origins }) }, async ({ connect }) => {
+      await expect(connect({ origin: "http://localhost:5173" })).resolves.toBeDefined()
+      for (const origin of ["http://localhost:5174", "https://localhost:5173", "null"]) await expect(connect({ origin })).rejects.toThrow("refused with 403")
+    })
+  })
+
   it("[28] reads its tokens from the environment, from files and from secrets", async () => {
     process.env["SYNAPSE_TEST_TOKEN"] = "from the environment"
     const config = await Effect.runPromise(decodeConfig({
