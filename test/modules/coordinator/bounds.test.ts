@@ -126,6 +126,8 @@ describe("all requests together", () => {
     table.get("new", { verb: "beat" })
     expect(["here", "waits", "left first", "left last", "new"].map((seat) => seats.has(seat))).toEqual([true, true, false, true, true])
     expect(seats.size).toBe(limits.seatsMax)
+    // That it is silent is looked at still.
+    table.pass(limits.attentionMillis)
     // Who left is not left again by a beat of the kernel.
     const before = table.presence.length
     beat(table.desk, new Set(["here", "new"]))

@@ -1,6 +1,7 @@
 import type { coordination } from "aaax"
 import { describe, expect, it } from "vitest"
-import { askOf } from "../../../modules/coordinator/decide.ts"
+import { askOf, decide } from "../../../modules/coordinator/decide.ts"
+import { pageOf } from "../../../modules/coordinator/page.ts"
 import { makeTable } from "../../kit/coordination.ts"
 
 const codeOf = (answer: coordination.Answer | undefined): string => (answer?.ok === false ? answer.code : "granted")
@@ -35,10 +36,15 @@ describe("a claim", () => {
     const table = makeTable()
     table.get("bob", { verb: "beat" })
     table.get("ann", { verb: "claim", task: "t", worktree: "/r", paths: ["src"] })
+    table.get("eve", { verb: "claim", task: "everything else" })
     table.desk.state.underWay = { calls: [{ warrant: "w", system: "ann", paths: ["/r/src/a"] }] }
     expect(table.ask("ann", { verb: "handoff", task: "t", to: "bob" })).toMatchObject({ code: "SCOPE_CONFLICT", holder: "ann" })
-    // It is its own call: that is in nobody's way while it keeps the claim.
+    // Whoever holds a claim keeps it, whoever calls.
     expect(table.get("ann", { verb: "claim", task: "t" }).renewed).toBe(true)
+    table.desk.state.underWay = { calls: [{ warrant: "w", system: "bob", paths: ["/r/src/a"] }] }
+    expect(table.get("ann", { verb: "claim", task: "t" }).renewed).toBe(true)
+    table.desk.state.underWay = { calls: [{ warrant: "w", system: "ann", paths: ["/r/src/a"] }] }
+    // A named lock is of no files.
     table.get("ann", { verb: "claim", task: "lock", mutex: true })
     expect(table.get("ann", { verb: "handoff", task: "lock", to: "bob" }).claim.owner).toBe("bob")
     table.desk.state.underWay = { calls: [] }
@@ -61,20 +67,92 @@ describe("a claim", () => {
   it("that is renewed very often leaves no more behind than what falls due", () => {
     const table = makeTable()
     table.get("ann", { verb: "offer", kind: "k", name: "n" })
-    const { timers } = table.desk.state
+    const { claims, offers, timers } = table.desk.state
+    table.get("bob", { verb: "claim", task: "before", mutex: true, ttlSeconds: 400 })
     for (let at = 0; at < 6_000; at++) table.get("ann", { verb: "claim", task: "t", ttlSeconds: 400 })
-    expect(timers.size).toBeLessThan(10_001)
+    expect(timers.size).toBeLessThan(2_500)
     table.pass(300_001)
-    expect(table.desk.state.offers.size).toBe(0)
+    expect(offers.size).toBe(0)
     table.pass(40_000)
-    expect(table.notices("ann").filter(({ notice }) => notice === "expiring").length).toBe(1)
+    for (const seat of ["ann", "bob"]) expect(table.notices(seat).filter(({ notice }) => notice === "expiring").length, seat).toBe(1)
     table.pass(60_000)
-    expect(table.desk.state.claims.size).toBe(0)
-    expect(timers.size).toBeLessThan(10)
+    expect([claims.size, timers.size < 10]).toEqual([0, true])
+  })
+})
+
+describe("what a claim leaves", () => {
+  it("is its warning a quarter of its time before its end, at most a minute", () => {
+    const table = makeTable()
+    table.get("ann", { verb: "claim", task: "t", ttlSeconds: 3_600 })
+    table.pass(3_600_000 - 60_001)
+    expect(table.notices("ann").map(({ notice }) => notice)).toEqual(["silent"])
+    table.pass(1)
+    expect(table.notices("ann").map(({ notice }) => notice)).toEqual(["silent", "expiring"])
+  })
+
+  it("are the checkpoints of all that lapsed", () => {
+    const table = makeTable()
+    for (const task of ["a", "b"]) {
+      table.get("ann", { verb: "claim", task, paths: [task], ttlSeconds: 30 })
+      table.get("ann", { verb: "checkpoint", task, checkpoint: `of ${task}` })
+    }
+    table.pass(30_000)
+    for (const task of ["a", "b"]) expect(table.get("bob", { verb: "claim", task, paths: [task] }).claim.checkpoint).toBe(`of ${task}`)
+  })
+
+  it("is found by its owner, and by whoever is above it", () => {
+    const table = makeTable()
+    for (const seat of ["p", "p/ann", "p/bob", "pq"]) table.get(seat, { verb: "claim", task: seat, mutex: true })
+    const of = (owner?: string): ReadonlyArray<string> => table.get("eve", { verb: "state", ...(owner === undefined ? {} : { owner }) }).items.map(({ task }) => task)
+    expect([of("p"), of("p/ann"), of("q"), of()]).toEqual([["p", "p/ann", "p/bob"], ["p/ann"], [], ["p", "p/ann", "p/bob", "pq"]])
+  })
+
+  it("comes in pages, and one that takes more than a page alone is a page", () => {
+    const table = makeTable()
+    for (const task of ["a", "large", "z"]) table.get("ann", { verb: "claim", task, mutex: true })
+    table.get("ann", { verb: "checkpoint", task: "large", checkpoint: "x".repeat(65_536) })
+    table.get("ann", { verb: "claim", task: "large", paths: Array.from({ length: 16 }, (_, at) => `${"p".repeat(4_000)}${at}`) })
+    const page = (after?: string): unknown => {
+      const { items, next } = table.get("eve", { verb: "state", limit: 5_000, ...(after === undefined ? {} : { after }) })
+      return [items.map(({ task }) => task), next]
+    }
+    // Renewed, it is the newest.
+    expect(page()).toEqual([["a", "z"], "3"])
+    expect(page("3")).toEqual([["large"], undefined])
+    // However many are asked for, there is an end to it; and there is always one.
+    const numbers = Array.from({ length: 1_001 }, (_, at) => at)
+    expect(pageOf(numbers, String, 5_000)).toEqual({ items: numbers.slice(0, 1_000), next: "999" })
+    expect(pageOf(numbers.slice(1), String, 5_000)).toEqual({ items: numbers.slice(1) })
+    expect(pageOf(numbers, String, 0)).toEqual({ items: [0], next: "0" })
   })
 })
 
 describe("requests", () => {
+  it("that come again, because nobody knew that they were decided, are answered as they were and not done twice", () => {
+    const table = makeTable()
+    table.get("bob", { verb: "beat" })
+    const again = (id: string, system: string, ask: object): unknown => {
+      const before = table.later(system).length
+      for (const isAgain of [false, true]) decide(table.desk, { id, sender: system, at: table.at, payload: ask, isAgain })
+      table.pass(0)
+      const [first, second, ...rest] = table.later(system).slice(before)
+      expect([second, rest], JSON.stringify(ask)).toEqual([first, []])
+      return first
+    }
+    expect(again("q1", "ann", { verb: "claim", task: "t" })).toMatchObject({ ok: true, renewed: false, claim: { epoch: 1 } })
+    expect(again("q2", "ann", { verb: "update", task: "t", status: "working" })).toMatchObject({ ok: true, claim: { version: 1 } })
+    expect(again("q3", "ann", { verb: "checkpoint", task: "t", checkpoint: "c" })).toMatchObject({ ok: true, version: 2 })
+    expect(again("q4", "ann", { verb: "handoff", task: "t", to: "bob" })).toMatchObject({ ok: true, claim: { owner: "bob", epoch: 2 } })
+    expect(again("q5", "bob", { verb: "release", task: "t" })).toMatchObject({ ok: true, owner: "bob" })
+    expect(again("q6", "ann", { verb: "declare", task: "p", title: "P" })).toMatchObject({ ok: true, again: false })
+    expect(again("q7", "ann", { verb: "plan", task: "p", status: "done" })).toMatchObject({ ok: true, task: { version: 2 } })
+    expect(again("q8", "ann", { verb: "progress", task: "p", text: "x" })).toMatchObject({ ok: true })
+    expect(again("q9", "ann", { verb: "offer", kind: "k", name: "n" })).toMatchObject({ ok: true })
+    expect([table.ledger.length, table.talk.length]).toEqual([7, 2])
+    // What was refused is decided anew.
+    expect(table.ask("ann", { verb: "release", task: "t" })).toMatchObject({ code: "NOT_CLAIMED" })
+  })
+
   it("that are none are refused, each with what is wrong", () => {
     const table = makeTable()
     for (const payload of [undefined, null, 7, "claim", {}, { verb: null }, { verb: 7 }, []]) {

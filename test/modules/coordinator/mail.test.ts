@@ -127,6 +127,9 @@ describe("mail", () => {
     // What is dead is unread all the same.
     expect(table.get("bob", { verb: "attach", receiver: "bob" }).unread).toBe(1)
     expect(numbers(table, "bob")).toEqual([3, 4])
+    // Nothing goes back, and of what came nothing was said.
+    expect(table.get("ann", { verb: "receipts" }).receipts.map(({ states }) => states["bob"])).toEqual(["read", "handled", "delivered", "delivered"])
+    expect(table.talk.filter(({ kind, payload }) => kind === "acknowledged" && payload.state === "dead")).toMatchObject([{ payload: { message: 4 } }])
   })
 
   it("that is dead follows who comes back, a hundred of it at most, and to who says that it receives for itself none", () => {
@@ -171,6 +174,9 @@ describe("mail", () => {
     expect(table.get("ann", { verb: "receipts" }).receipts.map(({ message, states }) => [message, states])).toEqual([[1, { bob: "dead" }], [2, { eve: "dead" }], [4, { bob: "dead" }]])
     // Who is here, and who took some, has its place still; what never came is forgotten.
     expect([...state.mailboxes.keys()].filter((seat) => seat !== "ann")).toEqual(["eve", "zoe"])
+    expect(table.get("ann", { verb: "receipts", message: 4 }).receipts).toEqual([{ message: 4, from: "ann", target: "bob", states: { bob: "dead" } }])
+    expect(table.ask("ann", { verb: "receipts", message: 5 })).toMatchObject({ ok: true, receipts: [{ states: {} }] })
+    for (const message of [3, 6]) expect(table.ask("ann", { verb: "receipts", message }), String(message)).toMatchObject({ code: "MESSAGE_NOT_FOUND" })
     expect(table.get("bob", { verb: "inbox" })).toMatchObject({ messages: [], unread: 0 })
     // A day after they are gone, nothing is said of them.
     table.pass(24 * 3_600_000)
@@ -204,5 +210,32 @@ describe("mail", () => {
     table.desk.state.chatsMax = 1
     table.get("ann", { verb: "send", payload: "x" })
     expect(table.get("ann", { verb: "resume", since: 100 })).toEqual({ ok: true, messages: [], more: false, gap: false })
+  })
+  it("for many is not for whom it comes from, and one is for oneself who is named alone", () => {
+    const table = makeTable()
+    for (const seat of ["p/ann", "p/bob", "q"]) table.get(seat, { verb: "beat" })
+    const to = (from: string, target: string): ReadonlyArray<string> => table.get(from, { verb: "send", target, payload: "x" }).recipients
+    expect([to("p/ann", "p/*"), to("p/ann", "p/ann, q"), to("q", "q*"), to("q", "q,"), to("q", "q")]).toEqual([["p/bob"], ["q"], [], [], ["q"]])
+  })
+
+  it("that is there is not waited for, and nothing longer than ten minutes", () => {
+    const table = makeTable()
+    table.get("ann", { verb: "send", target: "bob", payload: "x", receipt: true })
+    expect(table.get("bob", { verb: "acknowledge", message: 1, state: "delivered" }).state).toBe("delivered")
+    expect(table.ask("bob", { verb: "inbox", waitMillis: 1_000_000 })).toMatchObject({ ok: true, messages: [{ message: 1 }] })
+    // It was delivered already: its sender is told of that once.
+    expect(table.notices("ann").length).toBe(1)
+    expect(table.ask("bob", { verb: "inbox", waitMillis: 1_000_000 })).toBeUndefined()
+    expect(table.desk.waits.map(({ millis }) => millis)).toEqual([600_000])
+    expect(table.ask("bob", { verb: "inbox", waitMillis: 0 })).toMatchObject({ ok: true, messages: [] })
+  })
+
+  it("goes on being kept for a seat of which older mail is gone", () => {
+    const table = makeTable()
+    for (const payload of ["old", "new"]) table.get("ann", { verb: "send", target: "bob", payload })
+    expect(table.get("ann", { verb: "history" }).truncated).toBe(false)
+    table.desk.state.chatsMax = 2
+    table.get("ann", { verb: "send", payload: "x" })
+    expect(numbers(table, "bob")).toEqual([2])
   })
 })

@@ -1,7 +1,7 @@
 import { coordination } from "aaax"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { makeCoordination, makeTable } from "../../kit/coordination.ts"
+import { makeCoordination, makeTable, type Table } from "../../kit/coordination.ts"
 import { effect } from "../../kit/it.ts"
 import { until } from "../../kit/channels.ts"
 import { beat } from "../../../modules/coordinator/presence.ts"
@@ -55,7 +55,55 @@ describe("presence", () => {
     yield* (yield* seat("ann")).get({ verb: "claim", task: "t", ttlSeconds: 30 })
     kernel.time.advance(30_000)
     yield* Effect.promise(() => until(() => Effect.runSync(Effect.map(events(coordination.ledger), (all) => all.some(({ kind }) => kind === "expired")) as Effect.Effect<boolean>)))
+    // Whoever changes files reads there that it is nobody's any more.
+    expect((yield* events(coordination.epochs)).map(({ kind, payload, subject }) => [kind, subject, payload])).toMatchObject([
+      ["scope", "t", { task: "t", epoch: 1, owner: "ann" }], ["ended", "t", { task: "t", epoch: 1, ended: true }]
+    ])
   }))
+
+  it("comes by name, and says of who is here and reads nothing since when", () => {
+    const table = makeTable()
+    const seats = (): ReadonlyArray<unknown> => table.get("b", { verb: "state" }).seats.map(({ online, seat, silentSince }) => [seat, online, silentSince])
+    for (const seat of ["c", "a", "b", "d"]) table.get(seat, { verb: "beat" })
+    const since = table.at
+    table.get("d", { verb: "leave" })
+    expect(table.get("b", { verb: "who" }).seats.map(({ seat }) => seat)).toEqual(["a", "b", "c"])
+    table.pass(89_999)
+    expect(seats()).toEqual([["a", true, undefined], ["b", true, undefined], ["c", true, undefined], ["d", false, undefined]])
+    table.pass(1)
+    expect(seats()).toEqual([["a", true, since], ["b", true, undefined], ["c", true, since], ["d", false, undefined]])
+  })
+
+  it("tells who holds claims and reads nothing once in each silence, and nobody else", () => {
+    const silent = (table: Table): number => table.notices("ann").filter(({ notice }) => notice === "silent").length
+    const table = makeTable()
+    table.get("ann", { verb: "claim", task: "t" })
+    // Away and back again: it is looked after as one.
+    table.get("ann", { verb: "leave" })
+    table.get("ann", { verb: "beat" })
+    table.pass(90_000)
+    expect(silent(table)).toBe(1)
+    table.get("ann", { verb: "who" })
+    table.pass(90_000)
+    expect(silent(table)).toBe(2)
+    // Who holds nothing any more, and who is away, is told nothing.
+    for (const verb of ["release", "leave"] as const) {
+      const other = makeTable()
+      other.get("ann", { verb: "claim", task: "t" })
+      other.ask("ann", { verb, task: "t" })
+      other.pass(180_000)
+      expect(silent(other), verb).toBe(0)
+    }
+    // Whatever asks for it is its attention.
+    const received = makeTable()
+    received.get("ann", { verb: "claim", task: "t" })
+    received.get("ann-rx", { verb: "attach", receiver: "ann" })
+    for (let at = 0; at < 3; at++) {
+      received.pass(60_000)
+      received.get("ann-rx", { verb: "who" })
+    }
+    expect(silent(received)).toBe(0)
+  })
 })
 
 describe("calls under way", () => {
