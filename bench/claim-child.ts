@@ -5,7 +5,7 @@ import { decide } from "../modules/coordinator/decide.ts"
 import { coordinator } from "../modules/coordinator/index.ts"
 import { keep } from "../modules/coordinator/keep.ts"
 import { Life, open } from "../modules/coordinator/life.ts"
-import { chatsMax } from "../modules/coordinator/limits.ts"
+import { chatsMax, pastDefault } from "../modules/coordinator/limits.ts"
 import * as coordination from "../protocol/coordination.ts"
 import type { Returned } from "./child.ts"
 import { dock, makeWorld } from "./world.ts"
@@ -19,7 +19,7 @@ export const writeClaims = Effect.fnUntraced(function*(directory: string, entrie
   const kernel = yield* makeWorld({ directory, launch: false })
   const { manifest } = coordinator()
   const port = yield* dock(kernel, "coordinator", { provides: manifest.provides, snapshots: manifest.snapshots })
-  const life = new Life(port, yield* Effect.scope, yield* open(port), chatsMax)
+  const life = new Life(port, yield* Effect.scope, yield* open(port, chatsMax), pastDefault)
   const { desk } = life
   const began = Date.now()
   let count = 0

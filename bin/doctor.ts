@@ -35,14 +35,19 @@ const evidenceCheck = ({ checkpoints, evidence }: DoctorView["audit"]): Check =>
     : check("evidence", `${checkpoints ?? 0} checkpoints in ${evidence.where}, ${evidence.covered} of ${evidence.size} entries covered, key ${evidence.key}`,
         evidence.problem === null ? [] : [`${evidence.problem}; nothing of high risk goes on until it can`])
 
-const Position = Schema.Struct({ cursor: Schema.Int, unreadable: Schema.Int, examples: Schema.Array(Schema.String) })
+const Position = Schema.Struct({ cursor: Schema.Int, unreadable: Schema.Int, lost: Schema.optionalKey(Schema.Int), examples: Schema.Array(Schema.String) })
 const positionOf = Schema.decodeUnknownOption(Position)
 
 /** What the coordinator says of its log; nothing: there is none, or it has not said anything yet. */
 export const coordinationCheck = (position: unknown): ReadonlyArray<Check> => {
   const read = positionOf(position)
   if (read._tag === "None") return []
-  const { cursor, examples, unreadable } = read.value
+  const { cursor, examples, lost = 0, unreadable } = read.value
+  if (lost > 0) {
+    return [check("coordination", "", [
+      `${lost} ${lost === 1 ? "entry" : "entries"} of claims and plan cannot be read, such as ${examples[0] ?? "one"}; neither is changed until you give up what is lost: aaax claims accept-loss`
+    ])]
+  }
   return [check("coordination", `whole state behind entry ${cursor}`, unreadable === 0 ? [] : [
     `${unreadable} ${unreadable === 1 ? "entry" : "entries"} of its log could not be read and ${unreadable === 1 ? "was" : "were"} passed over, such as ${examples[0] ?? "one"}; look at what is claimed: aaax claims ls`
   ])]

@@ -84,7 +84,7 @@ const byHubCode: Readonly<Record<string, number>> = {
   LEASE_LIVE: codes.conflict, SCOPE_CONFLICT: codes.conflict, EPOCH_STALE: codes.conflict, VERSION_CONFLICT: codes.conflict,
   TRANSITION_ILLEGAL: codes.conflict, ALREADY_OWNED: codes.conflict, ALREADY_HELD: codes.conflict, WOULD_DEADLOCK: codes.conflict,
   DEPENDENCY_CYCLE: codes.conflict, IDEMPOTENCY_CONFLICT: codes.conflict, NAME_CONFLICT: codes.conflict, NAME_SWITCH: codes.conflict,
-  RATE_LIMITED: codes.failed, UNAVAILABLE: codes.failed, UNSUPPORTED: codes.failed, REFUSED: codes.failed
+  RATE_LIMITED: codes.failed, UNAVAILABLE: codes.failed, UNSUPPORTED: codes.failed, REFUSED: codes.failed, LEDGER_DAMAGED: codes.failed, OPERATOR_ONLY: codes.denied
 }
 
 export const codeOf = (error: unknown): number => {

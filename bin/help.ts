@@ -30,7 +30,7 @@ export const groups: ReadonlyArray<readonly [string, ReadonlyArray<readonly [str
     ["audit", "the journal: tail, verify, prove, export, accept-rollback"]
   ]],
   ["Coordinate", [
-    ["claims", "who may change which files: ls, take, release, check, why"],
+    ["claims", "who may change which files: ls, take, release, check, why, accept-loss"],
     ["lock ID -- COMMAND", "run a command while nobody else has the lock"],
     ["git", "hold commits against claims: install, uninstall, status"],
     ["who", "seats that are online"],

@@ -163,6 +163,10 @@ const Epoch = optional(Schema.Int)
 /** Makes a request repeatable: the same seat, verb, key and content give the first answer, also after a restart. */
 const Key = optional(Schema.NonEmptyString)
 
+/** Entries of the ledger, from one cursor to another, that cannot be read. */
+export const LostEntries = Schema.Struct({ from: Schema.Int, to: Schema.Int, reason: Schema.String })
+export interface LostEntries extends Schema.Schema.Type<typeof LostEntries> {}
+
 /** What a seat asks for, by verb. */
 export const Ask = Schema.Union([
   Schema.Struct({
@@ -233,7 +237,11 @@ export const Ask = Schema.Union([
     verb: Schema.Literal("check"), worktree: Text, paths: Schema.Array(Text), branch: optional(Text), owner: optional(Text)
   }),
   /** Who holds a path. */
-  Schema.Struct({ verb: Schema.Literal("why"), worktree: Text, path: Text })
+  Schema.Struct({ verb: Schema.Literal("why"), worktree: Text, path: Text }),
+  /** Entries of claims and plan that cannot be read: as long as there are some, neither is changed. */
+  Schema.Struct({ verb: Schema.Literal("losses") }),
+  /** What cannot be read is given up, and claims and plan are changed again. For the operator alone; `entries`: as many as it was shown. */
+  Schema.Struct({ verb: Schema.Literal("accept-loss"), by: optional(Text), entries: optional(Schema.Int) })
 ])
 export type Ask = typeof Ask.Type
 export type Verb = Ask["verb"]
@@ -243,7 +251,7 @@ export const RefusalCode = Schema.Literals([
   "TASK_ID_REQUIRED", "PATH_IDENTITY_INVALID", "LEASE_LIVE", "SCOPE_CONFLICT", "QUOTA_EXCEEDED", "CLAIM_DENIED", "NOT_CLAIMED", "NOT_OWNER",
   "EPOCH_STALE", "VERSION_CONFLICT", "TRANSITION_ILLEGAL", "TASK_NOT_FOUND", "TARGET_OFFLINE", "TARGET_REQUIRED", "ALREADY_OWNED", "ALREADY_HELD",
   "WOULD_DEADLOCK", "OFFER_INCOMPLETE", "TITLE_REQUIRED", "DEPENDENCY_CYCLE", "STATUS_UNKNOWN", "KIND_UNKNOWN", "IDEMPOTENCY_CONFLICT",
-  "MESSAGE_NOT_FOUND", "NAME_CONFLICT", "INVALID", "UNAVAILABLE"
+  "MESSAGE_NOT_FOUND", "NAME_CONFLICT", "INVALID", "UNAVAILABLE", "LEDGER_DAMAGED", "OPERATOR_ONLY"
 ])
 export type RefusalCode = typeof RefusalCode.Type
 
@@ -295,7 +303,7 @@ export interface Results {
   readonly attach: { readonly seat: string; readonly unread: number }
   readonly leave: {}
   readonly beat: {}
-  readonly state: Page<Claim> & { readonly seats: ReadonlyArray<Presence>; readonly offers: ReadonlyArray<Offer>; readonly at: number }
+  readonly state: Page<Claim> & { readonly seats: ReadonlyArray<Presence>; readonly offers: ReadonlyArray<Offer>; readonly at: number; /** Entries that cannot be read: neither claims nor the plan are changed. */ readonly lost?: number }
   readonly who: { readonly seats: ReadonlyArray<Presence> }
   readonly board: Page<PlanTask> & { readonly ready: ReadonlyArray<string>; readonly progress: ReadonlyArray<Note> }
   readonly manifest: { readonly cards: ReadonlyArray<Card> }
@@ -304,6 +312,11 @@ export interface Results {
   readonly receipts: { readonly receipts: ReadonlyArray<Receipt> }
   readonly check: { readonly allowed: boolean; readonly paths: ReadonlyArray<Coverage> }
   readonly why: { readonly claims: ReadonlyArray<Claim> }
+  readonly losses: {
+    readonly entries: number; readonly places: ReadonlyArray<LostEntries>; /** What was said of claims that the ledger has nothing of: whose the lost ones may have been. */
+    readonly scopes: ReadonlyArray<LiveScope>
+  }
+  readonly "accept-loss": { readonly entries: number }
 }
 export type Answer<V extends Verb = Verb> = ({ readonly ok: true } & Results[V]) | Refusal
 
@@ -334,6 +347,8 @@ export interface LedgerEntries {
   readonly handed: { readonly claim: Claim; readonly previousOwner: string; readonly note: Note; readonly applied?: Applied }
   readonly declared: { readonly task: PlanTask; readonly again: boolean; readonly by: string; readonly applied?: Applied }
   readonly planned: { readonly task: PlanTask; readonly by: string; readonly applied?: Applied }
+  /** The operator gave up what could not be read, of these tasks among others. */
+  readonly accepted: { readonly by: string; readonly at: number; readonly entries: number; readonly places: ReadonlyArray<LostEntries>; readonly tasks: ReadonlyArray<string> }
   /** A page of the whole state, so that a start need not read what is older; `part` of `parts`, from 1. */
   readonly state: { readonly part: number; readonly parts: number; readonly text: string }
 }

@@ -68,6 +68,14 @@ const why = Command.make("why", { path: word("path", "A path in this working tre
   yield* looking.why(yield* called, path, given(flags))
 })).pipe(Command.withDescription("Who holds a path, for what, and until when."), examples(["aaax claims why src/a.ts", "whose it is"]))
 
+const acceptLoss = Command.make("accept-loss", { ...seatFlags, yes: yes("yes", "Give it up without being asked") }, Effect.fnUntraced(function*(flags) {
+  const losing = yield* Effect.promise(() => import("./loss.ts"))
+  yield* losing.acceptLoss(yield* called, given(flags))
+})).pipe(
+  Command.withDescription("Show what cannot be read of claims and plan, and give it up, so that they are changed again. For the operator: with the operator's token or the hub's."),
+  examples(["aaax claims accept-loss", "shows what is lost and whose it may be, then asks"])
+)
+
 const all = Command.make("claims", seatFlags, Effect.fnUntraced(function*(flags) {
   const looking = yield* Effect.promise(() => import("./look.ts"))
   yield* looking.list(yield* called, given(flags))
@@ -76,5 +84,5 @@ const all = Command.make("claims", seatFlags, Effect.fnUntraced(function*(flags)
 export const claims = all.pipe(
   Command.withDescription("Claims of files: who may change what in this working tree."),
   examples(["aaax claims", "who holds what"]),
-  Command.withSubcommands([ls, take, release, check, why])
+  Command.withSubcommands([ls, take, release, check, why, acceptLoss])
 )

@@ -11,6 +11,7 @@ import { err, onErr, plain } from "../terminal.ts"
 import { gitRun } from "../worktree/git.ts"
 import { committed, merged } from "../worktree/changed.ts"
 import type { Worktree } from "../worktree/worktree.ts"
+import { warnOfLoss } from "./loss.ts"
 import { asSeat, fromAside, placeOf, type ClaimsFailure } from "./place.ts"
 
 export interface ReleaseFlags extends SeatFlags {
@@ -22,7 +23,8 @@ export interface ReleaseFlags extends SeatFlags {
 export const claimsOf = async (agent: SynapseAgent, owner?: string): Promise<ReadonlyArray<Claim>> => {
   const claims: Array<Claim> = []
   for (let after: string | undefined;;) {
-    const { items, next } = await agent.ask({ verb: "state", ...(owner === undefined ? {} : { owner }), ...(after === undefined ? {} : { after }) })
+    const { items, lost, next } = await agent.ask({ verb: "state", ...(owner === undefined ? {} : { owner }), ...(after === undefined ? {} : { after }) })
+    if (after === undefined) warnOfLoss(lost)
     claims.push(...items)
     if (next === undefined) return claims
     after = next

@@ -26,6 +26,7 @@ export interface HubFlags {
   readonly exposed: boolean
   readonly hosts: ReadonlyArray<string>
   readonly origins: ReadonlyArray<string>
+  readonly acceptLoss: boolean
 }
 
 /** What a coordinator keeps at most. */
@@ -64,7 +65,7 @@ const notesOf = ({ db, exposed, host, origins, relayLog }: HubFlags, token: stri
 
 export const hub = (called: Called, flags: HubFlags): Effect.Effect<void, UsageError | LaunchError | DoorError> =>
   Effect.scoped(Effect.gen(function*() {
-    const { burst, db, exposed, host, hosts, maxHistory, origins, port, rate, relayLite, relayLog, relayMaxLines } = flags
+    const { acceptLoss, burst, db, exposed, host, hosts, maxHistory, origins, port, rate, relayLite, relayLog, relayMaxLines } = flags
     const [token] = [flags.token, process.env["SYNAPSE_TOKEN"]].flatMap((text) => (text === undefined || text.trim() === "" ? [] : [text.trim()]))
     // A token that was given and is empty would let everybody in who was meant to be kept out.
     const refusal = flags.token?.trim() === "" ? "--token is empty." : refusalOf(flags, token)
@@ -74,7 +75,7 @@ export const hub = (called: Called, flags: HubFlags): Effect.Effect<void, UsageE
     const { default: coordinator } = yield* Effect.promise(() => bundled("aaax/modules/coordinator"))
     const running = yield* Effect.acquireRelease(
       started(new SynapseHub({
-        host, port, directory: called.directory, exposed, hosts, origins, rate, burst, tokens: token === undefined ? [] : [token], ...(db === undefined ? {} : { db }),
+        host, port, directory: called.directory, exposed, hosts, origins, rate, burst, acceptLoss, tokens: token === undefined ? [] : [token], ...(db === undefined ? {} : { db }),
         coordinator: (coordinator as (settings: object) => System)({ historyMax: maxHistory }) // what every bundled module is
       })),
       (one) => Effect.promise(() => one.stop())

@@ -4,6 +4,7 @@ import type { SynapseAgent } from "../../libos/synapse/agent.ts"
 import { isInProject } from "../../protocol/target.ts"
 import { type Called, show } from "../called.ts"
 import type { Ended } from "../failure.ts"
+import { warnOfLoss } from "../claims/loss.ts"
 import { err, onErr, plain } from "../terminal.ts"
 import { looking } from "./ancestral.ts"
 import type { SeatFailure, SeatFlags } from "./connect.ts"
@@ -52,6 +53,7 @@ const claimsOf = async (agent: SynapseAgent) => {
   let after: string | undefined
   do {
     const page = await agent.ask({ verb: "state", ...(after === undefined ? {} : { after }) })
+    if (after === undefined) warnOfLoss(page.lost)
     claims.push(...page.items)
     after = page.next
   } while (after !== undefined)

@@ -26,12 +26,13 @@ const hub = Command.make("hub", {
   token: text("token", "What clients present; default: $SYNAPSE_TOKEN, else nobody presents anything"),
   "allow-network": yes("allow-network", "Serve other machines in the clear, and without a token everybody: for networks that are trusted, such as that of a container"),
   "allow-host": list("allow-host", "A further name by which clients call it; may be repeated"),
-  "allow-origin": list("allow-origin", "An origin whose pages may connect, such as http://localhost:5173; may be repeated; default: none")
-}, Effect.fnUntraced(function*({ "allow-host": hosts, "allow-network": exposed, "allow-origin": origins, "max-history": maxHistory, "relay-lite": relayLite, "relay-log": relayLog, "relay-max-lines": relayMaxLines, ...flags }) {
+  "allow-origin": list("allow-origin", "An origin whose pages may connect, such as http://localhost:5173; may be repeated; default: none"),
+  "accept-loss": yes("accept-loss", "Give up what cannot be read of claims and plan, so that they are changed again")
+}, Effect.fnUntraced(function*({ "accept-loss": acceptLoss, "allow-host": hosts, "allow-network": exposed, "allow-origin": origins, "max-history": maxHistory, "relay-lite": relayLite, "relay-log": relayLog, "relay-max-lines": relayMaxLines, ...flags }) {
   const running = yield* Effect.promise(() => import("./hub.ts"))
   const { db, host, port, rate, burst, token } = given(flags)
   yield* running.hub(yield* called, {
-    host: host ?? "localhost", port: port ?? portDefault, rate: rate ?? 0, burst: burst ?? 20, maxHistory, relayMaxLines, relayLite, exposed, hosts, origins,
+    host: host ?? "localhost", port: port ?? portDefault, rate: rate ?? 0, burst: burst ?? 20, maxHistory, relayMaxLines, relayLite, exposed, hosts, origins, acceptLoss,
     ...(db === undefined ? {} : { db }), ...(token === undefined ? {} : { token }), ...given({ relayLog })
   })
 })).pipe(

@@ -10,6 +10,7 @@ import type { Asker, Desk } from "./desk.ts"
 import { answeredBefore, appliedOf, decidedBefore, grantedBy } from "./keyed.ts"
 import * as lease from "./lease.ts"
 import * as line from "./line.ts"
+import * as loss from "./loss.ts"
 import * as mail from "./mail.ts"
 import * as plan from "./plan.ts"
 import * as presence from "./presence.ts"
@@ -80,6 +81,8 @@ const answerFor = (desk: Desk, by: Asker, request: Request): Answer | undefined 
   if (again !== undefined) return again
   const ask = askOf(request.payload)
   if ("ok" in ask) return ask
+  // The operator takes no seat.
+  if (ask.verb === "accept-loss") return loss.accept(desk, by, ask)
   const seat = presence.arrive(desk, by, ask.verb)
   if ("ok" in seat) return seat
   const applied = appliedOf(ask, by, request.digest)
@@ -88,7 +91,12 @@ const answerFor = (desk: Desk, by: Asker, request: Request): Answer | undefined 
 
 const answerTo = (desk: Desk, by: Asker, seat: Seat, ask: Ask, applied: coordination.Applied | undefined): Answer | undefined => {
   const { state } = desk
+  if (state.losses !== undefined && loss.changesLedger.has(ask.verb)) return refusal.ledgerDamaged(state.losses)
   switch (ask.verb) {
+    case "losses":
+      return loss.losses(state)
+    case "accept-loss":
+      return refusal.operatorOnly
     case "claim":
       return claim(desk, by, ask, applied)
     case "release":
@@ -162,7 +170,7 @@ const claim = (desk: Desk, by: Asker, ask: ClaimAsk, applied: coordination.Appli
 const withdraw = (desk: Desk, by: Asker, seat: Seat, request: string): coordination.Answer<"withdraw"> => {
   if (line.unpark(desk, by, request) || mail.leaveInbox(desk, seat, request)) return { ok: true, withdrawn: true, released: false }
   const granted = grantedBy(desk.state, by, request)
-  const isHeld = granted !== undefined && desk.state.claims.get(granted.task)?.epoch === granted.epoch
+  const isHeld = desk.state.losses === undefined && granted !== undefined && desk.state.claims.get(granted.task)?.epoch === granted.epoch
   if (isHeld) lease.release(desk, by, { verb: "release", task: granted.task, epoch: granted.epoch }, undefined)
   return { ok: true, withdrawn: false, released: isHeld }
 }
@@ -177,7 +185,8 @@ export const lapse = (desk: Desk, now: number): void => {
       case "warn":
       case "lapse": {
         const found = claimOf(desk, key)
-        if (found === undefined) break
+        // While entries are lost no claim ends; once they are not, they are looked at again.
+        if (found === undefined || state.losses !== undefined) break
         if (due === "lapse") expire(desk, found)
         else if (found.expiresAt > desk.now) desk.notify(found.holder, { notice: "expiring", task: found.task, epoch: found.epoch, expiresAt: found.expiresAt })
         break

@@ -34,6 +34,9 @@ export class Desk {
   /** Inboxes that are waited for from now on, and for how long. */
   waits: Array<{ readonly seat: string; readonly request: string; readonly millis: number }> = []
 
+  /** A loss was accepted: what is known now is what is so. */
+  isMended = false
+
   constructor(state: State) {
     this.state = state
   }
@@ -46,10 +49,13 @@ export class Desk {
     const { kind, payload } = entry
     if (kind === "claimed" || kind === "handed") {
       this.granted.push({ claim: payload.claim, request: cause })
-      this.epochs.push(weighed({ kind: "scope", subject: payload.claim.task, payload: liveScope(payload.claim) }))
-    } else if (kind === "released" || kind === "expired") {
-      this.epochs.push(weighed({ kind: "ended", subject: payload.task, payload: { task: payload.task, epoch: payload.epoch, ended: true } satisfies coordination.LiveScope }))
-    }
+      this.scope(liveScope(payload.claim))
+    } else if (kind === "released" || kind === "expired") this.scope({ task: payload.task, epoch: payload.epoch, ended: true })
+  }
+
+  /** What is so of a task's scope. */
+  scope(scope: coordination.LiveScope): void {
+    this.epochs.push(weighed({ kind: "ended" in scope ? "ended" : "scope", subject: scope.task, payload: scope }))
   }
 
   /** What is said. */

@@ -15,6 +15,7 @@ const ledger = {
   handed: Schema.Struct({ claim: coordination.Claim, previousOwner: Schema.String, note: coordination.Note, applied }),
   declared: Schema.Struct({ task: coordination.PlanTask, again: Schema.Boolean, by: Schema.String, applied }),
   planned: Schema.Struct({ task: coordination.PlanTask, by: Schema.String, applied }),
+  accepted: Schema.Struct({ by: Schema.String, at: Schema.Int, entries: Schema.Int, places: Schema.Array(coordination.LostEntries), tasks: Schema.Array(Schema.String) }),
   state: Schema.Struct({ part: Schema.Int, parts: Schema.Int, text: Schema.String })
 }
 

@@ -39,6 +39,7 @@ export const stepLedger = (state: State, entry: LedgerEntry, at: number): void =
       state.plan.set(payload.task.task, payload.task)
       break
     case "state":
+    case "accepted":
       return
   }
   if ("applied" in payload && payload.applied !== undefined) remember(state, { applied: payload.applied, at, kind, payload })
@@ -129,12 +130,6 @@ const addChat = (state: State, { chat, to = [] }: Talk["chat"]): void => {
     state.deliveries.set(chat.message, deliveries)
     state.timers.add(chat.at + deadMillis, "dead", String(chat.message))
   }
-  trim(state)
-}
-
-/** From now on so many messages at most. */
-export const keepChats = (state: State, most: number): void => {
-  state.chatsMax = most
   trim(state)
 }
 

@@ -2,7 +2,7 @@
 // for one after the other, and is replaceable: whoever speaks `coordination` can take its place.
 import { coordination, emptyManifest, type Durability, type System } from "aaax"
 import { positionName } from "./load.ts"
-import { chatsMax } from "./limits.ts"
+import { chatsMax, pastDefault } from "./limits.ts"
 import { drain, run } from "./loop.ts"
 
 export interface CoordinatorOptions {
@@ -11,11 +11,17 @@ export interface CoordinatorOptions {
   readonly durability?: Durability
   /** Messages that are kept for those who ask what was said; default 10,000, at least 1. */
   readonly historyMax?: number
+  /**
+   * Entries of the ledger, and of the talk, that stay for those who look back, where a start does not need them; default 100,000.
+   * More stay until the next whole state is written.
+   */
+  readonly keep?: number
 }
 
 export const coordinator = (options: CoordinatorOptions = {}): System => {
-  const { durability = "strict", historyMax = chatsMax, id = "coordinator" } = options
+  const { durability = "strict", historyMax = chatsMax, id = "coordinator", keep = pastDefault } = options
   if (!Number.isInteger(historyMax) || historyMax < 1 || historyMax > chatsMax) throw new TypeError(`historyMax is ${historyMax}; it may be from 1 to ${chatsMax}`)
+  if (!Number.isSafeInteger(keep) || keep < 0) throw new TypeError(`keep is ${keep}; it is a number of entries, 0 at least`)
   const spoken = durability === "strict" ? "relaxed" : durability
   return {
     manifest: {
@@ -32,7 +38,7 @@ export const coordinator = (options: CoordinatorOptions = {}): System => {
       ],
       snapshots: [positionName]
     },
-    run: (port) => run(port, historyMax),
+    run: (port) => run(port, { chats: historyMax, past: keep }),
     drain
   }
 }

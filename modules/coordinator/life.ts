@@ -5,8 +5,8 @@ import * as Semaphore from "effect/Semaphore"
 import { coordination, type AppendError, type Cursor, type Draft, type Port, type ReadError, type SystemId, type WrongDelivery } from "aaax"
 import { appendSurely, batchesOf } from "./append.ts"
 import { Desk, type Weighed } from "./desk.ts"
-import { keepChats } from "./fold.ts"
-import { load, scopesToSay, type Loaded } from "./load.ts"
+import { load, scopesSaid, type Loaded, type Place } from "./load.ts"
+import { ledgerDamaged } from "./refusal.ts"
 import { settle, takeOver, type State } from "./state.ts"
 import { folderIn } from "./under-way.ts"
 
@@ -14,6 +14,12 @@ export type Failure = AppendError | ReadError | WrongDelivery
 
 /** Unreadable entries that are named one by one. */
 const namedMax = 20
+
+/** Messages, and entries for those who look back, that are kept at most. */
+export interface Kept {
+  readonly chats: number
+  readonly past: number
+}
 
 export class Life {
   readonly port: Port
@@ -26,8 +32,13 @@ export class Life {
   marks: Array<{ readonly message: number; readonly cursor: Cursor }>
   /** Entries behind the newest whole state. */
   behind: number
-  /** Entries that could not be read. */
+  /** The newest whole state, which its position tells of. */
+  place: Place | undefined
+  /** Entries that could not be read: how many, and where they lie. */
+  unread: number
   unreadable: ReadonlyArray<string>
+  /** Entries that stay for those who look back. */
+  readonly past: number
   /** Scopes that were said to be live or ended since those that ended were forgotten. */
   scopesSaid = 0
   docked: ReadonlySet<SystemId> = new Set()
@@ -35,16 +46,17 @@ export class Life {
   /** The kernel says what it is doing. */
   isToldOfCalls = false
 
-  /** `chats`: messages that are kept at most. */
-  constructor(port: Port, scope: Scope.Scope, loaded: Loaded, chats: number) {
-    keepChats(loaded.state, chats)
+  constructor(port: Port, scope: Scope.Scope, loaded: Loaded, past: number) {
+    this.past = past
     this.port = port
     this.scope = scope
     this.desk = new Desk(loaded.state)
     this.ledger = loaded.ledger
     this.talk = loaded.talk
-    this.marks = [{ message: 0, cursor: loaded.talkFrom }]
+    this.marks = [{ message: loaded.talkMessage, cursor: loaded.talkFrom }]
     this.behind = loaded.behind
+    this.place = loaded.place
+    this.unread = loaded.unread
     this.unreadable = loaded.unreadable
   }
 
@@ -54,15 +66,26 @@ export class Life {
 
   /** What is in the log counts again, and what is in memory alone goes on. */
   reopen(loaded: Loaded): void {
-    keepChats(loaded.state, this.state.chatsMax)
     takeOver(this.state, loaded.state)
     const { now } = this.desk
     this.desk = new Desk(loaded.state)
     this.desk.now = now
     this.ledger = loaded.ledger
     this.talk = loaded.talk
-    this.marks = [{ message: 0, cursor: loaded.talkFrom }]
+    this.marks = [{ message: loaded.talkMessage, cursor: loaded.talkFrom }]
     this.behind = loaded.behind
+    this.place = loaded.place
+    this.unread = loaded.unread
+    this.unreadable = loaded.unreadable
+  }
+
+  /** Whether a loss has just been accepted: then the whole state is to be written down. */
+  isMended(): boolean {
+    if (!this.desk.isMended) return false
+    this.desk.isMended = false
+    this.unread = 0
+    this.unreadable = []
+    return true
   }
 }
 
@@ -70,18 +93,25 @@ export class Life {
 const folderOf = (port: Port): Effect.Effect<string, Failure> => Effect.map(port.read(coordination.underWay, { limit: 10 }), ({ events }) => folderIn(events))
 
 /** Reads the log, says what of it cannot be read, and sets right what is said of live scopes. */
-export const open = (port: Port): Effect.Effect<Loaded, Failure> =>
+export const open = (port: Port, chats: number): Effect.Effect<Loaded, Failure> =>
   Effect.gen(function*() {
-    const loaded = yield* load(port)
+    const loaded = yield* load(port, chats)
     settle(loaded.state, yield* folderOf(port))
     for (const where of loaded.unreadable.slice(0, namedMax)) yield* Effect.logError(`an entry of the coordination log cannot be read and is passed over: ${where}`)
     if (loaded.unreadable.length > namedMax) yield* Effect.logError(`${loaded.unreadable.length - namedMax} more entries of the coordination log cannot be read`)
-    const scopes = yield* scopesToSay(port, loaded.state)
-    for (let at = 0; at < scopes.length; at += 100) yield* appendSurely(port, coordination.epochs, scopes.slice(at, at + 100).map(scopeDraft))
+    const { state } = loaded
+    const { doubtful, epoch, wrong } = yield* scopesSaid(port, state)
+    // What was granted in an entry that cannot be read is not granted again.
+    state.epoch = Math.max(state.epoch, epoch)
+    if (state.losses !== undefined) {
+      state.losses = { ...state.losses, scopes: doubtful }
+      yield* Effect.logError(`${ledgerDamaged(state.losses).message}`)
+    }
+    for (let at = 0; at < wrong.length; at += 100) yield* appendSurely(port, coordination.epochs, wrong.slice(at, at + 100).map(scopeDraft))
     return loaded
   })
 
-const scopeDraft = (scope: coordination.LiveScope): Draft => ({ kind: "ended" in scope ? "ended" : "scope", subject: scope.task, payload: scope })
+export const scopeDraft = (scope: coordination.LiveScope): Draft => ({ kind: "ended" in scope ? "ended" : "scope", subject: scope.task, payload: scope })
 
 /* hot */
 export const tell = (life: Life, replies: ReadonlyArray<Weighed>): Effect.Effect<void, Failure> => {

@@ -80,6 +80,10 @@ export const batchTextMax = 150_000
 export const batchEventsMax = 900
 /** Changes after which the whole state is written down again. */
 export const stateEvery = 10_000
+/** Entries of the ledger, and of the talk, that stay for those who look back, unless the config says otherwise. */
+export const pastDefault = 100_000
+/** Entries of the talk that a start reads: messages that lie behind more of them are in the whole state. */
+export const talkTailMax = 50_000
 /** Scopes that are said to be live or ended before those that ended are forgotten. */
 export const scopesAheadMax = 100_000
 /** One page of the state, in UTF-16 code units. */

@@ -4,28 +4,28 @@ import { coordination, wellKnown, type Cursor, type Port, type Settlement, type 
 import { followCalls } from "./calls.ts"
 import { decide, lapse, type Request } from "./decide.ts"
 import { weightOf } from "./desk.ts"
-import { keep, keepState } from "./keep.ts"
+import { keep } from "./keep.ts"
 import { textOf } from "./keyed.ts"
-import { askItself, Life, open, tell, type Failure } from "./life.ts"
-import { chatsMax, requestsAtOnceMax, turnTextMax } from "./limits.ts"
+import { askItself, Life, open, tell, type Failure, type Kept } from "./life.ts"
+import { chatsMax, pastDefault, requestsAtOnceMax, turnTextMax } from "./limits.ts"
 import { served } from "./line.ts"
 import { inboxIsDue } from "./mail.ts"
 import { beat, misses } from "./presence.ts"
 import * as refusal from "./refusal.ts"
 import { callsLine } from "./under-way.ts"
+import { keepPosition, keepState } from "./whole.ts"
 
 const lives = new WeakMap<Port, Life>()
 
-/** Until its port is taken from it. `chats`: messages that are kept at most. */
-export const run = (port: Port, chats: number = chatsMax): Effect.Effect<void, Failure> =>
-  Effect.catchTag(live(port, chats), "Undocked", () => Effect.void)
+/** Until its port is taken from it. */
+export const run = (port: Port, kept: Kept = { chats: chatsMax, past: pastDefault }): Effect.Effect<void, Failure> =>
+  Effect.catchTag(live(port, kept), "Undocked", () => Effect.void)
 
-const live = (port: Port, chats: number): Effect.Effect<void, Failure> =>
+const live = (port: Port, kept: Kept): Effect.Effect<void, Failure> =>
   Effect.scoped(Effect.gen(function*() {
-    const life = new Life(port, yield* Effect.scope, yield* open(port), chats)
+    const life = new Life(port, yield* Effect.scope, yield* open(port, kept.chats), kept.past)
     lives.set(port, life)
-    // What was found is told to whoever looks: `aaax doctor`.
-    if (life.unreadable.length > 0) yield* keepState(life)
+    yield* tellOfUnread(life)
     yield* Effect.forkScoped(followBeats(life))
     yield* Effect.forkScoped(followCalls(life))
     let done: ReadonlyArray<Settlement> = []
@@ -46,13 +46,17 @@ const live = (port: Port, chats: number): Effect.Effect<void, Failure> =>
     }
   }))
 
+/** What was found is told to whoever looks: `aaax doctor`. What may be wrong is not written down as the whole state. */
+const tellOfUnread = (life: Life): Effect.Effect<void, Failure> =>
+  life.unread === 0 ? Effect.void : life.state.losses === undefined ? keepState(life) : Effect.asVoid(keepPosition(life, life.place, undefined))
+
 /** Before it is stopped, the whole state is written down. */
 export const drain = (port: Port): Effect.Effect<void, Failure> =>
   Effect.suspend(() => {
     const life = lives.get(port)
     if (life === undefined) return Effect.void
     life.isDraining = true
-    return life.busy.withPermit(Effect.suspend(() => (life.behind === 0 ? Effect.void : keepState(life))))
+    return life.busy.withPermit(Effect.suspend(() => (life.behind === 0 || life.state.losses !== undefined ? Effect.void : keepState(life))))
   })
 
 /** So much at once that what it writes stays small. */
@@ -122,7 +126,8 @@ const recover = (life: Life, taken: ReadonlyArray<Taken>, error: Failure): Effec
   Effect.gen(function*() {
     if (error._tag === "Undocked" || error._tag === "Denied" || error._tag === "ChannelNotFound") return yield* Effect.fail(error)
     yield* Effect.logError(`coordination could not be written down: ${error.message}`)
-    life.reopen(yield* open(life.port))
+    life.reopen(yield* open(life.port, life.state.chatsMax))
+    yield* tellOfUnread(life)
     for (const { event } of taken) if (event.sender !== life.port.system) life.desk.answer(event.id, event.sender, refusal.unavailable)
     const { replies } = life.desk
     life.desk.replies = []

@@ -20,10 +20,11 @@ const isOf = (claim: Claim, owner: string | undefined): boolean => owner === und
 export const stateOf = (state: State, ask: Ask<"state">, now: number): coordination.Answer<"state"> => {
   const after = Number(ask.after ?? 0)
   const rest = ask.task === undefined ? claimsBehind(state, Number.isFinite(after) ? after : 0, ask.owner) : oneClaim(state, ask.task.trim())
+  const lost = state.losses === undefined ? {} : { lost: state.losses.entries }
   const page = pageOf(rest, (claim) => String(claim.epoch), ask.limit)
   return ask.after === undefined
-    ? { ok: true, ...page, seats: pageOf(seatsOf(state, now), () => "").items, offers: pageOf(offersOf(state, now), () => "").items, at: now }
-    : { ok: true, ...page, seats: [], offers: [], at: now }
+    ? { ok: true, ...page, seats: pageOf(seatsOf(state, now), () => "").items, offers: pageOf(offersOf(state, now), () => "").items, at: now, ...lost }
+    : { ok: true, ...page, seats: [], offers: [], at: now, ...lost }
 }
 
 const oneClaim = (state: State, task: string): ReadonlyArray<Claim> => {

@@ -1,5 +1,6 @@
 // What is said no with. The words are the ancestor's wherever it has some: people and programs know them.
 import type { coordination } from "aaax"
+import type { Losses } from "./state.ts"
 
 type Refusal = coordination.Refusal
 type Claim = coordination.Claim
@@ -55,4 +56,16 @@ export const nameConflict = (seat: string): Refusal =>
 export const invalid = (reason: string): Refusal => refuse("INVALID", reason)
 export const withdrawn: Refusal = refuse("INVALID", "It was withdrawn before it was its turn.")
 export const full = (what: string, max: number): Refusal => refuse("QUOTA_EXCEEDED", `${what} are at most ${max}.`, { current: max })
+/** Who may have been granted what is in an entry that cannot be read, nobody knows. */
+export const ledgerDamaged = ({ entries, places, scopes }: Losses): Refusal => {
+  const [{ from, to } = { from: 0, to: 0 }] = places
+  const where = `coordination.ledger#${from}${to === from ? "" : `..${to}`}${places.length > 1 ? ` and ${places.length - 1} other${places.length > 2 ? "s" : ""}` : ""}`
+  const whose = scopes.length === 0 ? "" : ` They may be of ${scopes.slice(0, 3).map(({ task }) => `'${task}'`).join(", ")}${scopes.length > 3 ? ` and ${scopes.length - 3} more` : ""}.`
+  return refuse(
+    "LEDGER_DAMAGED",
+    `${entries} ${entries === 1 ? "entry" : "entries"} of claims and plan cannot be read (${where}), so neither is changed: somebody else might own it.${whose} The operator ends this: aaax claims accept-loss`,
+    { current: entries }
+  )
+}
+export const operatorOnly: Refusal = refuse("OPERATOR_ONLY", "That is for the operator: whoever presents the operator's token, or the hub's. A hub that asks for none is started with --accept-loss.")
 export const unavailable: Refusal = refuse("UNAVAILABLE", "It could not be written down, and nothing was changed. Ask again.")

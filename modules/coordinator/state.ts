@@ -60,6 +60,14 @@ export interface Kept {
   readonly payload: unknown
 }
 
+/** Entries of the ledger that cannot be read, so that what they granted is not known. */
+export interface Losses {
+  readonly entries: number
+  readonly places: ReadonlyArray<coordination.LostEntries>
+  /** Live scopes that were said of claims which the ledger has nothing of: whose they may have been. */
+  readonly scopes: ReadonlyArray<coordination.LiveScope>
+}
+
 export interface State {
   // From the ledger.
   readonly claims: Map<string, Claim>
@@ -72,6 +80,8 @@ export interface State {
   /** What the latest requests were answered, in case one comes again. */
   readonly answered: Map<string, { readonly kind: string; readonly payload: unknown }>
   epoch: number
+  /** As long as it is there, neither claims nor the plan are changed. */
+  losses: Losses | undefined
   // From the talk.
   readonly chats: Map<number, coordination.Chat>
   /** Messages that are kept at most. */
@@ -96,9 +106,10 @@ export interface State {
   readonly timers: Timers
 }
 
-export const makeState = (): State => ({
-  claims: new Map(), scopes: scope.makeScopeIndex(), held: new Map(), checkpoints: new Map(), plan: new Map(), keys: new Map(), answered: new Map(), epoch: 0,
-  chats: new Map(), chatsMax, chatsText: 0, message: 0, deliveries: new Map(), mailboxes: new Map(), deadLetters: new Map(), notes: [], offers: new Map(),
+/** `most`: messages that are kept at most. */
+export const makeState = (most = chatsMax): State => ({
+  claims: new Map(), scopes: scope.makeScopeIndex(), held: new Map(), checkpoints: new Map(), plan: new Map(), keys: new Map(), answered: new Map(), epoch: 0, losses: undefined,
+  chats: new Map(), chatsMax: most, chatsText: 0, message: 0, deliveries: new Map(), mailboxes: new Map(), deadLetters: new Map(), notes: [], offers: new Map(),
   cards: new Map(), seats: new Map(), lines: new Map(), inboxes: new Map(), underWay: { calls: [] }, folder: "", order: 0, timers: new Timers()
 })
 

@@ -60,6 +60,9 @@ describe("the doctor", () => {
     expect(coordinationCheck({ version: 1, cursor: 7, unreadable: 2, examples: ["coordination.ledger#3: claimed is not whole"] })[0]?.findings).toEqual([
       "2 entries of its log could not be read and were passed over, such as coordination.ledger#3: claimed is not whole; look at what is claimed: aaax claims ls"
     ])
+    expect(coordinationCheck({ version: 1, cursor: 7, unreadable: 3, lost: 1, examples: ["coordination.ledger#3: its checksum is wrong"] })[0]?.findings).toEqual([
+      "1 entry of claims and plan cannot be read, such as coordination.ledger#3: its checksum is wrong; neither is changed until you give up what is lost: aaax claims accept-loss"
+    ])
   })
 
   it("counts them in a sentence, and ends with 1", () => {

@@ -91,7 +91,9 @@ const results: { readonly [V in Verb]: (result: Results[V], asker: Asker, ask: E
   beat: () => [],
   receipts: () => [],
   check: () => [],
-  why: () => []
+  why: () => [],
+  losses: () => [],
+  "accept-loss": () => []
 }
 
 export const resultFrames = (ask: Ask, result: Answer & { readonly ok: true }, asker: Asker): ReadonlyArray<Told> =>

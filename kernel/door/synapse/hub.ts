@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import { requests, type Answer, type LedgerEntries, type Notice } from "../../../protocol/coordination.ts"
 import type { Event } from "../../../protocol/event.ts"
+import type { Port } from "../../../protocol/port.ts"
 import { synapseCloses } from "../../../protocol/synapse.ts"
 import { chatOf } from "../../../protocol/synapse/records.ts"
 import { foldRoster, makeRoster } from "../../../protocol/synapse/roster.ts"
@@ -18,6 +19,7 @@ import {
   synapsePingMillis, synapsePongMillis, synapseStuckMillis
 } from "../../limits.ts"
 import type { Reception } from "../guest.ts"
+import { operator } from "../operator.ts"
 import { makePace } from "../pace.ts"
 import { openConnection, type Asking, type Connection, type Hall, type Identity } from "./connection.ts"
 import { countRefusal, makeCounts, type Counts } from "./counts.ts"
@@ -175,7 +177,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       if (asking !== undefined) {
         pending.delete(correlationId)
         onAnswer(event, asking)
-      } else if (recipient !== null && seats.has(recipient) && early.size < asksTogether) early.set(correlationId, event)
+      } else if (recipient !== null && (recipient === operator || seats.has(recipient)) && early.size < asksTogether) early.set(correlationId, event)
     }
     for (const connection of connections) if (connection.outbox.bytes() > times.outboxBytes) drop(connection)
   }
@@ -221,8 +223,16 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
 
   const unavailable = (asking: Asking, message: string): void => tellAnswer(asking, { ok: false, code: "UNAVAILABLE", message })
 
+  /** The seat's own, but for what only the operator may ask: whoever has shown the operator's token or the hub's asks that as the operator. */
+  const appended = ({ ask, connection }: Asking, port: Port) => {
+    const identity = ask.verb === "accept-loss" ? connection.identity() : undefined
+    return identity === undefined || identity.guest !== undefined
+      ? port.append(requests, [{ kind: "request", payload: ask }])
+      : kernel.channels.append(operator, requests, [{ kind: "request", payload: { by: connection.seated()?.name, ...ask } }])
+  }
+
   const submit: Hall["submit"] = (asking, port) => {
-    fork(port.append(requests, [{ kind: "request", payload: asking.ask }])).addObserver((exit) => {
+    fork(appended(asking, port)).addObserver((exit) => {
       if (exit._tag === "Failure") return unavailable(asking, "No coordinator takes requests here now.")
       const { id: request } = exit.value[0]! // one draft, one place
       const answered = early.get(request)
@@ -245,6 +255,14 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     return asking
   }
 
+  /** What was read of the sockets in this turn, in its order. Handed over as one, so that the coordinator decides and keeps it as one. */
+  let arrived: Array<{ readonly asking: Asking; readonly port: Port }> = []
+  const handOver = (): void => {
+    const coming = arrived
+    arrived = []
+    for (const { asking, port } of coming) submit(named(asking), port)
+  }
+
   const hallOf = (entrance: Entrance, address: string): Hall => ({
     id,
     counts,
@@ -259,7 +277,14 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     isLive: seats.isLive,
     inTheWay: seats.refusal,
     isTaken: (name) => !seats.leaving.has(name) && kernel.isTaken(name),
-    seat: seats.take,
+    seat: (connection, name, system, then) => seats.take(connection, name, system, (given) => then(typeof given === "string" ? given : {
+      ...given,
+      leave: () => {
+        // Nothing of it may come behind its leaving.
+        handOver()
+        given.leave()
+      }
+    })),
     bucketOf: (connection, name) => {
       const guest = connection.identity()?.guest
       if (guest !== undefined) return buckets.ofCredential(guest.system)
@@ -268,7 +293,9 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
         return { bucket, leave: () => buckets.leave(address, name, bucket, performance.now()) }
       })
     },
-    submit: (asking, port) => submit(named(asking), port),
+    submit: (asking, port) => {
+      if (arrived.push({ asking, port }) === 1) setImmediate(handOver)
+    },
     tell: tape.tell,
     admit: tape.enter,
     closed: (connection) => {

@@ -167,25 +167,6 @@ describe("durability", () => {
     }
   }))
 
-  effect("[128] an entry that cannot be read is passed over, counted and said aloud, and all others count", () => Effect.gen(function*() {
-    const time = testTime()
-    const store = yield* Memory.make({ clock: makeClock(time) })
-    yield* alive(store, time, (seat, kernel) => Effect.gen(function*() {
-      yield* (yield* seat("ann")).get({ verb: "claim", task: "t", paths: ["src"] })
-      yield* kernel.channels.append("coordinator", coordination.ledger, [{ kind: "claimed", payload: { claim: "nonsense" } }, { kind: "updated", payload: 7 }])
-      yield* kernel.channels.append("coordinator", coordination.talk, [{ kind: "offered", payload: { offer: { meta: "x" } } }])
-    }))
-    yield* alive(store, time, (seat, kernel) => Effect.gen(function*() {
-      const bob = yield* seat("bob")
-      expect((yield* bob.get({ verb: "state" })).items.map(({ task }) => task)).toEqual(["t"])
-      yield* bob.get({ verb: "declare", task: "p", title: "P" })
-      yield* kernel.drain("coordinator")
-      yield* kernel.undock("coordinator")
-      const position = yield* Effect.orDie(store.getSnapshot("coordination.position"))
-      expect(position?.value).toMatchObject({ unreadable: 3 })
-    }))
-  }))
-
   it("[129] a replay keeps no more notes and chats than there is room for", () => {
     const table = makeTable()
     for (let at = 0; at < 200; at++) table.get("ann", { verb: "send", target: "bob", payload: String(at) })
