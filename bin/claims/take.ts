@@ -3,8 +3,10 @@ import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import type { SynapseRefused } from "../../libos/synapse/refused.ts"
 import type { Claim, Results } from "../../protocol/coordination.ts"
+import { TimedOut } from "../../protocol/errors.ts"
 import { show, spanOf, type Called } from "../called.ts"
 import type { SeatFlags } from "../coordination/connect.ts"
+import { untilTold } from "../coordination/until-told.ts"
 import { codes } from "../exit-code.ts"
 import { Ended, UsageError } from "../failure.ts"
 import { plain } from "../terminal.ts"
@@ -22,6 +24,9 @@ export interface TakeFlags extends SeatFlags {
   readonly wait?: boolean
   readonly "wait-timeout"?: string
 }
+
+/** How long the hub may take to hear that nobody waits any more. */
+const goodbyeMillis = 1_000
 
 type Taken = { readonly granted: Results["claim"] } | { readonly refused: SynapseRefused; readonly others: ReadonlyArray<Claim> }
 
@@ -52,20 +57,25 @@ export const take = Effect.fnUntraced(function*(called: Called, given: ReadonlyA
   const task = flags.task ?? taskOf(seat, worktree.top, branch, ...[...paths].sort())
   const wait = flags.wait === true || waitSeconds !== undefined
   const { base, note, "release-on": releaseOn = "manual" } = flags
-  const taken = yield* asSeat(place, async ({ agent, signal }): Promise<Taken> => {
+  const taken = yield* Effect.scoped(Effect.flatMap(wait ? untilTold : Effect.succeed(undefined), (signal) => asSeat(place, async ({ agent }): Promise<Taken> => {
     try {
       return {
         granted: await agent.ask({
           verb: "claim", task, worktree: worktree.top, paths, git: { branch, releaseOn, ...(base === undefined ? {} : { base }) },
           ...(note === undefined ? {} : { note }), ...(ttlSeconds === undefined ? {} : { ttlSeconds }), ...(wait ? { wait } : {})
-        }, wait ? { signal, timeoutMillis: waitSeconds === undefined ? Infinity : waitSeconds * 1_000 } : {})
+        }, signal === undefined ? {} : { signal, timeoutMillis: waitSeconds === undefined ? Infinity : waitSeconds * 1_000 })
       }
     } catch (error) {
+      if (signal?.aborted === true || error instanceof TimedOut) {
+        // It has been told that nobody waits any more; what it decides of that comes before the answer to this.
+        await agent.ask({ verb: "beat" }, { timeoutMillis: goodbyeMillis }).catch(() => undefined)
+        if (signal?.aborted === true) throw new Ended({ code: codes.interrupted, reason: "nothing was claimed, and nobody waits for it any more" })
+      }
       if (!isInTheWay(error)) throw error
       const { items } = await agent.ask({ verb: "state", task: error.conflict ?? task })
       return { refused: error, others: items }
     }
-  })
+  })))
   if ("refused" in taken) return yield* conflict(given, taken)
   const { claim, renewed } = taken.granted
   yield* show(called, claim, () => [

@@ -104,8 +104,6 @@ export interface Seated {
   readonly agent: SynapseAgent
   readonly hub: Hub
   readonly seat: string
-  /** Aborted when the command is told to end. */
-  readonly signal: AbortSignal
 }
 
 export interface SeatOptions extends Partial<Omit<SynapseAgentOptions, "uri" | "token">> {
@@ -134,6 +132,6 @@ export const withSeat = <A>(
         },
         catch: seatFailure
       }),
-      (seated) => Effect.tryPromise({ try: async (signal) => body({ ...seated, signal }), catch: seatFailure }),
+      (seated) => Effect.tryPromise({ try: async () => body(seated), catch: seatFailure }),
       ({ agent }) => Effect.sync(() => agent.close())
     ))

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
 import { parseNameStatus } from "../../bin/worktree/changed.ts"
 import { synapseBesideMax } from "../../kernel/limits.ts"
 import { SynapseHub } from "../../kernel/synapse-hub.ts"
@@ -98,6 +98,26 @@ describe("aaax claims take", () => {
     await other.ask({ verb: "state" })
     await other.release(`T-${bob}`)
     expect(JSON.parse((await waiting).stdout)).toMatchObject({ owner: alice, paths: ["src"] })
+    other.close()
+  })
+
+  it("gives its place up when it is interrupted", async () => {
+    await take(bob, "src", "--task", `T-${bob}`)
+    const other = await SynapseAgent.connect({ uri: hub.uri, name: bob, reconnect: false })
+    const waits = await SynapseAgent.connect({ uri: hub.uri, name: alice, reconnect: false })
+    const waiting = claims("take", "src", "--seat", alice, "--wait")
+    // Until somebody who comes now is the second in line.
+    await vi.waitFor(async () => {
+      const late = await SynapseAgent.connect({ uri: hub.uri, name: `late-${crypto.randomUUID()}`, reconnect: false })
+      const { position } = await late.ask({ verb: "wait", task: `T-${bob}` })
+      late.close()
+      expect(position).toBe(2)
+    }, { timeout: 10_000, interval: 10 })
+    process.emit("SIGINT", "SIGINT")
+    expect(await waiting).toMatchObject({ code: 130, stderr: expect.stringContaining("nothing was claimed") })
+    await other.release(`T-${bob}`)
+    expect((await other.ask({ verb: "state", owner: alice })).items).toEqual([])
+    waits.close()
     other.close()
   })
 

@@ -142,6 +142,8 @@ describe("a module that takes part", () => {
     await held.release()
     const granted = await waiting
     expect(granted.claim.owner).toBe("c")
+    // Whoever gave up was never granted it.
+    expect((await run(world.events("coordination.ledger"))).filter(({ kind }) => kind === "claimed").map(({ payload }) => (payload as { readonly claim: { readonly owner: string } }).claim.owner)).toEqual(["a", "c"])
     await granted.release()
   })
 

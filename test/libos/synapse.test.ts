@@ -128,6 +128,39 @@ describe("a seat at a hub", () => {
     await expect(waiting).rejects.toThrow("enough")
   })
 
+  it("tells a hub of ours what it waits for no longer: of a claim its key, of an inbox its request", async () => {
+    const hub = await hubWith(ours)
+    const agent = await seat(hub)
+    const withdrawn = () => hub.next(({ ask, type }) => type === "ask" && ask.verb === "withdraw")
+    const stop = new AbortController()
+    const waiting = [
+      agent.claim("t", { wait: true, signal: stop.signal, key: "mine" }),
+      agent.ask({ verb: "claim", task: "u", wait: true }, { signal: stop.signal }),
+      agent.ask({ verb: "inbox", waitMillis: 10_000 }, { signal: stop.signal })
+    ]
+    const asked = await hub.next(({ ask }) => ask?.task === "u")
+    const inbox = await hub.next(({ ask }) => ask?.verb === "inbox")
+    stop.abort(new Error("enough"))
+    for (const one of waiting) await expect(one).rejects.toThrow("enough")
+    expect([await withdrawn(), await withdrawn(), await withdrawn()].map(({ ask }) => ask.request)).toEqual(["mine", asked.ask.key, inbox.request_id])
+    await expect(agent.claim("v", { timeoutMillis: 1, key: "late" })).rejects.toBeInstanceOf(TimedOut)
+    expect((await withdrawn()).ask.request).toBe("late")
+    // What was given up before it was asked for is not asked for; what changes nothing is only not waited for.
+    const before = hub.heard.length
+    await expect(agent.claim("w", { signal: stop.signal })).rejects.toThrow("enough")
+    await expect(agent.requestBoard({ timeoutMillis: 1 })).rejects.toBeInstanceOf(TimedOut)
+    await expect(agent.requestWho({ timeoutMillis: 1 })).rejects.toBeInstanceOf(TimedOut)
+    await hub.next(({ type }) => type === "who_request")
+    expect(hub.heard.slice(before).map(({ type }) => type)).toEqual(["board_request", "who_request"])
+  })
+
+  it("says with its first frame that it acts beside, when it is to", async () => {
+    const hub = await hubWith(ours)
+    await seat(hub, { beside: true })
+    await seat(hub, { name: "B" })
+    expect(hub.heard.map(({ beside }) => beside)).toEqual([true, undefined])
+  })
+
   it("hands out the messages of others, and its own echo only to whoever sent it", async () => {
     const hub = await hubWith({ ...ours, answer: ({ payload, request_id, sender, type }, say) => void (type === "chat" && say({ type: "chat", sender, payload, msg_id: 2, request_id })) })
     const agent = await seat(hub)

@@ -185,6 +185,51 @@ describe("what each connection of a seat is told", () => {
       expect(await shell.next(({ notice }) => (notice as { task?: string } | undefined)?.task === "u")).toMatchObject({ notice: { notice: "expired" } })
     }))
 
+  it("what one of them waits for is not granted when it is gone, and no message is handed to it", () =>
+    withSynapse({}, async (world) => {
+      const [bob, ada] = [await world.agent("bob"), await world.agent("ada")]
+      const shell = await beside(world, "ada")
+      await bob.ask("claim", { task_id: "t" }, "claim_granted")
+      shell.say("claim", { task_id: "t", wait: true })
+      shell.say("ask", { ask: { verb: "inbox", waitMillis: 20_000 } })
+      await shell.settled()
+      await shell.leave()
+      // Whoever stays may wait in its place; who has left is out of the line before that.
+      await ada.settled()
+      await bob.ask("release", { task_id: "t" }, "release_granted")
+      await bob.ask("chat", { target: "ada", payload: "for ada" }, "chat")
+      ada.say("ask", { ask: { verb: "inbox" }, request_id: "inbox" })
+      const answer = async (id: string): Promise<unknown> => (await ada.next(({ request_id }) => request_id === id))["answer"]
+      expect(await answer("inbox")).toMatchObject({ messages: [{ payload: "for ada" }] })
+      ada.say("ask", { ask: { verb: "state" }, request_id: "state" })
+      expect(await answer("state")).toMatchObject({ items: [] })
+    }))
+
+  it("what a connection waits for no longer it can say by its own id of the request, and by the key of a claim also when the grant crossed it", () =>
+    withSynapse({}, async (world) => {
+      const [bob, ada] = [await world.agent("bob"), await world.agent("ada")]
+      const answer = async (id: string): Promise<unknown> => (await ada.next(({ request_id, type }) => request_id === id && type === "answer"))["answer"]
+      await bob.ask("claim", { task_id: "t" }, "claim_granted")
+      ada.say("claim", { task_id: "t", wait: true, request_id: "waiting" })
+      ada.say("ask", { ask: { verb: "inbox", waitMillis: 20_000 }, request_id: "inbox" })
+      ada.say("claim", { task_id: "t", wait: true, idem_key: "key", request_id: "keyed" })
+      await ada.settled()
+      ada.say("ask", { ask: { verb: "withdraw", request: "waiting" }, request_id: "one" })
+      expect(await ada.next(({ request_id }) => request_id === "waiting")).toMatchObject({ type: "claim_denied" })
+      expect(await answer("one")).toMatchObject({ ok: true, withdrawn: true })
+      ada.say("ask", { ask: { verb: "withdraw", request: "inbox" }, request_id: "two" })
+      expect(await answer("inbox")).toMatchObject({ messages: [] })
+      // Of another connection it is nobody's.
+      const shell = await beside(world, "ada")
+      shell.say("ask", { ask: { verb: "withdraw", request: "keyed" }, request_id: "other" })
+      expect((await shell.next(({ type }) => type === "answer"))["answer"]).toMatchObject({ withdrawn: false })
+      await bob.ask("release", { task_id: "t" }, "release_granted")
+      expect(await ada.next(({ request_id }) => request_id === "keyed")).toMatchObject({ type: "claim_granted" })
+      ada.say("ask", { ask: { verb: "withdraw", request: "key" }, request_id: "three" })
+      expect(await answer("three")).toEqual({ ok: true, withdrawn: false, released: true })
+      await bob.next((frame) => frame.type === "release_granted" && frame["owner"] === "ada")
+    }))
+
   it("has one rate for all of its connections", () =>
     withSynapse({ rate: 0.001, burst: 3 }, async (world) => {
       const ada = await world.agent("ada")

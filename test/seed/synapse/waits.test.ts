@@ -161,6 +161,85 @@ describe("waiting", () => {
     expect([table.notices("bob"), table.notices("eve")]).toEqual([[], [free("of-ann")]])
   })
 
+  it("who gives up leaves the line at once, and whoever is behind moves up", () => {
+    const table = holding("ann")
+    expect(table.ask("bob", { verb: "claim", task: "of-ann", wait: true, key: "k" })).toBeUndefined()
+    expect(table.ask("eve", { verb: "claim", task: "of-ann", wait: true, key: "k" })).toBeUndefined()
+    expect(table.get("bob", { verb: "withdraw", request: "k" })).toEqual({ ok: true, withdrawn: true, released: false })
+    expect(table.later("bob")).toMatchObject([{ ok: false, code: "INVALID" }, { ok: true, withdrawn: true }])
+    expect(table.desk.state.seats.get("bob")?.waits.size).toBe(0)
+    // A second time there is nothing to give up; what another seat waits for is not one's own.
+    expect(table.get("bob", { verb: "withdraw", request: "k" })).toEqual({ ok: true, withdrawn: false, released: false })
+    table.get("ann", { verb: "release", task: "of-ann" })
+    expect(table.desk.state.claims.get("of-ann")?.owner).toBe("eve")
+    expect(table.later("bob").length).toBe(3)
+    // Asked anew with the same key it is a new request.
+    expect(table.ask("bob", { verb: "claim", task: "of-ann", wait: true, key: "k" })).toBeUndefined()
+  })
+
+  it("who gives up by the event of its request leaves the line, and takes nothing back that was granted", () => {
+    const table = holding("ann")
+    expect(table.ask("bob", { verb: "claim", task: "of-ann", wait: true })).toBeUndefined()
+    const [waiter] = table.desk.state.lines.get("of-ann") ?? []
+    const request = waiter?.parked?.request ?? ""
+    expect(table.get("eve", { verb: "withdraw", request })).toMatchObject({ withdrawn: false })
+    expect(table.get("bob", { verb: "withdraw", request })).toMatchObject({ withdrawn: true })
+    expect(table.ask("bob", { verb: "claim", task: "of-ann", wait: true })).toBeUndefined()
+    const again = table.desk.state.lines.get("of-ann")?.[0]?.parked?.request ?? ""
+    table.get("ann", { verb: "release", task: "of-ann" })
+    expect(table.get("bob", { verb: "withdraw", request: again })).toEqual({ ok: true, withdrawn: false, released: false })
+    expect(table.desk.state.claims.get("of-ann")?.owner).toBe("bob")
+  })
+
+  it("what was granted while its asker gave up is given back, and nothing else is", () => {
+    const table = holding("ann")
+    expect(table.ask("bob", { verb: "claim", task: "of-ann", wait: true, key: "k" })).toBeUndefined()
+    expect(table.ask("eve", { verb: "claim", task: "of-ann", wait: true })).toBeUndefined()
+    table.get("ann", { verb: "release", task: "of-ann" })
+    expect(table.desk.state.claims.get("of-ann")?.owner).toBe("bob")
+    expect(table.get("eve", { verb: "withdraw", request: "k" })).toMatchObject({ released: false })
+    expect(table.get("bob", { verb: "withdraw", request: "k" })).toEqual({ ok: true, withdrawn: false, released: true })
+    expect(table.desk.state.claims.get("of-ann")?.owner).toBe("eve")
+    expect(table.get("bob", { verb: "withdraw", request: "k" })).toMatchObject({ released: false })
+    // A renewal was the seat's before; what was renewed since is in somebody's hand.
+    table.get("ann", { verb: "claim", task: "mine", mutex: true })
+    table.get("ann", { verb: "claim", task: "mine", wait: true, key: "renewal" })
+    expect(table.get("ann", { verb: "withdraw", request: "renewal" })).toMatchObject({ released: false })
+    table.get("bob", { verb: "claim", task: "new", mutex: true, key: "first" })
+    table.get("bob", { verb: "claim", task: "new" })
+    expect(table.get("bob", { verb: "withdraw", request: "first" })).toMatchObject({ released: false })
+    expect(["mine", "new"].map((task) => table.desk.state.claims.has(task))).toEqual([true, true])
+  })
+
+  it("who gives up an inbox is handed nothing, and its message stays", () => {
+    const table = makeTable()
+    expect(table.ask("bob", { verb: "inbox", waitMillis: 1_000 })).toBeUndefined()
+    const [parked] = table.desk.state.inboxes.get("bob") ?? []
+    expect(table.get("bob", { verb: "withdraw", request: parked!.id })).toMatchObject({ withdrawn: true })
+    expect(table.later("bob")[0]).toEqual({ ok: true, messages: [], unread: 0 })
+    table.get("ann", { verb: "send", target: "bob", payload: "hi" })
+    expect(table.later("bob").length).toBe(2)
+    expect(table.get("bob", { verb: "inbox" }).messages).toMatchObject([{ payload: "hi" }])
+  })
+
+  it("a claim that says which lease it renews renews no other, and one that says none is not had beside the seat's own", () => {
+    const table = makeTable()
+    const { claim } = table.get("ann", { verb: "claim", task: "t", expectedEpoch: 0, mutex: true })
+    expect(table.ask("ann", { verb: "claim", task: "t", expectedEpoch: 0 })).toEqual({
+      ok: false, code: "LEASE_LIVE", message: "Task 't' is already claimed by ann.", holder: "ann", conflict: "t"
+    })
+    const renewed = table.get("ann", { verb: "claim", task: "t", expectedEpoch: claim.epoch })
+    expect(renewed).toMatchObject({ renewed: true, claim: { epoch: claim.epoch + 1 } })
+    expect(table.ask("ann", { verb: "claim", task: "t", expectedEpoch: claim.epoch })).toMatchObject({ code: "EPOCH_STALE", current: claim.epoch + 1 })
+    expect(table.ask("bob", { verb: "claim", task: "t", expectedEpoch: claim.epoch + 1 })).toMatchObject({ code: "LEASE_LIVE" })
+    // In line behind itself it waits like anybody, and has its turn.
+    expect(table.ask("ann", { verb: "claim", task: "t", mutex: true, expectedEpoch: 0, wait: true })).toBeUndefined()
+    table.get("ann", { verb: "release", task: "t" })
+    expect(table.later("ann").at(-2)).toMatchObject({ ok: true, renewed: false, claim: { owner: "ann" } })
+    table.get("ann", { verb: "release", task: "t" })
+    expect(table.ask("ann", { verb: "claim", task: "t", expectedEpoch: claim.epoch + 2 })).toMatchObject({ code: "NOT_CLAIMED" })
+  })
+
   it("as many wait as there is room for", () => {
     const table = makeTable()
     for (let at = 0; at < 129; at++) table.get(`s${at}`, { verb: "claim", task: `t${at}`, paths: [`p${at}`] })
