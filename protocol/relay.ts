@@ -24,6 +24,7 @@ export interface RelayCursor {
 export interface RelaySink {
   /** Resolves when they are handed to the system that keeps them, in order. */
   readonly append: (lines: ReadonlyArray<string>) => Promise<void>
+  /** What is appended later opens it again. */
   readonly close: () => Promise<void>
 }
 

@@ -22,6 +22,7 @@ import { version } from "../version.ts"
 import { agentsOf, isTactic } from "./agents.ts"
 import { bundledModules, isBundled, type BundledModule, type LoadBundled } from "./bundled.ts"
 import { PackageInvalid } from "./lllm-package.ts"
+import { relayModule, relaySettings, type Settings } from "./relay-settings.ts"
 import { type RunScript, sentence } from "./script.ts"
 
 export interface ModulePower {
@@ -45,8 +46,6 @@ export interface ModuleFiles {
 /** Modules that are read at once. */
 const modulesAtOnce = 4
 
-type Settings = Readonly<Record<string, unknown>>
-
 /** What is asked of one module beside its name. */
 interface Wish {
   readonly module: string
@@ -69,10 +68,10 @@ const systemOf = (given: unknown, settings: Settings): System | undefined => {
 }
 
 /** What config says elsewhere for a bundled module is a setting of it. */
-const settingsOf = (entry: ModuleConfig, config: KernelConfig): Settings => ({
+const settingsOf = (entry: ModuleConfig, config: KernelConfig, settings: Settings = entry.settings): Settings => ({
   id: entry.id,
   ...(entry.file === "aaax/modules/survey" ? { workers: config.survey.workers } : {}),
-  ...entry.settings
+  ...settings
 })
 
 /** The system, once its manifest can be read. */
@@ -255,8 +254,13 @@ export const moduleFiles = (base: string, power: ModulePower): ModuleFiles => {
       }
       return Effect.map(entry.system === undefined ? Effect.void : prepared(entry.system, entry.id), () => moduleOf(entry))
     }
+    const rejected = (reason: string): Effect.Effect<never, ModuleRejected> => Effect.fail(new ModuleRejected({ module: entry.id, reason }))
+    const isRelay = entry.file === relayModule
+    if (isRelay && tier !== undefined && tier !== "in-process") return rejected(`it writes a file of this process and cannot run in tier '${tier}'`)
+    const relay = isRelay ? relaySettings(entry.settings, base) : undefined
+    if (typeof relay === "string") return rejected(relay)
     return Effect.map(read(entry.file, {
-      module: entry.id, id: entry.id, settings: settingsOf(entry, config), tier, limits: entry.limits, pinned: entry.digest, by: "config", check: () => Effect.void
+      module: entry.id, id: entry.id, settings: settingsOf(entry, config, relay), tier, limits: entry.limits, pinned: entry.digest, by: "config", check: () => Effect.void
     }), (loaded) => moduleOf(entry, loaded))
   }
 

@@ -85,7 +85,7 @@ const opened = async (path: string, linesMax: number): Promise<Opened> => {
   }
 }
 
-/** The file is opened with the first lines; none at all open it too. One that cannot be opened is tried again with the next ones. */
+/** The file is opened with the first lines; none at all open it too. One that cannot be opened is tried again with the next ones, and one that was closed is opened again. */
 export const relayFile = ({ linesMax = relayLinesDefault, path }: RelayFileOptions): RelaySink => {
   let file: Opened | undefined
   let last: Promise<unknown> = Promise.resolve()
@@ -100,7 +100,9 @@ export const relayFile = ({ linesMax = relayLinesDefault, path }: RelayFileOptio
     },
     close: async () => {
       await last
-      await file?.close()
+      const open = file
+      file = undefined
+      await open?.close()
     }
   }
 }

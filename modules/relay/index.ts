@@ -23,7 +23,7 @@ const retryMillisMax = 30_000
  * channels still keep.
  */
 export const relay = ({ form = "lossless", hub = "", id = "relay", sink }: RelayOptions): System => {
-  if (typeof sink?.append !== "function") throw new TypeError("a relay needs a sink: relay({ sink: relayFile({ path }) }), with relayFile of aaax/kernel")
+  if (typeof sink?.append !== "function") throw new TypeError("a relay needs a sink: settings = { path = \"relay.ndjson\" } in a config, relay({ sink: relayFile({ path }) }) with relayFile of aaax/kernel in code")
   const lineOf = (told: object, at: number): string => {
     const frame = told as Frame // an object has fields, of whatever kind
     return JSON.stringify(form === "lite" ? encodeLite(frame, at) : encodeLossless(frame))
@@ -62,7 +62,12 @@ export const relay = ({ form = "lossless", hub = "", id = "relay", sink }: Relay
           await mirror(events.filter(({ cursor }) => cursor > head))
         }
       }
-      await Promise.all([follow("ledger"), follow("talk"), followPresence()])
+      try {
+        await Promise.all([follow("ledger"), follow("talk"), followPresence()])
+      } finally {
+        // Whoever starts again appends again.
+        await sink.close()
+      }
     }
   })
 }
