@@ -10,7 +10,7 @@ const lengths: Readonly<Record<string, number>> = {
 }
 
 /** JSON text of what a seat may write as it likes. */
-const recordOf = (ask: coordination.Ask): unknown => ("meta" in ask ? ask.meta : "receipt" in ask && typeof ask.receipt === "object" ? ask.receipt : undefined)
+const recordOf = (ask: coordination.Ask): unknown => ("meta" in ask ? ask.meta : "receipt" in ask ? ask.receipt : undefined)
 
 export const tooLong = (ask: coordination.Ask): coordination.Refusal | undefined => {
   for (const field in ask) {

@@ -44,7 +44,7 @@ export const resume = (state: State, ask: Ask<"resume">): coordination.Answer<"r
     if (room < 0 && messages.length > 0) break
     messages.push(chat)
   }
-  return { ok: true, messages, more: at <= state.message, gap: since + 1 < oldest && since < state.message }
+  return { ok: true, messages, more: at <= state.message, gap: since + 1 < oldest }
 }
 
 /** What a message takes of a page; letters that take six are looked at closer when there are many. */

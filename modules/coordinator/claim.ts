@@ -10,7 +10,7 @@ type Claim = coordination.Claim
 
 /** How long a lease is, in milliseconds. */
 export const leaseMillis = (ttlSeconds = ttlSecondsDefault): number =>
-  Math.round(Math.min(ttlSecondsMax, Math.max(ttlSecondsMin, Number.isFinite(ttlSeconds) ? ttlSeconds : ttlSecondsDefault)) * 1_000)
+  Math.round(Math.min(ttlSecondsMax, Math.max(ttlSecondsMin, ttlSeconds)) * 1_000)
 
 /** The claim that a seat would be given, or why it is not. */
 export const grantOf = (state: State, by: Pick<Asker, "seat" | "system">, ask: ClaimAsk, now: number): Claim | coordination.Refusal => {

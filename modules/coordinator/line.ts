@@ -13,7 +13,7 @@ const seatOf = (state: State, system: SystemId): Seat | undefined => {
   return seat?.system === system ? seat : undefined
 }
 
-/** Whether one of these, or somebody that they wait for through however many others, is the goal. Waits for `but` of the first do not count. */
+/** Whether one of these, or somebody that they wait for through however many others, is the goal. Waits for `but` do not count. */
 const reaches = (state: State, from: ReadonlyArray<SystemId>, isGoal: (system: SystemId) => boolean, but?: string): boolean => {
   const seen = new Set<SystemId>()
   // How far into each line it was looked who is ahead: whoever stands there has the others before it.
@@ -24,7 +24,7 @@ const reaches = (state: State, from: ReadonlyArray<SystemId>, isGoal: (system: S
     seen.add(system)
     if (isGoal(system)) return true
     for (const wait of seatOf(state, system)?.waits ?? []) {
-      if (wait.isIdle || (but !== undefined && wait.task === but && from.includes(system))) continue
+      if (wait.isIdle || wait.task === but) continue
       if ((looked.get(wait.task) ?? -1) >= wait.order) continue
       looked.set(wait.task, wait.order)
       open.push(...aheadOf(state, wait.task, wait.order))
@@ -42,19 +42,19 @@ const aheadOf = (state: State, task: string, order: number): ReadonlyArray<Syste
 }
 
 /** Whether somebody would wait for itself if this seat stood in line for a task: the seat, or one of those behind it. */
-const wouldCircle = (state: State, system: SystemId, task: string, order: number, self?: Waiter): boolean => {
+const wouldCircle = (state: State, system: SystemId, task: string, order: number): boolean => {
   const ahead = aheadOf(state, task, order)
   const behind = new Set([system])
   for (const waiter of state.lines.get(task) ?? []) if (waiter.order > order && !waiter.isIdle) behind.add(waiter.system)
   const from = [...ahead]
-  if (behind.size > 1) for (const wait of seatOf(state, system)?.waits ?? []) if (!wait.isIdle && wait !== self) from.push(...aheadOf(state, wait.task, wait.order))
+  if (behind.size > 1) for (const wait of seatOf(state, system)?.waits ?? []) if (!wait.isIdle) from.push(...aheadOf(state, wait.task, wait.order))
   return reaches(state, from.filter((one) => one !== system), (one) => behind.has(one))
 }
 
 /** Who only wants to be told, and would wait for itself, is told all the same, but counts as one who does other work. */
 const ease = (state: State, task: string): void => {
   for (const waiter of state.lines.get(task) ?? []) {
-    if (waiter.parked === undefined && !waiter.isIdle && wouldCircle(state, waiter.system, task, waiter.order, waiter)) waiter.isIdle = true
+    if (waiter.parked === undefined && !waiter.isIdle && wouldCircle(state, waiter.system, task, waiter.order)) waiter.isIdle = true
   }
 }
 
@@ -102,7 +102,7 @@ export const wait = (desk: Desk, by: Asker, given: string): coordination.Answer<
   if (claim.holder === by.system) return refusal.alreadyHeld(task)
   const line = state.lines.get(task) ?? []
   const known = line.find((waiter) => waiter.system === by.system && waiter.parked === undefined)
-  if (wouldCircle(state, by.system, task, known?.order ?? Infinity, known)) return refusal.wouldDeadlock(task, claim.owner)
+  if (wouldCircle(state, by.system, task, known?.order ?? Infinity)) return refusal.wouldDeadlock(task, claim.owner)
   if (known === undefined) {
     const refused = tooMany(state, by, task)
     if (refused !== undefined) return refused

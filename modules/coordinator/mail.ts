@@ -20,7 +20,7 @@ const recipientsOf = (state: State, target: string, from: string): ReadonlyArray
     else for (const seat of state.seats.keys()) if (matchesName(part, seat)) seats.add(seat)
   }
   // Who writes to a group is not written to.
-  if (seats.size > 1 || /[*?[,]/u.test(target)) seats.delete(from)
+  if (/[*?[,]/u.test(target)) seats.delete(from)
   return [...seats]
 }
 
@@ -155,7 +155,7 @@ export const replay = (desk: Desk, seat: Seat, cause: string): void => {
   for (const message of mailbox?.messages ?? []) {
     const delivery = state.deliveries.get(message)?.get(seat.seat)
     const chat = state.chats.get(message)
-    if (chat === undefined || (delivery !== "accepted" && delivery !== "dead") || message <= mailbox!.mark) continue
+    if (chat === undefined || (delivery !== "accepted" && delivery !== "dead")) continue
     if (++count > replayedMax) break
     desk.notify(seat.system, { notice: "message", chat, replayed: true })
     desk.say({ kind: "acknowledged", payload: { seat: seat.seat, message, state: "delivered" } }, cause)
@@ -221,7 +221,7 @@ export const receipts = (state: State, ask: Ask<"receipts">): coordination.Answe
 export const attach = (desk: Desk, by: Asker, seat: Seat, ask: Ask<"attach">): coordination.Answer<"attach"> => {
   const receiver = ask.receiver?.trim() ?? ""
   if (receiver !== "" && receiver !== by.seat) {
-    if (by.seat !== `${receiver}-rx` && !by.seat.startsWith(`${receiver}/`) && !by.seat.startsWith(`${receiver}-rx`)) {
+    if (!by.seat.startsWith(`${receiver}/`) && !by.seat.startsWith(`${receiver}-rx`)) {
       return refusal.invalid(`Who receives for '${receiver}' is called '${receiver}-rx' or '${receiver}/…', not '${by.seat}'.`)
     }
     seat.receives = receiver

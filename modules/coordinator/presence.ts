@@ -77,7 +77,6 @@ export const beat = (desk: Desk, docked: ReadonlySet<SystemId>): void => {
   // A copy: who leaves goes to the end.
   const seats = Array.from(desk.state.seats.values())
   for (const seat of seats) {
-    if (!seat.online) continue
     if (docked.has(seat.system)) seat.beatsMissed = 0
     else if (++seat.beatsMissed >= beatsMissedMax) leave(desk, seat)
   }

@@ -152,9 +152,9 @@ const meet = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => {
     if (x === "*" && y !== undefined && y !== "*") open.push(next + 1)
     else if (y === "*" && x !== undefined && x !== "*") open.push(next + width)
     else if (x !== undefined && y !== undefined && (x === y || x === "?" || y === "?")) open.push(next + width + 1)
-    // One letter may be two code points.
-    if (x === "?" && y !== undefined && y > "\u007f") open.push(next + 1)
-    if (y === "?" && x !== undefined && x > "\u007f") open.push(next + width)
+    // One letter may be more than one code point.
+    if (a[i - 1] === "?" && y !== undefined && y > "\u007f") open.push(next + 1)
+    if (b[j - 1] === "?" && x !== undefined && x > "\u007f") open.push(next + width)
   }
   return false
 }

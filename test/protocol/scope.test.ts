@@ -17,6 +17,8 @@ describe("a scope", () => {
     expect(normaliseScope(["/repo/src", "/repo/./lib/"], "/repo/")).toEqual(["src", "lib"])
     expect(normaliseScope(["/repository/src"], "/repo")).toEqual([""])
     expect(normaliseScope(["/repo"], "/repo")).toEqual([""])
+    // A label is no place.
+    expect([normaliseScope(["w/src"], "w"), normaliseWorktree("/repo/../x"), normaliseWorktree("a/../b")]).toEqual([["w/src"], "/repo/../x", "a/../b"])
     expect([normaliseWorktree(" /repo//x/./ "), normaliseWorktree("wt-a"), normaliseWorktree("")]).toEqual(["/repo/x", "wt-a", ""])
   })
 
@@ -36,11 +38,12 @@ describe("a scope", () => {
     for (const [a, b] of [
       ["src", "src"], ["src", "src/a"], ["src/a/b", "src"], ["", "x"], ["src//a", "src/a"], ["src/../lib", "lib"], [".", "src/a"], ["/repo/src", "src"],
       ["SRC/a", "src/a"], ["src\\a", "src/a"], ["src/*", "src/a.py"], ["src/**/*.ts", "src/x/y.ts"], ["caf\u00e9", "cafe\u0301"], ["src/**", "src"],
-      ["**/x.ts", "x.ts"], ["**/x.ts", "a/b/x.ts"], ["*.ts", "a.*"], ["a*c", "*b*"], ["src/?.ts", "src/e\u0301x/../q"], ["src/?.ts", "src/\u00e9.ts"],
+      ["**/x.ts", "x.ts"], ["**/x.ts", "a/b/x.ts"], ["*.ts", "a.*"], ["a*c", "*b*"], ["src/?.ts", "src/\u00e9.ts"], ["src/?.ts", "src/x\u0302.ts"], ["src/?b", "src/\u0438\u0302\u0323b"], ["a?", "a?\u0302"],
       ["src/[ab].ts", "src/a.ts"], ["src/[id].tsx", "src/[id].tsx"], ["{src,lib}/a", "lib/a"], ["src/a**", "src/abc/d"], ["a/**.ts", "a/b/c.ts"], ["**/*.md", "src/a.ts"]
     ] as const) expect([touch(a, b), touch(b, a)], `${a} ${b}`).toEqual([true, true])
     for (const [a, b] of [
-      ["src", "src2"], ["src/a", "src/b"], ["src/*.md", "src/a.ts"], ["src/*.ts", "lib/*.ts"], ["a?c", "ac"], ["*.ts", "*.md"], ["src/*/x", "src/a/y"]
+      ["src", "src2"], ["src/a", "src/b"], ["src/*.md", "src/a.ts"], ["src/*.ts", "lib/*.ts"], ["a?c", "ac"], ["*.ts", "*.md"], ["src/*/x", "src/a/y"], ["src/a**", "src/b"], ["src/?.ts", "src/xy.ts"],
+      ["src/?b", "src/b"]
     ] as const) expect([touch(a, b), touch(b, a)], `${a} ${b}`).toEqual([false, false])
   })
 
@@ -53,10 +56,42 @@ describe("a scope", () => {
     expect(covers(["src"], "../src")).toBe(false)
     expect(covers([], "../src")).toBe(true)
     expect(covers([""], "anything")).toBe(true)
+    // What leads out of the tree is in the whole of it alone.
+    expect([covers(["*"], "../src"), covers(["*"], "."), covers(["**"], "../src")]).toEqual([false, false, true])
+    expect([covers(["**.md"], "a/b.md"), covers(["**.md"], "a/b.ts"), covers(["**/b.md"], "b.md/x"), covers(["a**"], "ab/c"), covers(["a**"], "b")]).toEqual([true, false, true, true, false])
+    // No mark of a path that is there stands for anything else.
+    expect([covers(["a*b"], "a?"), covers(["a?"], "a?"), covers(["a*"], "a?"), covers(["*b"], "*")]).toEqual([false, true, true, false])
+  })
+
+  it("is compared in a time that grows with both, however many stars they have", () => {
+    const a = "**/a/".repeat(60)
+    const b = "**/b/".repeat(60)
+    expect([touch(`${a}x`, `${b}x`), covers([`${a}x`], "a/".repeat(120)), covers([`${a}x`], "b/".repeat(120))]).toEqual([true, false, false])
+    expect([touch(`${"*a".repeat(60)}x`, `${"*b".repeat(60)}y`), touch(`${"*a".repeat(60)}*x`, `${"*b".repeat(60)}*x`)]).toEqual([false, true])
+    expect(covers([`${"*a".repeat(60)}x`], "a".repeat(200))).toBe(false)
   })
 })
 
 describe("the index of scopes", () => {
+  it("has each scope once, and forgets what was never there", () => {
+    const index = makeScopeIndex<string>()
+    index.add("", ["a"], "ann", "one")
+    index.add("", ["b"], "ann", "one")
+    expect([index.covering("", "a"), index.covering("", "b")]).toEqual([[], ["one"]])
+    for (const [worktree, value] of [["", "two"], ["other", "one"]] as const) index.remove(worktree, ["b"], "ann", value)
+    expect(index.firstConflict("", ["b"], "bob")).toBe("one")
+    index.remove("", ["b"], "ann", "one")
+    expect([index.firstConflict("", [], "bob"), index.covering("", "b")]).toEqual([undefined, []])
+  })
+
+  it("names the first of very many that the whole tree touches, and one of them for a part of it", () => {
+    const index = makeScopeIndex<number>()
+    for (let at = 0; at < 1_000; at++) index.add("", [`src/${at % 2 === 0 ? `${at}/x` : `*${at}`}`], at < 3 ? "bob" : "ann", at)
+    expect([index.firstConflict("", [], "eve"), index.firstConflict("", [], "bob"), index.firstConflict("", [], "bob", 3)]).toEqual([0, 3, 4])
+    expect(index.firstConflict("", ["src"], "bob")).toBeGreaterThan(2)
+    expect(index.firstConflict("", ["lib", "src/500"], "bob")).toBeGreaterThan(2)
+  })
+
   const words = ["src", "SRC", "a", "b", "a.ts", "b.md", "lib", "x", "*", "**", "*.ts", "?", "a*", "[ab]", "caf\u00e9", "cafe\u0301"]
   const random = makeRandom(11)
   const path = (): string => {
