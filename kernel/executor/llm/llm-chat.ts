@@ -148,6 +148,8 @@ export const executor = (options: LlmOptions): Executor => {
     timeoutMillis: Math.max(...[...served.values()].map(({ spec }) => spec.timeoutMillis ?? llmMillisDefault)),
     external: [...served.values()].some(({ backend }) => isOutside(backend)),
     payload: schema,
+    // One backend that is down says nothing of the others.
+    circuitOf: ({ target }) => named(target)?.name ?? "",
     check: ({ payload, target }) => {
       const found = named(target)
       if (found === undefined) return `there is no backend and no model ${target}; config names ${[...served.values()].map(({ models, name }) => `${name} (${models.join(", ")})`).join(", ")}`

@@ -68,7 +68,7 @@ const collector = (asked: string, onText: (text: string) => void) => {
     size += more
     if (size > llmAnswerMax) throw new Error(`the answer has more than ${llmAnswerMax} characters`)
   }
-  return {
+  const collected = {
     /** One JSON chunk. */
     chunk: (data: string): void => {
       let parsed: Fields
@@ -107,11 +107,17 @@ const collector = (asked: string, onText: (text: string) => void) => {
       finish = finishes[text(choice["finish_reason"])] ?? finish
     },
     isFinished: (): boolean => finish !== undefined,
+    /** A whole message is an answer, also of a backend that does not say why it ended. */
+    whole: (data: string): void => {
+      collected.chunk(data)
+      if (size > 0 || calls.length > 0) finish ??= "stop"
+    },
     answer: (key: string): ChatAnswer => {
       const toolCalls: ReadonlyArray<ToolCall> = calls.flatMap((call, at) => (call === undefined || call.name === "" ? [] : [{ ...call, id: call.id || `call-${at}-${key}`.slice(0, 64) }]))
       return { content, toolCalls, finish: finish ?? "stop", model, usage }
     }
   }
+  return collected
 }
 
 const unreached: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"])
@@ -121,10 +127,12 @@ const refusalOf = async (response: Response): Promise<string> => {
   const body = (await response.text().catch(() => "")).slice(0, 10_000)
   let said = ""
   try {
-    const error = fields(fields(JSON.parse(body))["error"])
-    said = text(error["message"])
+    // Servers of this API say it in one of these ways.
+    const given = fields(JSON.parse(body))
+    said = text(fields(given["error"])["message"]) || text(given["error"]) || text(given["message"]) || text(given["detail"])
   } catch {
-    // No JSON: its status has to say enough.
+    // No JSON: a page says less than its status.
+    if ((response.headers.get("content-type") ?? "text/plain").startsWith("text/plain")) said = body.trim()
   }
   return `the backend answered ${response.status}${said === "" ? "" : `: ${said.slice(0, 500)}`}`
 }
@@ -166,14 +174,25 @@ export const openaiBackend = ({ apiKey, baseUrl }: OpenAIOptions): Backend => {
         else made.chunk(data)
       })
       if (response.body === null) throw new Error("the backend gave no answer")
-      for await (const bytes of response.body) {
-        const part = decoder.decode(bytes, { stream: true })
-        if (isStream) feed(part)
-        else whole += part
-        if (whole.length > 4 * llmAnswerMax) throw new Error(`the answer has more than ${4 * llmAnswerMax} characters`)
-        if (done) break
+      const reader = response.body[Symbol.asyncIterator]()
+      try {
+        for (;;) {
+          const { done: ended, value: bytes } = await reader.next().catch((error: unknown) => {
+            if (signal.aborted) throw error
+            throw new Error("the backend closed the connection in the middle of its answer", { cause: error })
+          })
+          if (ended === true) break
+          const part = decoder.decode(bytes, { stream: true })
+          if (isStream) feed(part)
+          else whole += part
+          if (whole.length > 4 * llmAnswerMax) throw new Error(`the answer has more than ${4 * llmAnswerMax} characters`)
+          if (done) break
+        }
+      } finally {
+        // What is not read any more holds no connection.
+        await reader.return?.().catch(() => undefined)
       }
-      if (!isStream) made.chunk(whole)
+      if (!isStream) made.whole(whole)
       // Cut off: what came is not the answer, and it was paid for.
       if (!done && !made.isFinished()) throw new Error("the answer broke off")
       return made.answer(key)

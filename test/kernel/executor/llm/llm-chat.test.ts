@@ -158,6 +158,11 @@ describe("before the verdict", () => {
     expect(issueOf({ aliases: { x: "nowhere" }, backends: { offline } })).toMatch(/nowhere names no backend/u)
   })
 
+  it("a backend that is down is left alone for itself, whatever it is called by", () => {
+    const served = serve({ aliases: { small: "offline" }, default: "offline", backends: { offline, near: { kind: "openai", baseUrl: provider.baseUrl, model: "m", models: ["m-2"] } } })
+    expect(["", "small", "offline", "near", "m-2", "near/m", "nowhere"].map((target) => served.circuitOf!({ target, payload: hello }))).toEqual(["offline", "offline", "offline", "near", "near", "near", ""])
+  })
+
   it("what leaves the machine is riskier than what does not", () => {
     const served = serve({ backends: { offline, near: { kind: "openai", baseUrl: provider.baseUrl, model: "m" }, far: { kind: "openai", baseUrl: "https://api.example.com/v1", model: "m" } } })
     expect(["offline", "near", "far", "nowhere"].map((target) => served.riskOf!({ target, payload: hello }))).toEqual(["low", "low", "medium", "medium"])

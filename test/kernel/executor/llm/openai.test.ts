@@ -92,6 +92,11 @@ describe("an answer", () => {
       response.end(JSON.stringify({ model: "m-1", choices: [{ message: { role: "assistant", content: "whole" }, finish_reason: "length" }], usage: { prompt_tokens: 1, completion_tokens: 2 } }))
     }
     expect(await ask()).toEqual({ content: "whole", toolCalls: [], finish: "length", model: "m-1", usage: { inputTokens: 1, outputTokens: 2 } })
+    // Not every server says why it ended.
+    provider.answer = (response) => void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ choices: [{ message: { role: "assistant", content: "whole" } }] }))
+    expect(await ask()).toMatchObject({ content: "whole", finish: "stop" })
+    provider.answer = (response) => void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ choices: [] }))
+    expect((await refusal(ask())).message).toBe("the answer broke off")
   })
 })
 
@@ -102,6 +107,27 @@ describe("an answer that does not come", () => {
     expect(error.name).toBe("NotDone")
     expect(error.message).toMatch(/^the backend answered 429: slow down/u)
     expect(error.message.length).toBeLessThan(600)
+  })
+
+  it.each([
+    ["application/json", '{"error":"model \'llama3\' not found"}', ": model 'llama3' not found"],
+    ["application/json", '{"object":"error","message":"too long"}', ": too long"],
+    ["application/json", '{"detail":"Unauthorized"}', ": Unauthorized"],
+    ["text/plain; charset=utf-8", "model runner has stopped\n", ": model runner has stopped"],
+    ["text/html", "<h1>Bad gateway</h1>", ""]
+  ])("is told in the words of a server that says it as %s %s", async (type, body, said) => {
+    provider.answer = (response) => void response.writeHead(500, { "content-type": type }).end(body)
+    expect(await refusal(ask())).toMatchObject({ name: "NotDone", message: `the backend answered 500${said}` })
+  })
+
+  it("says that the connection was closed when that is what happened", async () => {
+    provider.answer = (response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" })
+      response.write(`data: ${JSON.stringify(said("half"))}\n\n`, () => response.destroy())
+    }
+    const error = await refusal(ask())
+    expect(error).toMatchObject({ message: "the backend closed the connection in the middle of its answer" })
+    expect(error.name).not.toBe("NotDone")
   })
 
   it("is none when nobody listens", async () => {
