@@ -90,7 +90,7 @@ describe("the default systems", () => {
       for (const { name } of manifest.provides) provided.add(name)
     }
     expect(defaultSystems({ workers: 2 }).map(({ manifest }) => manifest.id)).toEqual([
-      "watch", "survey", "report", "approvals", "echo"
+      "watch", "survey", "report", "approvals", "echo", "coordinator"
     ])
   })
 })
