@@ -1,9 +1,12 @@
-import { coordination } from "aaax"
+import { coordination, wellKnown, type Draft } from "aaax"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { describe, expect, it } from "vitest"
 import { makeCoordination, makeTable, type Table } from "../../kit/coordination.ts"
 import { effect } from "../../kit/it.ts"
 import { until } from "../../kit/channels.ts"
+import { makeWorld } from "../../kit/port-fake.ts"
+import { coordinator } from "../../../modules/coordinator/index.ts"
 import { beat } from "../../../modules/coordinator/presence.ts"
 import { settle } from "../../../modules/coordinator/state.ts"
 
@@ -150,4 +153,43 @@ describe("calls under way", () => {
     const all = yield* events(coordination.replies)
     expect(all.at(-1)?.payload).toMatchObject({ ok: true, claim: { task: "t", owner: "ann" } })
   }))
+
+  it("that begins while a claim is written down keeps that from being told until it has ended, and nothing else", async () => {
+    const world = makeWorld()
+    world.open(wellKnown.heartbeat)
+    const system = coordinator()
+    const fiber = Effect.runFork(system.run(world.dock(system)) as Effect.Effect<void>)
+    const append = (sender: string, channel: string, draft: Draft): string => Effect.runSync(world.port(sender).append(channel, [draft]))[0]!.id
+    const calls = (payload: coordination.UnderWay): void => void append("aaax", coordination.underWay, { kind: "under-way", subject: "calls", payload })
+    const answerOf = (request: string): unknown => world.events(coordination.replies).find(({ correlationId, kind }) => correlationId === request && kind === "answer")?.payload
+    const ask = (sender: string, payload: coordination.Ask): string => append(sender, coordination.requests, { payload })
+    const answered = async (sender: string, payload: coordination.Ask): Promise<unknown> => {
+      const request = ask(sender, payload)
+      await until(async () => answerOf(request) !== undefined)
+      return answerOf(request)
+    }
+    calls(call(["/r/seen"]))
+    await until(async () => {
+      const answer = await answered("eve", { verb: "claim", task: "seen", worktree: "/r", paths: ["seen"] })
+      await answered("eve", { verb: "release", task: "seen" })
+      return (answer as coordination.Answer).ok === false
+    })
+    calls({ calls: [] })
+    // Between its decision and its entry.
+    world.failAppend = (channel) => {
+      if (channel !== coordination.ledger) return undefined
+      world.failAppend = undefined
+      calls(call(["/r/src/a"]))
+      return undefined
+    }
+    const crossed = ask("ann", { verb: "claim", task: "t", worktree: "/r", paths: ["src"] })
+    expect(await answered("eve", { verb: "claim", task: "apart", worktree: "/r", paths: ["lib"] })).toMatchObject({ ok: true })
+    calls(call(["/r/src/a", "/r/other"]))
+    expect(await answered("ann", { verb: "state" })).toMatchObject({ items: [{ task: "t" }, { task: "apart" }] })
+    expect(answerOf(crossed)).toBeUndefined()
+    calls({ calls: [] })
+    await until(async () => answerOf(crossed) !== undefined)
+    expect(answerOf(crossed)).toMatchObject({ ok: true, claim: { task: "t", owner: "ann" } })
+    await Effect.runPromise(Fiber.interrupt(fiber))
+  })
 })
