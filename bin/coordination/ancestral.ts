@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import { KernelUnreachable } from "../../libos/http.ts"
 import { Ended } from "../failure.ts"
 import { codes } from "../exit-code.ts"
-import { seatOf, withSeat, type SeatFailure, type Seated, type SeatFlags, type SeatOptions } from "./connect.ts"
+import { seatOf, unreachableText, withSeat, type SeatFailure, type Seated, type SeatFlags, type SeatOptions } from "./connect.ts"
 
 const unreachable = (directory: string, flags: SeatFlags, seat: string | undefined) => (error: KernelUnreachable): Effect.Effect<never, Ended> =>
-  Effect.fail(new Ended({ code: codes.failed, reason: `[${seat ?? seatOf(directory, flags.name)}] Could not reach hub at ${error.url}.` }))
+  Effect.fail(new Ended({ code: codes.failed, reason: unreachableText(seat ?? seatOf(directory, flags.name), error) }))
 
 /** As `withSeat`. `options.name`: a seat that is not the one of the flags. */
 export const ancestral = <A>(

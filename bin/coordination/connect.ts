@@ -61,9 +61,15 @@ export interface Hub {
   readonly token?: string
 }
 
+const gone = "the kernel of"
+
+/** In the ancestor's words; with what to do where that is known. */
+export const unreachableText = (seat: string, { reason, url }: Pick<KernelUnreachable, "url" | "reason">): string =>
+  `[${plain(seat)}] Could not reach hub at ${plain(url)}.${reason.startsWith(gone) ? `\n${plain(reason)}.` : ""}`
+
 /** The hub that is meant. The operator's token of a constellation goes to that constellation alone. */
-export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, UsageError> =>
-  Effect.suspend(() => {
+export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, UsageError | KernelUnreachable> =>
+  Effect.suspend((): Effect.Effect<Hub, UsageError | KernelUnreachable> => {
     const asked = textOf(flags.uri) ?? textOf(process.env["SYNAPSE_URI"]) ?? gitSays(directory, "config", "--get", "aaax.uri")
     const token = textOf(flags.token) ?? textOf(process.env["SYNAPSE_TOKEN"])
     const own = token === undefined ? {} : { token }
@@ -73,8 +79,12 @@ export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, U
         : Effect.fail(new UsageError({ reason: `--uri ${asked} is no address such as ${uriDefault}.` }))
     }
     const found = constellationOf(directory)
-    if (found === undefined || !isAlive(found.run.pid)) return Effect.succeed({ uri: uriDefault, ...own })
+    if (found === undefined) return Effect.succeed({ uri: uriDefault, ...own })
     const uri = `${found.run.url.replace(/^http/u, "ws")}${synapsePath}`
+    // What was claimed there counts again when it is back: any other hub would give it to others meanwhile.
+    if (!isAlive(found.run.pid)) {
+      return Effect.fail(new KernelUnreachable({ url: uri, reason: `${gone} ${plain(found.directory)} (pid ${found.run.pid}) is gone. Start it again with aaax launch, or name another hub with --uri` }))
+    }
     if (token !== undefined) return Effect.succeed({ uri, token })
     try {
       return Effect.succeed({ uri, token: readFileSync(found.run.tokenFile, "utf8").trim() })

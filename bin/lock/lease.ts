@@ -19,6 +19,8 @@ export interface LeaseScope {
 export interface Lease {
   /** Resolves with why, when it is somebody else's or may be. */
   readonly lost: Promise<string>
+  /** False, and lost, when it could not be renewed for too long, whether or not there was time to look. */
+  readonly isHeld: () => boolean
   /** Leaves, and gives it back unless it was lost. */
   readonly release: () => Promise<void>
 }
@@ -40,10 +42,10 @@ const lossIn = (frame: HubFrame, task: string, seat: string): string | undefined
   }
 }
 
-/** Whose turn it is not yet, and for how long that may go on. Rejects with the last refusal when the time is up. */
-export const acquire = async (task: string, scope: LeaseScope, hub: Hub, seat: string, waitMillis: number): Promise<Lease> => {
+/** Whose turn it is not yet, and for how long that may go on. Rejects with the last refusal when the time is up, or when it is told to end. */
+export const acquire = async (task: string, scope: LeaseScope, hub: Hub, seat: string, waitMillis: number, signal: AbortSignal): Promise<Lease> => {
   const deadline = performance.now() + waitMillis
-  const left = (): number => Math.max(0, deadline - performance.now())
+  const left = (): number => (signal.aborted ? 0 : Math.max(0, deadline - performance.now()))
   const agent = await seated(hub, seat, left)
   // A hub that knows no named locks would give a whole working tree: then it is one of its own.
   const fields = scope.paths.length > 0
@@ -57,10 +59,10 @@ export const acquire = async (task: string, scope: LeaseScope, hub: Hub, seat: s
     return { epoch: granted.epoch, asked }
   }
   try {
-    return held(agent, task, seat, claim, await inLine(agent, claim, left))
+    return held(agent, task, seat, claim, await inLine(agent, claim, left, signal))
   } catch (error) {
     // It may have been granted just now; a hub of ours was told that nobody wants it any more.
-    if (!agent.isOurs) await agent.release(task, { timeoutMillis: retryMillis }).catch(() => undefined)
+    await (agent.isOurs ? agent.ask({ verb: "beat" }, { timeoutMillis: retryMillis }) : agent.release(task, { timeoutMillis: retryMillis })).catch(() => undefined)
     agent.close()
     throw error
   }
@@ -72,7 +74,7 @@ interface Grant {
   readonly asked: number
 }
 /** `epoch`: of the lease that it renews; 0: nobody is to have it. */
-type Claiming = (epoch: number, more?: { readonly key?: string; readonly wait?: boolean; readonly timeoutMillis?: number }) => Promise<Grant>
+type Claiming = (epoch: number, more?: { readonly key?: string; readonly wait?: boolean; readonly timeoutMillis?: number; readonly signal?: AbortSignal }) => Promise<Grant>
 
 const isAnothers = ({ code }: SynapseRefused): boolean => code === "LEASE_LIVE" || code === "SCOPE_CONFLICT"
 
@@ -88,7 +90,7 @@ const seated = async (hub: Hub, seat: string, left: () => number): Promise<Synap
   }
 }
 
-const inLine = async (agent: SynapseAgent, claim: Claiming, left: () => number): Promise<Grant> => {
+const inLine = async (agent: SynapseAgent, claim: Claiming, left: () => number, signal: AbortSignal): Promise<Grant> => {
   for (;;) {
     let refused: SynapseRefused
     try {
@@ -102,7 +104,7 @@ const inLine = async (agent: SynapseAgent, claim: Claiming, left: () => number):
       continue
     }
     try {
-      const { epoch } = await claim(0, { wait: true, timeoutMillis: left() })
+      const { epoch } = await claim(0, { wait: true, timeoutMillis: left(), signal })
       // When it was granted nobody can say, but of one that is asked for now.
       return await claim(epoch)
     } catch (error) {
@@ -150,11 +152,13 @@ const held = (agent: SynapseAgent, task: string, seat: string, claim: Claiming, 
   }
   const renewing = setInterval(renew, (ttlSeconds * 1_000) / 3)
   // By our own clock, a little early: what was not renewed in time may be anybody's.
-  const watching = setInterval(() => {
-    if (performance.now() > asked + ttlSeconds * 1_000 - retryMillis) lose("the hub could not be reached until its time ran out")
-  }, retryMillis)
+  const isHeld = (): boolean => {
+    if (performance.now() > asked + ttlSeconds * 1_000 - retryMillis) lose("it could not be renewed until its time ran out")
+    return !isLost
+  }
+  const watching = setInterval(isHeld, retryMillis)
   return {
-    lost,
+    lost, isHeld,
     release: async () => {
       isReleased = true
       clearInterval(renewing)

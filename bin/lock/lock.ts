@@ -7,12 +7,13 @@ import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import { TimedOut } from "../../protocol/errors.ts"
 import type { Called } from "../called.ts"
 import { attempt } from "../claims/place.ts"
-import { hubOf, seatOf, type Hub, type SeatFlags } from "../coordination/connect.ts"
+import { hubOf, seatOf, unreachableText, type Hub, type SeatFlags } from "../coordination/connect.ts"
 import { codes } from "../exit-code.ts"
 import { Ended, UsageError, type GitFailed } from "../failure.ts"
 import { plain } from "../terminal.ts"
 import { canonicalPaths } from "../worktree/paths.ts"
 import { worktreeOf } from "../worktree/worktree.ts"
+import { startGuard } from "./guard.ts"
 import { acquire, type Lease, type LeaseScope } from "./lease.ts"
 
 export interface LockFlags extends SeatFlags {
@@ -32,7 +33,8 @@ interface Where {
 
 /** Paths are those of the working tree, where there is one. */
 const whereOf = Effect.fnUntraced(function*(called: Called, { paths, ...flags }: LockFlags): Effect.fn.Return<Where, GitFailed | UsageError | Ended> {
-  const hub = yield* hubOf(called.directory, flags)
+  const seat = seatOf(called.directory, flags.name)
+  const hub = yield* hubOf(called.directory, flags).pipe(Effect.catchTag("KernelUnreachable", (error) => Effect.fail(notAcquired("", seat, error))))
   const worktree = yield* Effect.option(attempt(() => worktreeOf(called.directory)))
   if (worktree._tag === "None") return { scope: { paths }, hub }
   const tree = worktree.value
@@ -64,6 +66,8 @@ const isGone = (child: ChildProcess): boolean => {
 const stopped = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
     tell(child, "SIGTERM")
+    // Who was made to pause hears nothing before it goes on.
+    tell(child, "SIGCONT")
     let looks = 0
     const timer = setInterval(() => {
       looks++
@@ -75,11 +79,52 @@ const stopped = (child: ChildProcess): Promise<void> =>
     }, lookMillis)
   })
 
+/** What we are told, from the first moment on: as long as nothing runs it ends the wait, then it is the command's. */
+interface Heard {
+  readonly signal: AbortSignal
+  readonly first: () => NodeJS.Signals | undefined
+  readonly handOn: (child: ChildProcess) => void
+  readonly stop: () => void
+}
+
+const hear = (): Heard => {
+  const told = new AbortController()
+  let first: NodeJS.Signals | undefined
+  let child: ChildProcess | undefined
+  const listeners = signals.map((signal) => [signal, () => {
+    // Told again before anything runs: at once, then.
+    if (first !== undefined && child === undefined) process.exit(128 + (signalNumbers[signal] ?? 0))
+    first ??= signal
+    told.abort()
+    if (child !== undefined) tell(child, signal)
+  }] as const)
+  for (const [signal, listener] of listeners) process.on(signal, listener)
+  return {
+    signal: told.signal, first: () => first, handOn: (to) => void (child = to),
+    stop: () => listeners.forEach(([signal, listener]) => process.off(signal, listener))
+  }
+}
+
+/** Ctrl-Z: the command pauses with us, and goes on only with a lock that is still ours. */
+const pausing = (child: ChildProcess, lease: Lease): (() => void) => {
+  const pause = (): void => {
+    tell(child, "SIGSTOP")
+    process.kill(process.pid, "SIGSTOP")
+  }
+  const goOn = (): void => {
+    if (lease.isHeld()) tell(child, "SIGCONT")
+  }
+  process.on("SIGTSTP", pause).on("SIGCONT", goOn)
+  return () => process.off("SIGTSTP", pause).off("SIGCONT", goOn)
+}
+
 /** The exit code of the command, and why it was stopped when it was. */
-const running = async (lease: Lease, [program = "", ...args]: ReadonlyArray<string>, directory: string): Promise<{ readonly code: number; readonly lost?: string; readonly failed?: string }> => {
+const running = async (lease: Lease, [program = "", ...args]: ReadonlyArray<string>, directory: string, heard: Heard): Promise<{ readonly code: number; readonly lost?: string; readonly failed?: string }> => {
+  const guard = startGuard()
   const child = spawn(program, args, { cwd: directory, stdio: "inherit", detached: true })
-  const forward = signals.map((signal) => [signal, () => tell(child, signal)] as const)
-  for (const [signal, listener] of forward) process.on(signal, listener)
+  guard.watch(child)
+  heard.handOn(child)
+  const stopPausing = pausing(child, lease)
   try {
     const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]> // what `close` is called with
     const first = await Promise.race([ended, lease.lost])
@@ -87,18 +132,22 @@ const running = async (lease: Lease, [program = "", ...args]: ReadonlyArray<stri
       await Promise.all([stopped(child), ended])
       return { code: codes.conflict, lost: first }
     }
+    // Who told us to end meant all of it: what goes on behind the command would do so without the lock.
+    if (heard.first() !== undefined && !isGone(child)) await stopped(child)
     const [code, signal] = first
     return { code: code ?? 128 + (signalNumbers[signal ?? ""] ?? 0) }
   } catch (error) {
-    // It could not be started.
-    return { code: error instanceof Error && "code" in error && error.code === "ENOENT" ? 127 : 126, failed: error instanceof Error ? error.message : String(error) }
+    const reason = error instanceof Error && "code" in error ? error.code : ""
+    const why = reason === "ENOENT" ? "there is no such program, or folder to run it in" : reason === "EACCES" ? "it may not be run" : error instanceof Error ? error.message : String(error)
+    return { code: reason === "ENOENT" ? 127 : 126, failed: `${program}: ${why}` }
   } finally {
-    for (const [signal, listener] of forward) process.off(signal, listener)
+    stopPausing()
+    guard.end()
   }
 }
 
-const notAcquired = (id: string, seat: string, uri: string, error: unknown): Ended => {
-  if (error instanceof KernelUnreachable) return new Ended({ code: codes.failed, reason: `[${plain(seat)}] Could not reach hub at ${plain(uri)}.` })
+const notAcquired = (id: string, seat: string, error: unknown): Ended => {
+  if (error instanceof KernelUnreachable) return new Ended({ code: codes.failed, reason: unreachableText(seat, error) })
   if (error instanceof SynapseRefused || error instanceof TimedOut) {
     const how = error instanceof SynapseRefused && error.code === "NAME_CONFLICT" ? `\ntry: --name ${plain(seat)}/lock, a seat of its own` : ""
     return new Ended({ code: codes.failed, reason: `Could not acquire lock '${plain(id)}': ${plain(error.message)}${how}` })
@@ -111,10 +160,22 @@ export const lock = Effect.fnUntraced(function*(called: Called, id: string, comm
   if (command.length === 0) return yield* new UsageError({ reason: "what is to be run under the lock? aaax lock ID -- COMMAND" })
   const { hub, scope } = yield* whereOf(called, flags)
   const seat = seatOf(called.directory, flags.name)
-  const lease = yield* Effect.tryPromise({
-    try: () => acquire(id, scope, hub, seat, flags["wait-timeout"] * 1_000), catch: (error) => notAcquired(id, seat, hub.uri, error)
-  })
-  const { code, failed, lost } = yield* Effect.promise(() => running(lease, command, called.directory).finally(() => lease.release()))
+  const heard = hear()
+  const { code, failed, lost } = yield* Effect.tryPromise({
+    try: async () => {
+      const lease = await acquire(id, scope, hub, seat, flags["wait-timeout"] * 1_000, heard.signal)
+      try {
+        const first = heard.first()
+        return first === undefined ? await running(lease, command, called.directory, heard) : { code: 128 + (signalNumbers[first] ?? 0) }
+      } finally {
+        await lease.release()
+      }
+    },
+    catch: (error) => {
+      const first = heard.first()
+      return first === undefined ? notAcquired(id, seat, error) : new Ended({ code: 128 + (signalNumbers[first] ?? 0), reason: `told to end before lock '${plain(id)}' was had; nothing was run.` })
+    }
+  }).pipe(Effect.ensuring(Effect.sync(heard.stop)))
   if (lost !== undefined) return yield* new Ended({ code, reason: `Lost lock '${plain(id)}': ${plain(lost)}; ${plain(command[0] ?? "the command")} was stopped.` })
   if (failed !== undefined) return yield* new Ended({ code, reason: plain(failed) })
   process.exitCode = code
