@@ -158,7 +158,7 @@ describe("calls under way", () => {
     const world = makeWorld()
     world.open(wellKnown.heartbeat)
     const system = coordinator()
-    const fiber = Effect.runFork(system.run(world.dock(system)) as Effect.Effect<void>)
+    const fiber = Effect.runFork(system.run!(world.dock(system)) as Effect.Effect<void>)
     const append = (sender: string, channel: string, draft: Draft): string => Effect.runSync(world.port(sender).append(channel, [draft]))[0]!.id
     const calls = (payload: coordination.UnderWay): void => void append("aaax", coordination.underWay, { kind: "under-way", subject: "calls", payload })
     const answerOf = (request: string): unknown => world.events(coordination.replies).find(({ correlationId, kind }) => correlationId === request && kind === "answer")?.payload
