@@ -493,7 +493,7 @@ export const synapseClientsMax = 10_000
 /** Requests of one synapse connection that have no answer yet, and those that wait for something; beyond it no more is read of it. */
 export const synapseAsksMax = 64
 export const synapseWaitsMax = 16
-/** Connections of one seat of the synapse wire: whoever took it, and those beside it. */
+/** Connections that act beside the one that has a seat of the synapse wire. */
 export const synapseBesideMax = 16
 /** Heartbeats and frames that cannot be read which one connection may send at once, and how many more a second. */
 export const synapseBeatsBurst = 60

@@ -28,8 +28,8 @@ export interface Seated {
   readonly name: string
   readonly system: SystemId
   readonly port: Port
-  /** Another connection has it, and this one acts beside it. */
-  readonly isBeside: boolean
+  /** Others were in it before: everybody has been told that it is here. */
+  readonly wasHere: boolean
   readonly leave: () => void
 }
 
@@ -64,7 +64,7 @@ export interface Hall {
   readonly inTheWay: (connection: Connection, name: string, system: SystemId, beside: boolean) => string | undefined
   readonly isTaken: (name: string) => boolean
   /** Docks the seat when it is its turn, or gives a place beside whoever has it. */
-  readonly seat: (connection: Connection, name: string, system: SystemId, then: (seated: Seated | string) => void) => void
+  readonly seat: (connection: Connection, name: string, system: SystemId, beside: boolean, then: (seated: Seated | string) => void) => void
   readonly bucketOf: (connection: Connection, name: string) => Bucket
   /** Sends it a frame of its own, in order. */
   readonly tell: (connection: Connection, text: string) => void
@@ -223,14 +223,15 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     if (refused !== undefined) return conflict(refused, "NAME_INVALID", "name invalid")
     if (!reachesSeat(who, wanted)) return deny(`Token is not authorised for agent '${wanted}'.`, "NAME_DENIED")
     const system = who.guest === undefined ? systemOfSeat(wanted) : wanted
-    const inTheWay = hall.inTheWay(connection, wanted, system, fields["beside"] === true)
+    const beside = fields["beside"] === true
+    const inTheWay = hall.inTheWay(connection, wanted, system, beside)
     if (inTheWay !== undefined) return conflict(inTheWay, "NAME_CONFLICT", "name conflict")
     // Whoever has a token of a name may have it; what guests stand beside is docked under its name.
     const isOurs = who.guest !== undefined && (who.guest.system === wanted || hall.isLive(wanted))
     if (!isOurs && hall.isTaken(wanted)) return conflict(takenText(wanted), "NAME_CONFLICT", "name conflict")
     held = true
     hold()
-    hall.seat(connection, wanted, system, (given) => {
+    hall.seat(connection, wanted, system, beside, (given) => {
       if (closed) {
         if (typeof given !== "string") given.leave()
         return
@@ -241,17 +242,18 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
       name = wanted
       if (hall.rate > 0) bucket = hall.bucketOf(connection, wanted)
       if (!welcomed) welcome()
-      if (fields["beside"] === true) arrive(typeOf(fields) === "heartbeat")
+      if (beside) arrive(typeOf(fields) === "heartbeat")
       else if (typeOf(fields) !== "heartbeat") attach({})
+      // As all were told that it came.
+      if (given.wasHere) tell(presenceOf("joined", wanted, hall.online()))
       dispatch(fields)
       release()
     })
   }
-  /** What was kept for the seat is not for one that acts beside others. That it may act, it is told as all are told that somebody came. */
+  /** What was kept for the seat is not for one that acts beside others. */
   const arrive = (isBeat: boolean): void => {
     attached = actsBeside = true
     if (!isBeat) submit({ verb: "beat" }, "heartbeat", undefined)
-    if (seated?.isBeside === true) tell(presenceOf("joined", seated.name, hall.online()))
   }
   /** It is here; `-rx` is how the ancestor's clients call a seat that only waits for another one's messages. */
   const attach = (fields: Fields): void => {

@@ -277,7 +277,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     isLive: seats.isLive,
     inTheWay: seats.refusal,
     isTaken: (name) => !seats.leaving.has(name) && kernel.isTaken(name),
-    seat: (connection, name, system, then) => seats.take(connection, name, system, (given) => then(typeof given === "string" ? given : {
+    seat: (connection, name, system, beside, then) => seats.take(connection, name, system, beside, (given) => then(typeof given === "string" ? given : {
       ...given,
       leave: () => {
         // Nothing of it may come behind its leaving.

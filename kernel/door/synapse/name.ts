@@ -23,4 +23,4 @@ export const conflictOf = (name: string): string => `Name '${name}' is already o
 export const takenText = (name: string): string => `Name '${name}' belongs to a system of this constellation. Use a unique --name.`
 export const switchOf = (before: string, after: string): string => `Sender name switch denied: '${before}' -> '${after}'. Reconnect with a new --name.`
 export const besideDenied = (name: string): string => `Name '${name}' is online from a connection that has shown more than this one: show a token as good. Use a unique --name.`
-export const besideFull = (name: string, most: number): string => `Name '${name}' is online from ${most} connections, which is as many as one name may have.`
+export const besideFull = (name: string, most: number): string => `Name '${name}' has ${most} connections beside it, which is as many as there may be.`

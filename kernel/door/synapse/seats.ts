@@ -1,5 +1,5 @@
-// Seats of the wire: each is one docked system, with the connection that took it and those that act beside it. It is docked once,
-// and left when the last of them is gone.
+// Seats of the wire: each is one docked system, with the one connection that has it and those that act beside it, whichever came
+// first. It is docked once, and left when the last of them is gone.
 import * as Effect from "effect/Effect"
 import { requests } from "../../../protocol/coordination.ts"
 import type { SystemId } from "../../../protocol/names.ts"
@@ -13,8 +13,9 @@ type Docked = Effect.Success<ReturnType<Kernel["dockSeat"]>>
 
 interface Place {
   readonly system: SystemId
-  /** In the order in which they came. */
+  /** The one that has it, then the others as they came. */
   readonly members: Array<Connection>
+  owner: Connection | undefined
   /** Nothing: it could not be docked. */
   readonly docked: Promise<Docked | undefined>
   /** One for all of them that nobody vouches for. */
@@ -30,13 +31,13 @@ export interface SeatsOptions {
 
 export interface Seats {
   readonly isLive: (name: string) => boolean
-  /** Why a name that is live is not to be had, or nothing: then the connection may act beside those who have it. */
+  /** Why a name that is live is not to be had, or nothing: then the connection may join those who are there. */
   readonly refusal: (connection: Connection, name: string, system: SystemId, beside: boolean) => string | undefined
   /** Takes the seat, or a place beside whoever has it. */
-  readonly take: (connection: Connection, name: string, system: SystemId, then: (seated: Seated | string) => void) => void
+  readonly take: (connection: Connection, name: string, system: SystemId, beside: boolean, then: (seated: Seated | string) => void) => void
   readonly bucketOf: (name: string, enter: () => { readonly bucket: Bucket; readonly leave: () => void }) => Bucket
   readonly has: (system: SystemId) => boolean
-  /** Its connections; the first is who took it, or has stayed longest since. */
+  /** Its connections; the first is the one that has it, or else came first. */
   readonly of: (system: SystemId) => ReadonlyArray<Connection>
   /** Nobody is in these any more, and they are about to be undocked. */
   readonly leaving: ReadonlyMap<string, Promise<void>>
@@ -89,30 +90,35 @@ export const makeSeats = ({ delayOf, fork, kernel }: SeatsOptions): Seats => {
     refusal: (connection, name, system, beside) => {
       const place = places.get(name)
       if (place === undefined) return undefined
-      if (!beside || place.system !== system) return conflictOf(name)
-      if (!place.members.some((member) => isAsGood(connection.identity(), member.identity(), name))) return besideDenied(name)
-      return place.members.length >= synapseBesideMax ? besideFull(name, synapseBesideMax) : undefined
+      if (place.system !== system || (!beside && place.owner !== undefined)) return conflictOf(name)
+      if (!place.members.some((member) => isAsGood(connection.identity(), member.identity(), name))) return beside ? besideDenied(name) : conflictOf(name)
+      const besides = place.members.length - (place.owner === undefined ? 0 : 1)
+      return beside && besides >= synapseBesideMax ? besideFull(name, synapseBesideMax) : undefined
     },
-    take: (connection, name, system, then) => {
+    take: (connection, name, system, beside, then) => {
       const there = places.get(name)
-      const isBeside = there !== undefined
-      const place = there ?? { system, members: [], docked: dock(name, system), bucket: undefined }
-      if (!isBeside) {
+      const place: Place = there ?? { system, members: [], owner: undefined, docked: dock(name, system), bucket: undefined }
+      if (there === undefined) {
         places.set(name, place)
         bySystem.set(system, place)
       }
-      place.members.push(connection)
+      if (beside) place.members.push(connection)
+      else {
+        place.owner = connection
+        place.members.unshift(connection)
+      }
       void place.docked.then((docked) => {
         if (docked === undefined) {
           forget(name, place)
           return then(`Name '${name}' cannot be docked now.`)
         }
         then({
-          name, system, isBeside, port: docked.port,
+          name, system, port: docked.port, wasHere: there !== undefined,
           leave: () => {
             const at = place.members.indexOf(connection)
             if (at < 0) return
             place.members.splice(at, 1)
+            if (place.owner === connection) place.owner = undefined
             if (place.members.length > 0) return
             forget(name, place)
             undock(name, place, docked)

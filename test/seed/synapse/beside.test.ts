@@ -38,14 +38,29 @@ describe("a connection beside the one that has the name", () => {
       expect(docked(world, "synapse/ada")).toBe(1)
     }))
 
-  it("takes the seat as anybody does when nobody has it, and then stands in nobody's way who says beside", () =>
+  it("[7] takes the seat as anybody does when nobody has it, and then stands in nobody's way; one without beside has it alone all the same", () =>
     withSynapse({}, async (world) => {
       const watcher = await world.agent("watcher")
       const first = await beside(world, "ada")
       await watcher.next(presence("joined", "ada"))
+      const ada = await world.agent("ada")
       expect(await coming(world, "ada")).toMatchObject({ type: "name_conflict", payload: "Name 'ada' is already online from another session. Use a unique --name." })
       expect(await coming(world, "ada", { beside: true })).toMatchObject({ type: "presence_update" })
-      await first.leave()
+      // Gone for a moment, it comes back, whoever stays beside it.
+      await ada.leave()
+      await first.settled()
+      expect(await coming(world, "ada")).toMatchObject({ type: "presence_update" })
+      await watcher.settled()
+      expect(watcher.frames.filter(({ agent, type }) => type === "presence_update" && agent === "ada")).toHaveLength(1)
+    }))
+
+  it("stands in the way of nobody without beside who has shown as much, and of everybody who has shown less", () =>
+    withSynapse({}, async (world) => {
+      const shell = await world.connect(bearer(world.operatorToken))
+      shell.send({ sender: "ada", type: "heartbeat", beside: true })
+      await shell.next(presence("joined", "ada"))
+      expect(await coming(world, "ada")).toMatchObject({ type: "name_conflict", payload: "Name 'ada' is already online from another session. Use a unique --name." })
+      expect(await coming(world, "ada", {}, world.operatorToken)).toMatchObject({ type: "presence_update" })
     }))
 
   it("is the same holder: it renews and gives back what the other took, and each is answered what it asked", () =>
@@ -82,10 +97,14 @@ describe("a connection beside the one that has the name", () => {
 
   it("is one of at most so many", () =>
     withSynapse({}, async (world) => {
-      const ada = await world.agent("ada")
+      const first = await beside(world, "ada")
       for (let count = 1; count < synapseBesideMax; count++) await beside(world, "ada")
-      expect(await coming(world, "ada", { beside: true })).toMatchObject({ type: "name_conflict", reason_code: "NAME_CONFLICT", payload: expect.stringContaining(`${synapseBesideMax} connections`) })
-      await ada.leave()
+      const full = { type: "name_conflict", reason_code: "NAME_CONFLICT", payload: expect.stringContaining(`${synapseBesideMax} connections beside it`) }
+      expect(await coming(world, "ada", { beside: true })).toMatchObject(full)
+      // They keep no place from the one that is to have it.
+      await world.agent("ada")
+      expect(await coming(world, "ada", { beside: true })).toMatchObject(full)
+      await first.leave()
       expect(await coming(world, "ada", { beside: true })).toMatchObject({ type: "presence_update" })
     }))
 })
@@ -166,6 +185,13 @@ describe("what each connection of a seat is told", () => {
       await ada.settled()
       expect(other.frames.filter(({ payload }) => payload === "kept")).toEqual([])
       expect(ada.frames.filter(({ payload }) => payload === "kept")).toHaveLength(1)
+      // Also when one that acts beside was there before it.
+      await ada.leave()
+      await sender.ask("chat", { target: "ada", payload: "later" }, "chat")
+      const back = await world.agent("ada")
+      expect(await back.next(({ payload, replayed }) => payload === "later" && replayed === true)).toMatchObject({ sender: "sender" })
+      await other.settled()
+      expect(other.frames.filter(({ replayed }) => replayed === true)).toEqual([])
     }))
 
   it("notices of its leases go to every one that wants notices, also when the first is gone", () =>

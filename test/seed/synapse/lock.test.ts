@@ -91,7 +91,7 @@ describe("aaax lock", () => {
     const same = await SynapseAgent.connect({ uri: hub.uri, name: seat, reconnect: false })
     expect((await lock(id, "--wait-timeout", "0", "--", "true")).code).toBe(0)
     await same.requestWho()
-    const most = await Promise.all(Array.from({ length: synapseBesideMax - 1 }, () => SynapseAgent.connect({ uri: hub.uri, name: seat, beside: true, reconnect: false })))
+    const most = await Promise.all(Array.from({ length: synapseBesideMax }, () => SynapseAgent.connect({ uri: hub.uri, name: seat, beside: true, reconnect: false })))
     expect(await lock(id, "--wait-timeout", "0", "--", "true")).toMatchObject({ code: 1, stderr: expect.stringContaining(`try: --name ${seat}/lock`) })
     const patient = lock(id, "--", "true")
     for (const one of [same, ...most]) one.close()
