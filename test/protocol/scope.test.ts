@@ -18,7 +18,7 @@ describe("a scope", () => {
     expect(normaliseScope(["/repository/src"], "/repo")).toEqual([""])
     expect(normaliseScope(["/repo"], "/repo")).toEqual([""])
     // A label is no place.
-    expect([normaliseScope(["w/src"], "w"), normaliseWorktree("/repo/../x"), normaliseWorktree("a/../b")]).toEqual([["w/src"], "/repo/../x", "a/../b"])
+    expect([normaliseScope(["w/src"], "w"), normaliseWorktree("/repo//../x"), normaliseWorktree("a/../b")]).toEqual([["w/src"], "/repo//../x", "a/../b"])
     expect([normaliseWorktree(" /repo//x/./ "), normaliseWorktree("wt-a"), normaliseWorktree("")]).toEqual(["/repo/x", "wt-a", ""])
   })
 
@@ -43,7 +43,7 @@ describe("a scope", () => {
     ] as const) expect([touch(a, b), touch(b, a)], `${a} ${b}`).toEqual([true, true])
     for (const [a, b] of [
       ["src", "src2"], ["src/a", "src/b"], ["src/*.md", "src/a.ts"], ["src/*.ts", "lib/*.ts"], ["a?c", "ac"], ["*.ts", "*.md"], ["src/*/x", "src/a/y"], ["src/a**", "src/b"], ["src/?.ts", "src/xy.ts"],
-      ["src/?b", "src/b"]
+      ["src/?b", "src/b"], ["x*\u00e9", "xb"]
     ] as const) expect([touch(a, b), touch(b, a)], `${a} ${b}`).toEqual([false, false])
   })
 

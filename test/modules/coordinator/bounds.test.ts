@@ -1,5 +1,6 @@
 import type { coordination } from "aaax"
 import { describe, expect, it } from "vitest"
+import { keepNewest } from "../../../modules/coordinator/fold.ts"
 import { coordinator } from "../../../modules/coordinator/index.ts"
 import { beat } from "../../../modules/coordinator/presence.ts"
 import * as limits from "../../../modules/coordinator/limits.ts"
@@ -66,6 +67,16 @@ describe("one request", () => {
   it("asks for a history that can be kept", () => {
     for (const historyMax of [0, -1, 1.5, Number.NaN, limits.chatsMax + 1]) expect(() => coordinator({ historyMax }), String(historyMax)).toThrow(TypeError)
     for (const historyMax of [1, limits.chatsMax]) expect(coordinator({ historyMax }).manifest.id).toBe("coordinator")
+  })
+})
+
+describe("what is kept of many", () => {
+  it("is the newest, of which that is one which was said again", () => {
+    const kept = new Map<string, number>()
+    for (const [at, key] of ["a", "b", "c", "a", "d"].entries()) keepNewest(kept, key, at, 3)
+    expect([...kept]).toEqual([["c", 2], ["a", 3], ["d", 4]])
+    keepNewest(kept, "e", 5, 1)
+    expect([...kept]).toEqual([["e", 5]])
   })
 })
 
