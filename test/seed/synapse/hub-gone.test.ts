@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { aaax, type Told } from "../kit/command.ts"
-import { makeRepository, type Repository } from "../kit/repository.ts"
+import { aaax, type Told } from "../../kit/command.ts"
+import { makeRepository, type Repository } from "../../kit/repository.ts"
 
 let repository: Repository
 beforeEach(() => {

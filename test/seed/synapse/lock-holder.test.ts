@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "nod
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
-import { SynapseHub } from "../../kernel/synapse-hub.ts"
-import { SynapseAgent } from "../../libos/synapse/agent.ts"
-import { build, entry } from "../kit/command-line.ts"
+import { SynapseHub } from "../../../kernel/synapse-hub.ts"
+import { SynapseAgent } from "../../../libos/synapse/agent.ts"
+import { build, entry } from "../../kit/command-line.ts"
 
 let hub: SynapseHub
 let folder = ""
