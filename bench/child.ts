@@ -25,6 +25,8 @@ export interface Returned {
   readonly steadyBytes: number
   /** Messages that were there. */
   readonly events: number
+  /** Of them there are so many still, where old ones are let go. */
+  readonly kept: number
 }
 
 const write = Effect.fnUntraced(function*(directory: string, events: number, size: number) {
@@ -48,7 +50,7 @@ const restart = Effect.fnUntraced(function*(directory: string) {
   gc?.()
   const returned: Returned = {
     readyMillis, openMillis: readyMillis - began, cpuSeconds: (user + system) / 1e6, peakBytes, steadyBytes: process.memoryUsage().rss,
-    events: kernel.channels.store.statisticsOf("events")?.events ?? 0
+    events: kernel.channels.store.statisticsOf("events")?.events ?? 0, kept: kernel.channels.store.statisticsOf("events")?.events ?? 0
   }
   writeSync(1, `${JSON.stringify(returned)}\n`)
   process.kill(process.pid, "SIGKILL")

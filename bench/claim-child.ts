@@ -5,7 +5,7 @@ import { decide } from "../modules/coordinator/decide.ts"
 import { coordinator } from "../modules/coordinator/index.ts"
 import { keep } from "../modules/coordinator/keep.ts"
 import { Life, open } from "../modules/coordinator/life.ts"
-import { chatsMax, pastDefault } from "../modules/coordinator/limits.ts"
+import { chatsMax, pastDefault, stateEvery } from "../modules/coordinator/limits.ts"
 import * as coordination from "../protocol/coordination.ts"
 import type { Returned } from "./child.ts"
 import { dock, makeWorld } from "./world.ts"
@@ -14,7 +14,10 @@ const turnRequests = 200
 /** Claims that stay. */
 const liveClaims = 1_000
 
-/** Claims and releases, as the coordinator keeps them, until the ledger has so many entries. */
+/**
+ * Claims and releases, as the coordinator keeps them, until so many entries were written, and then until it would write its
+ * state down with the next ones: a start has as much to read behind the state as there can be.
+ */
 export const writeClaims = Effect.fnUntraced(function*(directory: string, entries: number) {
   const kernel = yield* makeWorld({ directory, launch: false })
   const { manifest } = coordinator()
@@ -26,7 +29,7 @@ export const writeClaims = Effect.fnUntraced(function*(directory: string, entrie
   const ask = (sender: string, payload: unknown): void => decide(desk, { id: `bench-${++count}`, sender, at: began, payload })
   for (let at = 0; at < liveClaims; at++) ask(`holder-${at % 20}`, { verb: "claim", task: `live-${at}`, paths: [`live/${at}`], ttlSeconds: 2_592_000 })
   yield* keep(life)
-  while (count < entries) {
+  while (count < entries || life.behind + 2 * turnRequests < stateEvery) {
     for (let at = 0; at < turnRequests; at++) {
       const task = `task-${count}`
       ask("asker", { verb: "claim", task, paths: [`src/${count % 500}/${count}.ts`], note: "as many do" })
@@ -62,7 +65,8 @@ export const restartClaims = Effect.fnUntraced(function*(directory: string) {
   gc?.()
   const returned: Returned = {
     readyMillis, openMillis, cpuSeconds: (user + system) / 1e6, peakBytes, steadyBytes: process.memoryUsage().rss,
-    events: answer.ok && answer.items.length === 1 ? kernel.channels.store.statisticsOf(coordination.ledger)?.events ?? 0 : 0
+    events: answer.ok && answer.items.length === 1 ? kernel.channels.store.statisticsOf(coordination.ledger)?.head ?? 0 : 0,
+    kept: kernel.channels.store.statisticsOf(coordination.ledger)?.events ?? 0
   }
   writeSync(1, `${JSON.stringify(returned)}\n`)
   process.kill(process.pid, "SIGKILL")

@@ -22,6 +22,9 @@ export const epochs: ChannelId = "coordination.epochs"
  */
 export const underWay: ChannelId = "coordination.under-way"
 
+/** Requests that stay, by their event, for the coordinator itself: one that begins again goes on with them. In memory. */
+export const waiting: ChannelId = "coordination.waiting"
+
 /** What a seat that takes part is wired to. */
 export const seatWrites: ReadonlyArray<ChannelId> = [requests]
 export const seatReads: ReadonlyArray<ChannelId> = [replies, ledger, talk, presence]

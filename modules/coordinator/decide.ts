@@ -32,6 +32,8 @@ export interface Request {
   readonly digest?: string
   /** It was handed out before. */
   readonly isAgain?: boolean
+  /** It stayed, and is asked once more. */
+  readonly isResumed?: boolean
 }
 
 type Decoder = (payload: unknown) => { readonly _tag: "Success"; readonly value: Ask } | { readonly _tag: "Failure" }
@@ -81,6 +83,7 @@ const answerFor = (desk: Desk, by: Asker, request: Request): Answer | undefined 
   if (again !== undefined) return again
   const ask = askOf(request.payload)
   if ("ok" in ask) return ask
+  if (request.isAgain === true && request.isResumed !== true && ask.verb !== "wait" && desk.state.waiting.live.has(by.id)) return undefined
   // The operator takes no seat.
   if (ask.verb === "accept-loss") return loss.accept(desk, by, ask)
   const seat = presence.arrive(desk, by, ask.verb)
@@ -163,7 +166,10 @@ const claim = (desk: Desk, by: Asker, ask: ClaimAsk, applied: coordination.Appli
     return answer
   }
   const conflict = ask.wait === true ? line.lineOf(grant) : undefined
-  return conflict === undefined ? grant : line.park(desk, by, { request: by.id, ask, ...(applied === undefined ? {} : { applied }) }, conflict)
+  if (conflict === undefined) return grant
+  const refused = line.park(desk, by, { request: by.id, ask, ...(applied === undefined ? {} : { applied }) }, conflict)
+  if (refused === undefined) desk.state.waiting.hold({ request: by.id, system: by.system, ask, ...(applied === undefined ? {} : { digest: applied.digest }) })
+  return refused
 }
 
 /** What is asked for no more is not waited for, and given back if it crossed this. */

@@ -70,6 +70,7 @@ export class Desk {
   }
 
   answer(request: string, system: SystemId, payload: coordination.Answer): void {
+    this.state.waiting.end(request)
     const answer = weighed({ kind: "answer", recipient: system, correlationId: request, payload })
     // Each of its letters may take six.
     const isTooMuch = answer.weight * 6 > entryTextMax && JSON.stringify(payload).length > entryTextMax

@@ -34,7 +34,8 @@ export const coordinator = (options: CoordinatorOptions = {}): System => {
         { name: coordination.talk, durability: spoken, exclusiveReads: false, description: "chat, receipts, progress and offers" },
         { name: coordination.presence, durability: "memory", exclusiveReads: false, retention: { count: 10_000 }, description: "who came, left or advertised" },
         { name: coordination.epochs, delivery: "latest", durability, description: "the live scope of each claimed task" },
-        { name: coordination.underWay, delivery: "latest", durability: "memory", retention: { count: 1_000 }, description: "what the kernel is changing files for" }
+        { name: coordination.underWay, delivery: "latest", durability: "memory", retention: { count: 1_000 }, description: "what the kernel is changing files for" },
+        { name: coordination.waiting, delivery: "latest", durability: "memory", description: "requests that stay, for a coordinator that begins again" }
       ],
       snapshots: [positionName]
     },

@@ -6,6 +6,7 @@ import { appendBehind, appendSurely, batchesOf } from "./append.ts"
 import { heldBack } from "./calls.ts"
 import type { Desk } from "./desk.ts"
 import { tell, type Failure, type Life } from "./life.ts"
+import { keepWaits } from "./resume.ts"
 import { isDue, keepState } from "./whole.ts"
 
 /* hot */
@@ -46,9 +47,11 @@ const keepTalk = (life: Life, batches: ReadonlyArray<ReadonlyArray<Draft>>): Eff
 /** Everything is kept: whoever asked is told. */
 const said = (life: Life): Effect.Effect<void, Failure> => {
   const { desk } = life
-  const { granted, replies } = desk
+  const { granted, replies, state } = desk
   clear(desk)
-  const told = granted.length > 0 && life.isToldOfCalls ? Effect.flatMap(heldBack(life, granted, replies), (rest) => tell(life, rest)) : tell(life, replies)
+  const answered = granted.length > 0 && life.isToldOfCalls ? Effect.flatMap(heldBack(life, granted, replies), (rest) => tell(life, rest)) : tell(life, replies)
+  // Who waits no more is told so when that is known to whoever comes after.
+  const told = state.waiting.changes.length === 0 ? answered : Effect.andThen(keepWaits(life), answered)
   return life.isMended() || isDue(life) ? Effect.andThen(told, keepState(life)) : told
 }
 

@@ -41,6 +41,10 @@ export class Life {
   readonly past: number
   /** Scopes that were said to be live or ended since those that ended were forgotten. */
   scopesSaid = 0
+  /** Requests that were said to stay or to have ended since those that ended were forgotten. */
+  waitsSaid = 0
+  /** What stays is to be asked once more, before anything else is. */
+  isToResume = false
   docked: ReadonlySet<SystemId> = new Set()
   isDraining = false
   /** The kernel says what it is doing. */

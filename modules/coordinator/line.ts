@@ -7,6 +7,7 @@ import { lineMax, turnMillis, waitsPerSeatMax } from "./limits.ts"
 import * as refusal from "./refusal.ts"
 import type { Seat, State, Waiter } from "./state.ts"
 import { callsLine } from "./under-way.ts"
+import { toldBy } from "./waiting.ts"
 
 const seatOf = (state: State, system: SystemId): Seat | undefined => {
   const seat = state.seats.get(coordination.seatOfSystem(system))
@@ -76,11 +77,16 @@ const join = (state: State, waiter: Waiter, task: string): void => {
   seatOf(state, waiter.system)?.waits.add(waiter)
 }
 
+const ends = (state: State, { request }: Waiter): void => {
+  if (request !== undefined) state.waiting.end(request)
+}
+
 const leave = (state: State, waiter: Waiter): void => {
   const line = state.lines.get(waiter.task)
   const place = line?.indexOf(waiter) ?? -1
   if (line !== undefined && place >= 0) line.splice(place, 1)
   if (line?.length === 0) state.lines.delete(waiter.task)
+  ends(state, waiter)
   seatOf(state, waiter.system)?.waits.delete(waiter)
 }
 
@@ -106,7 +112,8 @@ export const wait = (desk: Desk, by: Asker, given: string): coordination.Answer<
   if (known === undefined) {
     const refused = tooMany(state, by, task)
     if (refused !== undefined) return refused
-    join(state, { order: ++state.order, seat: by.seat, system: by.system, task, isIdle: false }, task)
+    join(state, { order: ++state.order, seat: by.seat, system: by.system, task, request: toldBy(by.id), isIdle: false }, task)
+    state.waiting.hold({ request: toldBy(by.id), system: by.system, ask: { verb: "wait", task } })
   } else known.isIdle = false
   return { ok: true, task, holder: claim.owner, position: known === undefined ? state.lines.get(task)!.length : line.indexOf(known) + 1 }
 }
@@ -133,10 +140,11 @@ export const served = (desk: Desk, task: string): void => {
   let isTold = false
   for (const waiter of line) {
     if (waiter.parked !== undefined) servedClaim(desk, waiter, waiter.parked)
-    else if (state.claims.get(task)?.holder === waiter.system) continue
+    else if (state.claims.get(task)?.holder === waiter.system) ends(state, waiter)
     else if (state.claims.has(task) || isTold) join(state, waiter, task)
     else {
       isTold = true
+      ends(state, waiter)
       desk.notify(waiter.system, { notice: "free", task })
     }
   }

@@ -12,6 +12,7 @@ import { served } from "./line.ts"
 import { inboxIsDue } from "./mail.ts"
 import { beat, misses } from "./presence.ts"
 import * as refusal from "./refusal.ts"
+import { readWaits, resume } from "./resume.ts"
 import { callsLine } from "./under-way.ts"
 import { keepPosition, keepState } from "./whole.ts"
 
@@ -26,6 +27,8 @@ const live = (port: Port, kept: Kept): Effect.Effect<void, Failure> =>
     const life = new Life(port, yield* Effect.scope, yield* open(port, kept.chats), kept.past)
     lives.set(port, life)
     yield* tellOfUnread(life)
+    yield* readWaits(port, life.desk)
+    yield* goOnWithWaits(life)
     yield* Effect.forkScoped(followBeats(life))
     yield* Effect.forkScoped(followCalls(life))
     let done: ReadonlyArray<Settlement> = []
@@ -45,6 +48,12 @@ const live = (port: Port, kept: Kept): Effect.Effect<void, Failure> =>
       done = taken.map(({ cursor, epoch }): Settlement => ({ cursor, epoch, outcome: "ack" }))
     }
   }))
+
+/** With the next requests, whose time is that of the kernel. */
+const goOnWithWaits = (life: Life): Effect.Effect<void, Failure> => {
+  life.isToResume = life.state.waiting.live.size > 0
+  return life.isToResume ? askItself(life.port, { kind: "resume" }) : Effect.void
+}
 
 /** What was found is told to whoever looks: `aaax doctor`. What may be wrong is not written down as the whole state. */
 const tellOfUnread = (life: Life): Effect.Effect<void, Failure> =>
@@ -88,6 +97,10 @@ const digestsOf = (keyed: ReadonlyArray<Taken>): Effect.Effect<ReadonlyMap<strin
 /* hot */
 const decided = (life: Life, taken: ReadonlyArray<Taken>, digests: ReadonlyMap<string, string> | undefined): Effect.Effect<void, Failure> => {
   const { desk, port } = life
+  if (life.isToResume) {
+    life.isToResume = false
+    resume(desk, taken[0]!.event.recordedAt) // nothing is decided of nothing
+  }
   for (const { attempt, event } of taken) {
     if (event.sender === port.system) own(life, event.kind, event.payload, event.recordedAt)
     else {
@@ -132,6 +145,7 @@ const recover = (life: Life, taken: ReadonlyArray<Taken>, error: Failure): Effec
     const { replies } = life.desk
     life.desk.replies = []
     yield* tell(life, replies)
+    yield* goOnWithWaits(life)
   })
 
 /** The kernel's heart: time went on, and who is docked. Asked of itself only when that changes something. */

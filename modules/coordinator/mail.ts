@@ -93,6 +93,7 @@ export const inbox = (desk: Desk, by: Asker, seat: Seat, ask: Ask<"inbox">): coo
     else if (waiting.length >= inboxesPerSeatMax) return refusal.full(`Inboxes of ${owner} that are waited for`, inboxesPerSeatMax)
     else waiting.push(parked)
     desk.waits.push({ seat: owner, request: by.id, millis: waitMillis })
+    state.waiting.hold({ request: by.id, system: by.system, ask, until: desk.now + waitMillis })
     return undefined
   }
   return handOver(desk, owner, messages, ask.peek === true, by.id)

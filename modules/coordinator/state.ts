@@ -3,6 +3,7 @@
 import { scope, type coordination, type SystemId } from "aaax"
 import { Timers } from "./heap.ts"
 import { chatsMax } from "./limits.ts"
+import { Waits } from "./waiting.ts"
 
 type Claim = coordination.Claim
 
@@ -14,6 +15,8 @@ export interface Waiter {
   readonly system: SystemId
   /** The task that it stands in line for: what it asked for, or what is in its way. */
   task: string
+  /** The event of the request of one who is to be told. */
+  readonly request?: string
   readonly parked?: { readonly request: string; readonly ask: ClaimAsk; readonly applied?: coordination.Applied }
   /** It went on to other work: it is told all the same, but nobody waits for it because of this. */
   isIdle: boolean
@@ -103,6 +106,8 @@ export interface State {
   /** Where claims are that name no worktree; "": nobody knows. */
   folder: string
   order: number
+  /** Requests that stay. */
+  waiting: Waits
   readonly timers: Timers
 }
 
@@ -110,7 +115,7 @@ export interface State {
 export const makeState = (most = chatsMax): State => ({
   claims: new Map(), scopes: scope.makeScopeIndex(), held: new Map(), checkpoints: new Map(), plan: new Map(), keys: new Map(), answered: new Map(), epoch: 0, losses: undefined,
   chats: new Map(), chatsMax: most, chatsText: 0, message: 0, deliveries: new Map(), mailboxes: new Map(), deadLetters: new Map(), notes: [], offers: new Map(),
-  cards: new Map(), seats: new Map(), lines: new Map(), inboxes: new Map(), underWay: { calls: [] }, folder: "", order: 0, timers: new Timers()
+  cards: new Map(), seats: new Map(), lines: new Map(), inboxes: new Map(), underWay: { calls: [] }, folder: "", order: 0, waiting: new Waits(), timers: new Timers()
 })
 
 /** From now on a claim that names no worktree is of this folder. */
@@ -126,7 +131,8 @@ export const takeOver = (from: State, to: State): void => {
     to.seats.set(seat, one)
   }
   for (const [seat, card] of from.cards) to.cards.set(seat, card)
-  for (const [seat, inboxes] of from.inboxes) to.inboxes.set(seat, inboxes)
   to.underWay = from.underWay
   to.order = from.order
+  to.waiting = from.waiting
+  to.waiting.undo()
 }
