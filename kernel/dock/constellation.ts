@@ -129,6 +129,26 @@ const wiredNames = (wiring: Wiring): ((direction: Direction) => ReadonlyArray<Ch
   return (direction) => wires.filter(([, wire]) => wire[direction]).slice(0, wiredShownMax).map(([name]) => name)
 }
 
+type Stopping = Pick<Docked, "id"> & { readonly system: { readonly manifest: Pick<Manifest, "provides"> }; readonly wiring: Pick<Wiring, "get"> }
+
+/**
+ * Whose queue others write to is stopped behind them: what they ask for while they end is answered. Those that ask each other
+ * end together.
+ */
+export const inTurns = <T extends Stopping>(systems: ReadonlyArray<T>): ReadonlyArray<ReadonlyArray<T>> => {
+  const left = new Set(systems)
+  const turns: Array<ReadonlyArray<T>> = []
+  const isAsked = ({ id, system }: T): boolean =>
+    system.manifest.provides.some(({ form, name }) => form === "queue" && [...left].some((other) => other.id !== id && other.wiring.get(name)?.append === true))
+  while (left.size > 0) {
+    const free = [...left].filter((docked) => !isAsked(docked))
+    const turn = free.length === 0 ? [...left] : free
+    turns.push(turn)
+    for (const docked of turn) left.delete(docked)
+  }
+  return turns
+}
+
 /** Systems in these states are not started. */
 const resting: ReadonlySet<SystemStatus> = new Set(["paused", "quarantined", "revoked"])
 
@@ -418,15 +438,21 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       yield* change(docked, "quarantined", reason)
     }),
     stop: Effect.fnUntraced(function*(timeoutMillis) {
-      yield* Effect.forEach([...table.values()], Effect.fnUntraced(function*(docked) {
-        docked.control.refuseWork()
-        const { drain } = docked.system
-        if (drain !== undefined && docked.fiber !== undefined) {
-          yield* contained(() => drain(docked.control.port)).pipe(Effect.timeoutOption(timeoutMillis), Effect.ignoreCause)
-        }
-        yield* halt(docked)
-        docked.control.close("the kernel is going down")
-      }), { concurrency: "unbounded", discard: true })
+      const { monotonic } = channels.clock
+      const end = monotonic() + timeoutMillis
+      for (const turn of inTurns([...table.values()])) {
+        // Whoever is left has some of the time, however long the others took.
+        const millis = Math.max(end - monotonic(), timeoutMillis / 4)
+        yield* Effect.forEach(turn, Effect.fnUntraced(function*(docked) {
+          docked.control.refuseWork()
+          const { drain } = docked.system
+          if (drain !== undefined && docked.fiber !== undefined) {
+            yield* contained(() => drain(docked.control.port)).pipe(Effect.timeoutOption(millis), Effect.ignoreCause)
+          }
+          yield* halt(docked)
+          docked.control.close("the kernel is going down")
+        }), { concurrency: "unbounded", discard: true })
+      }
     }),
     view: (docked) => {
       const { manifest } = docked.system
