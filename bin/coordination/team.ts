@@ -65,6 +65,9 @@ export const team = (called: Called, flags: TeamFlags): Effect.Effect<void, Usag
       err(onErr.dim(`${label}: pid ${pid ?? "-"}`))
     }
     if (installed === undefined && workers) err(onErr.yellow(`No model server answers at ${modelServer()}: the workers answer by rule.`))
+    if (workers && installed?.length === 0 && fastModel === undefined) {
+      err(onErr.yellow(plain(`The model server at ${modelServer()} has no models: FAST asks it for ${models.fast}, once it is there (ollama pull ${models.fast}).`)))
+    }
     start(hub, "--json")
     const told = aborted(signal).then(() => undefined)
     const isHubUp = yield* Effect.promise(() => Promise.race([up.then(() => true), children.firstEnd.then(() => false), told]))

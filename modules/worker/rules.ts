@@ -20,10 +20,22 @@ const isService = ({ from, payload }: Said): boolean =>
 /** Whether it is worth remembering at all. */
 export const isHeard = (said: Said, name: string): boolean => said.from !== name && !isService(said) && said.payload.trim() !== ""
 
+const isOfWord = (character: string | undefined): boolean => character !== undefined && /\w/u.test(character)
+
+/** Whether a text has the name in it, in any case, and not as a part of another word: `TI` is not meant by a question. */
+const speaksOf = (text: string, name: string): boolean => {
+  const [within, sought] = [text.toLowerCase(), name.toLowerCase()]
+  for (let at = within.indexOf(sought); at >= 0; at = within.indexOf(sought, at + 1)) {
+    const end = at + sought.length
+    if (!(isOfWord(sought[0]) && isOfWord(within[at - 1])) && !(isOfWord(sought.at(-1)) && isOfWord(within[end]))) return true
+  }
+  return false
+}
+
 /** It names the worker, alone or among others or by a pattern; it speaks of it; or a person said it to everybody. */
 export const isAsked = (said: Said, name: string): boolean =>
   isHeard(said, name) &&
-  (isDirected(said.target, name) || said.payload.toLowerCase().includes(name.toLowerCase()) ||
+  (isDirected(said.target, name) || speaksOf(said.payload, name) ||
     (said.from === "USER" && isRecipient(said.target, name)))
 
 /** Cut at a length, never in the middle of a character. */

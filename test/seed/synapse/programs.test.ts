@@ -258,6 +258,19 @@ describe("the team as a program", () => {
     server.close()
   })
 
+  it("[144] says which model is missing where the server has none", async () => {
+    const server = createServer((_, response) => response.end(JSON.stringify({ models: [] })))
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const env = { OLLAMA_HOST: `127.0.0.1:${(server.address() as AddressInfo).port}` }
+    const [team, alone] = await Promise.all([freePort(), freePort()].map(async (port, at) => start(["team", "--port", String(await port), ...(at === 0 ? [] : ["--no-workers"])], env)))
+    await team?.says(/has no models: FAST asks it for llama3.*ollama pull llama3/u)
+    await alone?.says(/Ctrl-C ends all of it/u)
+    expect(alone?.said()).not.toContain("has no models")
+    for (const one of [team, alone]) expect(one === undefined ? undefined : await stop(one, "SIGINT")).toBe(0)
+    server.closeAllConnections()
+    server.close()
+  })
+
   it("[145] answers by rule where there are no models, and ends with the first member that ends", async () => {
     const port = await freePort()
     const team = start(["team", "--port", String(port)])

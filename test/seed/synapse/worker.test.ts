@@ -12,6 +12,9 @@ describe("a worker", () => {
     for (const one of [
       said("B", "go on", "FAST"), said("B", "go on", "x, FAST"), said("B", "go on", "F*"), said("B", "what does fast say?"), said("USER", "anybody?")
     ]) expect(isAsked(one, "FAST"), JSON.stringify(one)).toBe(true)
+    for (const text of ["fast?", "@Fast", "(fast)", "breakfast, fast", "FASTさん"]) expect(isAsked(said("B", text), "FAST"), text).toBe(true)
+    for (const text of ["breakfast", "faster", "fast_path", "2fast"]) expect(isAsked(said("B", text), "FAST"), text).toBe(false)
+    expect([isAsked(said("B", "shop/fast, go on"), "shop/FAST"), isAsked(said("B", "workshop/fast"), "shop/FAST")]).toEqual([true, false])
     for (const one of [said("B", "go on"), said("B", "go on", ""), said("B", "go on", "fast"), said("B", "go on", "FASTER"), said("USER", "go on", "REASON")]) {
       expect(isAsked(one, "FAST"), JSON.stringify(one)).toBe(false)
     }
