@@ -40,9 +40,13 @@ const answerIn = ({ payload }: Event): Answer | undefined =>
 /** Lives as long as its scope. The port must be wired to what a seat writes and reads. */
 export const makeAsking = (port: Port): Effect.Effect<Asking, never, Scope> =>
   Effect.map(makeReplies(port, coordination.replies), (replies): Asking => ({
-    ask: <V extends Verb>(ask: Extract<Ask, { readonly verb: V }>, timeoutMillis = stays(ask)) =>
-      replies.ask({
-        send: Effect.map(appendTo(port, coordination.requests, [{ kind: "ask", payload: ask }]), ([appended]) => appended!), // one draft, one answer
+    ask: <V extends Verb>(ask: Extract<Ask, { readonly verb: V }>, timeoutMillis = stays(ask)) => {
+      let request: string | undefined
+      const answer = replies.ask({
+        send: Effect.map(appendTo(port, coordination.requests, [{ kind: "ask", payload: ask }]), ([appended]) => {
+          request = appended!.id // one draft, one answer
+          return appended!
+        }),
         accept: (reply): Effect.Effect<Answered<V>, CoordinationRefused | InvalidPayload> => {
           const answer = answerIn(reply)
           if (answer === undefined) return Effect.fail(new InvalidPayload({ what: `answer to ${ask.verb}`, path: "", reason: "it says neither yes nor no" }))
@@ -52,11 +56,18 @@ export const makeAsking = (port: Port): Effect.Effect<Asking, never, Scope> =>
         repeated: false,
         timeoutMillis,
         what: `The coordinator, asked for ${ask.verb},`
-      }),
+      })
+      // A message that came later would be handed to nobody.
+      return !isMailWaitedFor(ask) ? answer : Effect.onInterrupt(answer, () => Effect.suspend(() => (request === undefined ? Effect.void : withdraw(port, request))))
+    },
     notices: Effect.map(
       headOf(port, coordination.replies),
       (head) => makeReader(port, coordination.replies).follow({ after: head, filter: { kind: "notice" }, gap: "continue" })
     )
   }))
+
+const isMailWaitedFor = (ask: Ask): boolean => ask.verb === "inbox" && ask.waitMillis !== undefined
+const withdraw = (port: Port, request: string): Effect.Effect<void> =>
+  Effect.ignore(appendTo(port, coordination.requests, [{ kind: "ask", payload: { verb: "withdraw", request } }]))
 
 export const noticeOf = ({ payload }: { readonly payload: unknown }): Notice => payload as Notice // of an event of this kind in the coordinator's channel

@@ -197,6 +197,19 @@ describe("a module that takes part", () => {
     expect(await waiting).toBeUndefined()
   })
 
+  it("leaves a message that comes when nobody waits any more to whoever asks next", async () => {
+    const [a, b] = [await seat("a"), await seat("b")]
+    const stop = new AbortController()
+    const waiting = a.inbox({ waitMillis: 60_000, signal: stop.signal })
+    // What it asks behind an answer is asked behind the inbox, too.
+    for (let turns = 0; turns < 2; turns++) await a.presence()
+    stop.abort(new Error("enough"))
+    await expect(waiting).rejects.toThrow()
+    await a.presence()
+    await b.send("hi", { to: "a" })
+    expect(await a.inbox()).toMatchObject({ messages: [{ payload: "hi" }] })
+  })
+
   it("says what it can do and offers, and is asked who may change what", async () => {
     const a = await seat("a")
     expect(await a.advertise({ description: "reviews", taskClasses: ["review"] })).toMatchObject({ seat: "a", taskClasses: ["review"] })

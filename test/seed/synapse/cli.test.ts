@@ -227,6 +227,40 @@ describe("aaax task", () => {
   })
 })
 
+describe("beside an agent that is connected as the same seat", () => {
+  it("every command that acts as the seat does so, and the agent stays and is told what was done", async () => {
+    const agent = await seat("both")
+    const other = await seat("receiver")
+    await agent.claim("mine", { paths: ["mine"] })
+    const messages = other.messages()
+    expect(await as("both", "send", "hello", "--target", "receiver", "--wait-seconds", "0")).toMatchObject({ code: 0 })
+    expect((await messages.next()).value).toMatchObject({ sender: "both", payload: "hello" })
+    expect((await as("both", "task", "declare", "b1", "--title", "B")).code).toBe(0)
+    expect((await as("both", "task", "update", "b1", "--status", "in_progress")).code).toBe(0)
+    expect((await as("both", "receipts")).stdout).toContain("receiver")
+    await other.chat("answer", { target: "both" })
+    expect((await as("both", "inbox")).stdout).toContain("receiver: answer")
+    const handed = agent.frames()
+    expect((await as("both", "handoff", "mine", "receiver")).stdout).toContain("handed mine from both to receiver")
+    for await (const frame of handed) if (frame.type === "handoff_granted") {
+      expect(frame).toMatchObject({ task_id: "mine", owner: "receiver", previous_owner: "both" })
+      break
+    }
+    expect((await agent.requestWho()).online_agents.filter((name) => name.startsWith("both"))).toEqual(["both"])
+  })
+
+  it("takes no message away that was kept for the agent", async () => {
+    const other = await seat("sender")
+    await other.chat("kept", { target: "away" })
+    expect((await as("away", "task", "declare", "away1", "--title", "A")).code).toBe(0)
+    expect((await as("away", "inbox", "--peek")).stdout).toContain("sender: kept")
+    const away = new SynapseAgent({ uri: open.uri, name: "away", reconnect: false })
+    const messages = away.messages()
+    expect((await messages.next()).value).toMatchObject({ payload: "kept", replayed: true })
+    away.close()
+  })
+})
+
 describe("a refusal", () => {
   it("[149] ends every command with the hub's reason and an exit code of its own", async () => {
     await seat("taken")
