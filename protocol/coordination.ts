@@ -169,6 +169,10 @@ const Key = optional(Schema.NonEmptyString)
 /** Entries of the ledger, from one cursor to another, that cannot be read. */
 export const LostEntries = Schema.Struct({ from: Schema.Int, to: Schema.Int, reason: Schema.String })
 export interface LostEntries extends Schema.Schema.Type<typeof LostEntries> {}
+/** Of what comes with a first page, not all fit. */
+interface Beside {
+  readonly truncated?: true
+}
 
 /** What a seat asks for, by verb. */
 export const Ask = Schema.Union([
@@ -306,9 +310,9 @@ export interface Results {
   readonly attach: { readonly seat: string; readonly unread: number }
   readonly leave: {}
   readonly beat: {}
-  readonly state: Page<Claim> & { readonly seats: ReadonlyArray<Presence>; readonly offers: ReadonlyArray<Offer>; readonly at: number; /** Entries that cannot be read: neither claims nor the plan are changed. */ readonly lost?: number }
+  readonly state: Page<Claim> & Beside & { readonly seats: ReadonlyArray<Presence>; readonly offers: ReadonlyArray<Offer>; readonly at: number; /** Entries that cannot be read: neither claims nor the plan are changed. */ readonly lost?: number }
   readonly who: { readonly seats: ReadonlyArray<Presence> }
-  readonly board: Page<PlanTask> & { readonly ready: ReadonlyArray<string>; readonly progress: ReadonlyArray<Note> }
+  readonly board: Page<PlanTask> & Beside & { readonly ready: ReadonlyArray<string>; readonly progress: ReadonlyArray<Note> }
   readonly manifest: { readonly cards: ReadonlyArray<Card> }
   readonly history: { readonly messages: ReadonlyArray<Chat>; readonly requested: number | "all"; /** Older ones are kept no more or did not fit. */ readonly truncated: boolean }
   readonly resume: { readonly messages: ReadonlyArray<Chat>; readonly more: boolean; /** Messages behind the cursor are kept no more. */ readonly gap: boolean }

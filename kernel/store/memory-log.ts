@@ -154,6 +154,35 @@ export const indexOf = (event: Event, fields: ReadonlyArray<IndexField>): Readon
 
 /** Events that stay parsed after somebody has looked at them, of all channels: what is new is read by several, what is old hardly ever. */
 const seenMax = 1_024
+/** Of those whose text is longer than so many UTF-16 code units, fewer. */
+const longText = 16_384
+const longSeenMax = 16
+
+/** Evicted text, in UTF-16 code units, that waits for the next compaction. */
+const evictedTextMax = 4 * 1_048_576
+
+/** The events that were looked at last. */
+class Seen {
+  readonly #entries: Array<Entry | undefined>
+  #at = 0
+
+  constructor(max: number) {
+    this.#entries = new Array<Entry | undefined>(max).fill(undefined)
+  }
+
+  add(entry: Entry, event: Event): void {
+    const before = this.#entries[this.#at]
+    if (before !== undefined) before.seen = undefined
+    this.#entries[this.#at] = entry
+    this.#at = (this.#at + 1) % this.#entries.length
+    entry.seen = event
+  }
+
+  /** Lets go of those that are evicted. */
+  compact(): void {
+    for (let i = 0; i < this.#entries.length; i++) if (this.#entries[i]?.isEvicted === true) this.#entries[i] = undefined
+  }
+}
 
 const none: Cursors = new Cursors(0)
 none.shift()
@@ -165,18 +194,13 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
   /** All events in the order in which they came, and thereby of their times: minted ids say where they lie. Some are evicted. */
   let order: Array<Entry> = []
   let evicted = 0
+  let evictedText = 0
   const mint = makeMint()
   let sequence = 0
-  const seen: Array<Entry | undefined> = new Array<Entry | undefined>(seenMax).fill(undefined)
-  let seenAt = 0
+  const seen = new Seen(seenMax)
+  const longSeen = new Seen(longSeenMax)
 
-  const looked = (entry: Entry, event: Event): void => {
-    const before = seen[seenAt]
-    if (before !== undefined) before.seen = undefined
-    seen[seenAt] = entry
-    seenAt = (seenAt + 1) % seenMax
-    entry.seen = event
-  }
+  const looked = (entry: Entry, event: Event): void => (entry.text.length > longText ? longSeen : seen).add(entry, event)
 
   const get = (name: ChannelId): MemoryChannel => {
     const channel = channels.get(name)
@@ -385,17 +409,27 @@ export const makeMemoryLog = (options: MemoryLogOptions = {}): MemoryLog => {
         if (field === "subject" && state.newest.get(value) === entry.cursor) state.newest.delete(value)
       }
       entry.isEvicted = true
+      entry.seen = undefined
+      evictedText += entry.text.length
     }
     evicted += end - state.start
-    if (evicted > order.length / 2) {
-      order = order.filter((entry) => !entry.isEvicted)
-      evicted = 0
-    }
     state.start = end
-    if (state.start > state.entries.length / 2) {
-      state.entries = state.entries.slice(state.start)
-      state.start = 0
-    }
+    if (state.start > state.entries.length / 2) compactOf(state)
+    if (evicted > order.length / 2 || evictedText > evictedTextMax) compact()
+  }
+
+  const compactOf = (state: MemoryChannel): void => {
+    state.entries = state.entries.slice(state.start)
+    state.start = 0
+  }
+  /** Lets go of what is evicted, wherever it is. */
+  const compact = (): void => {
+    order = order.filter((entry) => !entry.isEvicted)
+    seen.compact()
+    longSeen.compact()
+    for (const state of channels.values()) if (state.start > 0) compactOf(state)
+    evicted = 0
+    evictedText = 0
   }
 
   return {

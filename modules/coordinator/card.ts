@@ -17,7 +17,7 @@ export const advertise = (desk: Desk, by: Asker, ask: Ask<"advertise">): coordin
   }
   desk.state.cards.set(by.seat, card)
   desk.state.timers.add(desk.now + offerMillis + 1, "card", by.seat)
-  desk.show("advertised", { card })
+  desk.show("advertised", { card }, by.id)
   return { ok: true, card }
 }
 

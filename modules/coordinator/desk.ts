@@ -65,8 +65,9 @@ export class Desk {
     this.talk.push(weighed({ kind: entry.kind, payload: entry.payload, correlationId: cause }))
   }
 
-  show<K extends keyof coordination.PresenceEntries>(kind: K, payload: coordination.PresenceEntries[K]): void {
-    this.presence.push(weighed({ kind, payload }))
+  /** `cause`: the request whose asker hears of it as everybody does. */
+  show<K extends keyof coordination.PresenceEntries>(kind: K, payload: coordination.PresenceEntries[K], cause: string | null = null): void {
+    this.presence.push(weighed({ kind, payload, correlationId: cause }))
   }
 
   answer(request: string, system: SystemId, payload: coordination.Answer): void {

@@ -7,6 +7,7 @@ import { appendSurely, batchesOf } from "./append.ts"
 import { Desk, type Weighed } from "./desk.ts"
 import { load, scopesSaid, type Loaded, type Place } from "./load.ts"
 import { ledgerDamaged } from "./refusal.ts"
+import { letGoOf, Spent } from "./spent.ts"
 import { settle, takeOver, type State } from "./state.ts"
 import { folderIn } from "./under-way.ts"
 
@@ -47,6 +48,9 @@ export class Life {
   isToResume = false
   docked: ReadonlySet<SystemId> = new Set()
   isDraining = false
+  /** Of what was asked, and of what was answered. */
+  readonly asked = new Spent()
+  readonly answers = new Spent()
   /** The kernel says what it is doing. */
   isToldOfCalls = false
 
@@ -121,9 +125,13 @@ export const scopeDraft = (scope: coordination.LiveScope): Draft => ({ kind: "en
 export const tell = (life: Life, replies: ReadonlyArray<Weighed>): Effect.Effect<void, Failure> => {
   if (replies.length === 0) return Effect.void
   const batches = batchesOf(replies)
-  return batches.length === 1
+  const told = batches.length === 1
     ? appendSurely(life.port, coordination.replies, batches[0]!)
     : Effect.forEach(batches, (batch) => appendSurely(life.port, coordination.replies, batch), { discard: true })
+  let text = 0
+  for (const { weight } of replies) text += weight
+  const newest = life.answers.add(replies.length, text, life.desk.now)
+  return newest === undefined ? told : Effect.andThen(told, letGoOf(life.port, coordination.replies, newest))
 }
 
 /** Asks something of itself. When the store takes nothing now, a later beat asks again. */

@@ -70,14 +70,19 @@ export const keyMillis = 24 * 3_600_000
 /** Requests of which it is known what they came to, in case one comes again. */
 export const answeredMax = 1_024
 /** Items of a page, unless fewer are asked for, and its text in UTF-16 code units. */
-export const pageItemsMax = 1_000
+export const pageItemsMax = 5_000
 export const pageTextMax = 700_000
+/** What comes with the first page of a list, in UTF-16 code units beside it. */
+export const besidePageTextMax = 200_000
 /** Requests that are decided at once, and their text in UTF-16 code units. */
 export const requestsAtOnceMax = 256
 export const turnTextMax = 400_000
 /** What is appended at once: strings of it, in UTF-16 code units, any of which may take six of JSON; and events. */
 export const batchTextMax = 150_000
 export const batchEventsMax = 900
+/** Text of requests, and of answers, that stays for a while after it came, in UTF-16 code units; and how long it stays in any case, in milliseconds. */
+export const spentTextMax = 16 * 1_048_576
+export const spentMillis = 5_000
 /** Changes after which the whole state is written down again. */
 export const stateEvery = 10_000
 /** Entries of the ledger, and of the talk, that stay for those who look back, unless the config says otherwise. */

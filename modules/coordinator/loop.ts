@@ -13,6 +13,7 @@ import { inboxIsDue } from "./mail.ts"
 import { beat, misses } from "./presence.ts"
 import * as refusal from "./refusal.ts"
 import { readWaits, resume } from "./resume.ts"
+import { letGoOf } from "./spent.ts"
 import { callsLine } from "./under-way.ts"
 import { keepPosition, keepState } from "./whole.ts"
 
@@ -72,10 +73,16 @@ export const drain = (port: Port): Effect.Effect<void, Failure> =>
 const turns = (life: Life, taken: ReadonlyArray<Taken>): Effect.Effect<void, Failure> => {
   let text = 0
   for (let at = 0; at < taken.length; at++) {
-    text += weightOf(taken[at]!.event.payload)
-    if (text > turnTextMax && at > 0) return Effect.andThen(turn(life, taken.slice(0, at)), Effect.suspend(() => turns(life, taken.slice(at))))
+    const more = weightOf(taken[at]!.event.payload)
+    if (text + more > turnTextMax && at > 0) return Effect.andThen(turnOf(life, taken.slice(0, at), text), Effect.suspend(() => turns(life, taken.slice(at))))
+    text += more
   }
-  return turn(life, taken)
+  return turnOf(life, taken, text)
+}
+
+const turnOf = (life: Life, taken: ReadonlyArray<Taken>, text: number): Effect.Effect<void, Failure> => {
+  const newest = life.asked.add(taken.length, text, life.desk.now)
+  return newest === undefined ? turn(life, taken) : Effect.andThen(turn(life, taken), letGoOf(life.port, coordination.requests, newest))
 }
 
 const turn = (life: Life, taken: ReadonlyArray<Taken>): Effect.Effect<void, Failure> =>

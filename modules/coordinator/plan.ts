@@ -2,7 +2,7 @@
 import type { coordination } from "aaax"
 import type { Asker, Desk } from "./desk.ts"
 import { notesOf } from "./fold.ts"
-import { dependenciesMax, pageItemsMax, taskLengthMax, tasksMax } from "./limits.ts"
+import { besidePageTextMax, dependenciesMax, pageTextMax, taskLengthMax, tasksMax } from "./limits.ts"
 import { pageOf } from "./page.ts"
 import * as refusal from "./refusal.ts"
 import type { State } from "./state.ts"
@@ -86,15 +86,22 @@ const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** The tasks by id, a page at a time. What is ready and what was said come with the first page, the newest of it if there is much. */
 export const board = (state: State, ask: Ask<"board">): coordination.Answer<"board"> => {
-  const tasks = [...state.plan.keys()].sort(byName)
+  const { plan } = state
+  const tasks = [...plan.keys()].sort(byName)
   const after = ask.after
   const from = after === undefined ? 0 : tasks.findIndex((task) => task > after)
-  const rest = from === -1 ? [] : tasks.slice(from).map((task) => state.plan.get(task)!)
-  const page = pageOf(rest, (task) => task.task, ask.limit)
+  const rest = from === -1 ? [] : tasks.slice(from).map((task) => plan.get(task)!)
+  const room = { left: pageTextMax }
+  const page = pageOf(rest, (task) => task.task, ask.limit, room)
   if (after !== undefined) return { ok: true, ...page, ready: [], progress: [] }
-  const ready = tasks.filter((task) => {
-    const one = state.plan.get(task)!
-    return one.status === "open" && one.dependsOn.every((dependency) => isOver(state.plan.get(dependency)))
-  })
-  return { ok: true, ...page, ready: ready.slice(0, pageItemsMax), progress: [...pageOf([...notesOf(state)].reverse(), () => "").items].reverse() }
+  room.left += besidePageTextMax
+  const ready = pageOf(tasks.filter((task) => isReady(plan, task)), () => "", undefined, room)
+  const progress = pageOf([...notesOf(state)].reverse(), () => "", undefined, room)
+  const truncated = ready.next === undefined && progress.next === undefined ? {} : { truncated: true as const }
+  return { ok: true, ...page, ready: ready.items, progress: [...progress.items].reverse(), ...truncated }
+}
+
+const isReady = (plan: State["plan"], task: string): boolean => {
+  const one = plan.get(task)
+  return one?.status === "open" && one.dependsOn.every((dependency) => isOver(plan.get(dependency)))
 }

@@ -1,6 +1,7 @@
 // Questions about the whole: who is here, and what is claimed.
 import type { coordination } from "aaax"
 import { offersOf } from "./card.ts"
+import { besidePageTextMax, pageTextMax } from "./limits.ts"
 import { pageOf } from "./page.ts"
 import { presenceOf } from "./presence.ts"
 import type { State } from "./state.ts"
@@ -21,10 +22,14 @@ export const stateOf = (state: State, ask: Ask<"state">, now: number): coordinat
   const after = Number(ask.after ?? 0)
   const rest = ask.task === undefined ? claimsBehind(state, Number.isFinite(after) ? after : 0, ask.owner) : oneClaim(state, ask.task.trim())
   const lost = state.losses === undefined ? {} : { lost: state.losses.entries }
-  const page = pageOf(rest, (claim) => String(claim.epoch), ask.limit)
-  return ask.after === undefined
-    ? { ok: true, ...page, seats: pageOf(seatsOf(state, now), () => "").items, offers: pageOf(offersOf(state, now), () => "").items, at: now, ...lost }
-    : { ok: true, ...page, seats: [], offers: [], at: now, ...lost }
+  const room = { left: pageTextMax }
+  const page = pageOf(rest, (claim) => String(claim.epoch), ask.limit, room)
+  if (ask.after !== undefined) return { ok: true, ...page, seats: [], offers: [], at: now, ...lost }
+  room.left += besidePageTextMax
+  const offers = pageOf(offersOf(state, now), () => "", undefined, room)
+  const seats = pageOf(seatsOf(state, now), () => "", undefined, room)
+  const truncated = offers.next === undefined && seats.next === undefined ? {} : { truncated: true as const }
+  return { ok: true, ...page, seats: seats.items, offers: offers.items, at: now, ...lost, ...truncated }
 }
 
 const oneClaim = (state: State, task: string): ReadonlyArray<Claim> => {

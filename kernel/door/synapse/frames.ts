@@ -6,6 +6,7 @@ import { cardOf, chatOf, claimOf, noteOf, offerOf, taskOf } from "../../../proto
 import {
   advertised, claimed, declared, frameOf, handed, noted, offered, planned, released, updated, type Around, type Told as Plain
 } from "../../../protocol/synapse/told.ts"
+import { synapseEchoMax } from "../../limits.ts"
 import { makeLists, type Lists } from "./lists.ts"
 
 export { presenceOf } from "../../../protocol/synapse/told.ts"
@@ -43,25 +44,25 @@ const results: { readonly [V in Verb]: (result: Results[V], asker: Asker, ask: E
   plan: (result) => [planned(result)],
   progress: (result) => [noted(result)],
   advertise: (result) => [advertised(result)],
-  state: ({ at, items, next, offers, seats }) => {
+  state: ({ at, items, next, offers, seats, truncated }) => {
     const lists = makeLists()
     const agents = lists.add(seats.map(({ lastSeen, seat }) => ({ agent: seat, last_seen: lastSeen / 1_000 })), "last")
     const resources = lists.add(offers.map(offerOf), "first")
     const claims = lists.add(items.map(claimOf), "first")
     return [told("state_snapshot", "State snapshot", {
-      snapshot: { agents, resources, active_claims: claims, generated_at: at / 1_000 }, ...(lists.truncated() || next !== undefined ? { truncated: true } : {})
+      snapshot: { agents, resources, active_claims: claims, generated_at: at / 1_000 }, ...(truncated === true || lists.truncated() || next !== undefined ? { truncated: true } : {})
     }, lists)]
   },
   who: ({ seats }, { connected }) => [told("who_snapshot", "Who snapshot", {
     online_agents: seats.filter(({ online }) => online).map(({ seat }) => seat).sort(), connected_clients: connected
   })],
-  board: ({ items, next, progress, ready }) => {
+  board: ({ items, next, progress, ready, truncated }) => {
     const lists = makeLists()
     const tasks = lists.add(items.map(taskOf), "first")
     const open = lists.add(ready, "first")
     const notes = lists.add(progress.map(noteOf), "last")
     return [told("board_snapshot", "Board snapshot", {
-      board: { tasks, ready: open, progress: notes }, ...(lists.truncated() || next !== undefined ? { truncated: true } : {})
+      board: { tasks, ready: open, progress: notes }, ...(truncated === true || lists.truncated() || next !== undefined ? { truncated: true } : {})
     }, lists)]
   },
   manifest: ({ cards }) => {
@@ -108,7 +109,8 @@ const denials: Readonly<Record<string, HubType>> = {
 export const refusalFrame = (type: string, ask: Ask | undefined, { code, conflict, current, holder, message }: Refusal, isOurs: boolean): Told => {
   const rest = { ...(holder === undefined ? {} : { holder }), ...(conflict === undefined ? {} : { conflict }), ...(current === undefined ? {} : { current }) }
   const denial = Object.hasOwn(denials, type) ? denials[type] : type === "task_update" && isOurs ? "task_update_denied" : undefined
-  const task = ask !== undefined && "task" in ask && ask.task !== undefined ? { task_id: ask.task } : {}
+  // The name of a task that is too long for one would come twice, and no more fit into a frame.
+  const task = ask !== undefined && "task" in ask && ask.task !== undefined ? { task_id: ask.task.slice(0, synapseEchoMax) } : {}
   if (denial === undefined) return told("error", message, { ...task, reason_code: code, ...rest } as HubFields["error"]) // with what is known of it
   return told(denial, message, { task_id: "", ...task, reason_code: code, ...rest } as never) // a denial's fields
 }

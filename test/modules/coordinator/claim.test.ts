@@ -109,20 +109,21 @@ describe("what a claim leaves", () => {
 
   it("comes in pages, and one that takes more than a page alone is a page", () => {
     const table = makeTable()
-    for (const task of ["a", "large", "z"]) table.get("ann", { verb: "claim", task, mutex: true })
-    table.get("ann", { verb: "checkpoint", task: "large", checkpoint: "x".repeat(65_536) })
-    table.get("ann", { verb: "claim", task: "large", paths: Array.from({ length: 16 }, (_, at) => `${"p".repeat(4_000)}${at}`) })
+    for (const task of ["a", "large", "larger"]) table.get("ann", { verb: "claim", task, mutex: true })
+    // Each letter of it takes six.
+    for (const task of ["large", "larger"]) table.get("ann", { verb: "checkpoint", task, checkpoint: "\u0001".repeat(65_536) })
     const page = (after?: string): unknown => {
-      const { items, next } = table.get("eve", { verb: "state", limit: 5_000, ...(after === undefined ? {} : { after }) })
+      const { items, next } = table.get("eve", { verb: "state", limit: 10_000, ...(after === undefined ? {} : { after }) })
       return [items.map(({ task }) => task), next]
     }
-    // Renewed, it is the newest.
-    expect(page()).toEqual([["a", "z"], "3"])
-    expect(page("3")).toEqual([["large"], undefined])
+    expect(page()).toEqual([["a", "large"], "2"])
+    expect(page("2")).toEqual([["larger"], undefined])
+    const long = "x".repeat(800_000)
+    expect(pageOf([long, "y"], (text) => text.slice(0, 1))).toEqual({ items: [long], next: "x" })
     // However many are asked for, there is an end to it; and there is always one.
-    const numbers = Array.from({ length: 1_001 }, (_, at) => at)
-    expect(pageOf(numbers, String, 5_000)).toEqual({ items: numbers.slice(0, 1_000), next: "999" })
-    expect(pageOf(numbers.slice(1), String, 5_000)).toEqual({ items: numbers.slice(1) })
+    const numbers = Array.from({ length: 5_001 }, (_, at) => at)
+    expect(pageOf(numbers, String, 10_000)).toEqual({ items: numbers.slice(0, 5_000), next: "4999" })
+    expect(pageOf(numbers.slice(1), String, 10_000)).toEqual({ items: numbers.slice(1) })
     expect(pageOf(numbers, String, 0)).toEqual({ items: [0], next: "0" })
   })
 })
