@@ -485,6 +485,8 @@ export const relayBytesMax = 64 * 1_048_576
 /** One frame of the synapse wire either way, in bytes; and what the list in one may take of it. */
 export const synapseFrameBytesMax = 1_048_576
 export const synapseListBytesMax = 1_000_000
+/** Of a task's name, what a refusal says again; in UTF-16 code units. No task has a longer one. */
+export const synapseEchoMax = 512
 /** Name of a seat that comes over a door, in bytes; its system id must fit into a name as well. */
 export const synapseNameBytesMax = 256
 /** Connections of one synapse door when its config names no number, and those of one address. */

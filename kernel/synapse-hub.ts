@@ -13,7 +13,7 @@ import { synapse } from "./door/synapse.ts"
 import { launch, promised, type HostKernel } from "./host.ts"
 
 export interface SynapseHubOptions {
-  /** Default 127.0.0.1. One that others can reach wants `tokens`, and TLS or `exposed`. */
+  /** Default 127.0.0.1; `localhost` is both addresses of that name. One that others can reach wants `tokens`, and TLS or `exposed`. */
   readonly host?: string
   /** Default 8876; 0: any that is free. */
   readonly port?: number
@@ -103,10 +103,8 @@ export class SynapseHub {
 
   async #open() {
     const {
-      acceptLoss = false, burst, clients, coordinator, db, directory, exposed = false, historyMax, host: given = "127.0.0.1", hosts = [], origins = [], port = synapsePort, rate, tokens = []
+      acceptLoss = false, burst, clients, coordinator, db, directory, exposed = false, historyMax, host = "127.0.0.1", hosts = [], origins = [], port = synapsePort, rate, tokens = []
     } = this.#options
-    // The name stands for both of its addresses; the one that every client tries is served.
-    const host = given === "localhost" ? "127.0.0.1" : given
     const kernel = await launch({
       id: "synapse-hub", name: "Synapse hub", store: db ?? ":memory:", ...(directory === undefined ? {} : { directory }),
       modules: [coordinator ?? { id: "coordinator", file: "aaax/modules/coordinator", settings: historyMax === undefined ? {} : { historyMax } }]

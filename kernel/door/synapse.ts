@@ -2,6 +2,7 @@
 // hub is behind all of them, opened by its first visitor.
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
+import { networkInterfaces } from "node:os"
 import { ConfigInvalid } from "../../protocol/errors.ts"
 import { synapsePath } from "../../protocol/synapse.ts"
 import type { Kernel } from "../kernel.ts"
@@ -45,6 +46,9 @@ export interface Synapse {
 
 const issue = (path: string, reason: string): ConfigInvalid => new ConfigInvalid({ issues: [{ file: "network", path: `synapse.${path}`, reason }] })
 
+/** Machines without IPv6 have one loopback address. */
+const hasLoopback6 = (): boolean => Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"))
+
 /** Who asks without upgrading. */
 const speaks: Surface = {
   prefix: "", published: false, refusal, open: () => true,
@@ -83,12 +87,23 @@ export const synapse = Effect.fnUntraced(function*(kernel: Kernel, options: Syna
       if (!exposed && !isLoopback(host) && at?.tls === undefined) {
         return yield* issue("host", `${host} can be reached from other machines, and tokens would go there in the clear: give network.tls { cert, key }; 127.0.0.1 needs none.`)
       }
-      const listening = yield* listener({
-        reception, host, port, origins: [...at?.origins ?? [], ...origins], ...(at === undefined ? {} : { hosts: at.hosts }), ...(isLoopback(host) || at?.tls === undefined ? {} : { tls: at.tls })
-      })
-      listening.attach(speaks)
+      // It is there before its port is: whoever comes at once is let in.
       yield* Effect.promise(hub)
-      enter(listening, anyPath, { reception, open, tokens })
+      const listenAt = (address: string, number: number): Effect.Effect<Listener, DoorError, Scope.Scope> =>
+        Effect.map(
+          listener({
+            reception, host: address, port: number, origins: [...at?.origins ?? [], ...origins], ...(at === undefined ? {} : { hosts: at.hosts }),
+            ...(isLoopback(host) || at?.tls === undefined ? {} : { tls: at.tls })
+          }),
+          (one) => {
+            one.attach(speaks)
+            enter(one, anyPath, { reception, open, tokens })
+            return one
+          }
+        )
+      const listening = yield* listenAt(host === "localhost" ? "127.0.0.1" : host, port)
+      // The name stands for both: nobody else is to answer those who try this one first.
+      if (host === "localhost" && hasLoopback6()) yield* listenAt("::1", listening.port)
       return { url: listening.url.replace(/^http/u, "ws"), port: listening.port, open }
     }),
     opened: () => opened

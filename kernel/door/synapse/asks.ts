@@ -57,6 +57,13 @@ const integer = (fields: Fields, name: string): number | undefined => {
   return Math.trunc(value)
 }
 
+/** As above, and nothing that would have to be cut. */
+const whole = (fields: Fields, name: string): number | undefined => {
+  const value = integer(fields, name)
+  if (value !== undefined && value !== fields[name]) throw new Unfit(`Field '${name}' must be a whole number.`)
+  return value
+}
+
 const record = (fields: Fields, name: string): Ask & { readonly verb: "offer" } extends { readonly meta?: infer M } ? M | undefined : never => {
   const value = fields[name]
   if (isMissing(value)) return undefined
@@ -105,7 +112,7 @@ const kept = <T extends object>(given: T): { [K in keyof T as undefined extends 
 
 const offer = (fields: Fields): Ask =>
   kept({
-    verb: "offer" as const, kind: first(fields, "kind", "resource_kind"), name: first(fields, "name", "resource_name"), capacity: integer(fields, "capacity"),
+    verb: "offer" as const, kind: first(fields, "kind", "resource_kind"), name: first(fields, "name", "resource_name"), capacity: whole(fields, "capacity"),
     meta: record(fields, "meta"), key: keyOf(fields)
   })
 

@@ -84,6 +84,7 @@ export interface Connection {
   readonly isStranger: () => boolean
   readonly tell: (told: Told, requestId?: string) => void
   readonly heardAt: () => number
+  /** Once in a silence. */
   readonly ping: () => void
   /** Says welcome to who may be told who is here. */
   readonly greet: () => void
@@ -133,6 +134,8 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
   let addressee = "all"
   let bucket: Bucket | undefined
   let heardAt = performance.now()
+  /** The silence that it was pinged in: once is enough. */
+  let pingedFor = -1
   const beats = makeBucket(synapseBeatsBurst, heardAt)
   let closed = false
   let welcomed = false
@@ -349,7 +352,11 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     wantsNotices: () => notices,
     isStranger: () => !open && identity === undefined,
     heardAt: () => heardAt,
-    ping: () => ws.ping(),
+    ping: () => {
+      if (pingedFor === heardAt) return
+      pingedFor = heardAt
+      ws.ping()
+    },
     greet: () => {
       if (open || identity !== undefined) welcome()
     },

@@ -1,12 +1,15 @@
 // The synapse wire in front of the coordinator: all connections of one kernel, whichever listener they came by. What the coordinator
 // writes is told to everybody, what it answers to the asker; nobody waits for somebody who does not read.
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { hash, randomBytes, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import { requests, type Answer, type LedgerEntries, type Notice } from "../../../protocol/coordination.ts"
+import { InvalidPayload, TooLarge } from "../../../protocol/errors.ts"
 import type { Event } from "../../../protocol/event.ts"
 import type { Port } from "../../../protocol/port.ts"
 import { synapseCloses } from "../../../protocol/synapse.ts"
@@ -230,10 +233,16 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       ? port.append(requests, [{ kind: "request", payload: ask }])
       : kernel.channels.append(operator, requests, [{ kind: "request", payload: { by: connection.seated()?.name, ...ask } }])
   }
+  /** What was too much for one event is not to be asked again; anything else is. */
+  const refuseUnwritten = (asking: Asking, cause: Cause.Cause<unknown>): void => {
+    const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+    if (!(error instanceof InvalidPayload) && !(error instanceof TooLarge)) return unavailable(asking, "No coordinator takes requests here now.")
+    tellAnswer(asking, { ok: false, code: "INVALID", message: `The request cannot be kept: ${error.message}` })
+  }
 
   const submit: Hall["submit"] = (asking, port) => {
     fork(appended(asking, port)).addObserver((exit) => {
-      if (exit._tag === "Failure") return unavailable(asking, "No coordinator takes requests here now.")
+      if (exit._tag === "Failure") return refuseUnwritten(asking, exit.cause)
       const { id: request } = exit.value[0]! // one draft, one place
       const answered = early.get(request)
       if (answered === undefined) return connections.has(asking.connection) ? void pending.set(request, asking) : abandon(request, asking)
