@@ -118,6 +118,24 @@ describe("aaax lock", () => {
     expect(both.map(({ code }) => code)).toEqual([0, 0])
   })
 
+  it("[146] counts its time from its grant, however long it waited for that", async () => {
+    let epoch = 6
+    const stock = await fakeHub({
+      extensions: ["request_id", "ask"],
+      answer: ({ request_id, sender, task_id, type, wait }, say) => {
+        if (type === "claim" && epoch === 6 && wait !== true) say({ type: "claim_denied", task_id, reason_code: "LEASE_LIVE", payload: "It is Z's.", request_id })
+        else if (type === "claim") say({ type: "claim_granted", task_id, owner: sender, lease_expires_at: 1e12, epoch: ++epoch, request_id })
+        else if (type === "release") say({ type: "release_granted", task_id, owner: sender, request_id })
+      }
+    })
+    expect((await at(stock.uri, id, "--", "true")).code).toBe(0)
+    const asked = stock.heard.filter(({ type }) => type === "claim" || type === "release")
+    expect(asked.map(({ epoch: of, expected_epoch, type, wait }) => [type, expected_epoch ?? of, wait])).toEqual([
+      ["claim", 0, undefined], ["claim", 0, true], ["claim", 7, undefined], ["release", 8, undefined]
+    ])
+    await stock.close()
+  })
+
   it("[146] is lost when another command of the seat has it now, and gives nothing of that one back", async () => {
     vi.useFakeTimers({ toFake: ["setInterval"] })
     const running = lock(id, "--", "sh", "-c", `echo > ${file("ready")}; exec sleep 60`)
