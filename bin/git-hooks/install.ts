@@ -1,7 +1,7 @@
 // Putting our hooks into a repository and taking them out again. Nothing that is there is overwritten: it is put aside, run first, and put back.
 import * as Effect from "effect/Effect"
-import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
 import { show, type Called } from "../called.ts"
 import { attempt, type ClaimsFailure } from "../claims/place.ts"
 import { GitFailed } from "../failure.ts"
@@ -9,7 +9,7 @@ import { plain } from "../terminal.ts"
 import { git, gitConfig } from "../worktree/git.ts"
 import { worktreeOf, type Worktree } from "../worktree/worktree.ts"
 import { beforeOf, hooksPlaceOf, isOurHook, textOf, type HooksPlace } from "./place.ts"
-import { ours, passedOn, scriptOf, type Program } from "./script.ts"
+import { ours, passedOn, passedOnIfThere, scriptOf, type Program } from "./script.ts"
 import { isOn, ownScope, turnOffUnneeded } from "./worktree-config.ts"
 
 export interface InstallFlags {
@@ -47,12 +47,14 @@ const inPlace = async ({ own }: HooksPlace, { top }: Worktree): Promise<Readonly
   })
 }
 
-const beside = async ({ beside: folder, configured = "", local }: HooksPlace, { top }: Worktree): Promise<ReadonlyArray<string>> => {
+const beside = async ({ beside: folder, configured, local, own, scope }: HooksPlace, { top }: Worktree): Promise<ReadonlyArray<string>> => {
   mkdirSync(folder, { recursive: true })
-  const written = [...ours, ...passedOn].filter((hook) => put(join(folder, hook), scriptOf(hook, program(), join(expanded(configured), hook).replace(/^(?!\/)/u, "./"))))
+  const target = configured === undefined ? own : expanded(configured)
+  const isThere = (hook: string): boolean => existsSync(resolve(top, target, hook))
+  const written = [...ours, ...passedOn, ...passedOnIfThere.filter(isThere)].filter((hook) => put(join(folder, hook), scriptOf(hook, program(), join(target, hook).replace(/^(?!\/)/u, "./"))))
   if (local !== folder) {
-    if (local !== undefined) await git(top, "config", "--local", "aaax.hooksPath", local)
-    await git(top, "config", "--local", "core.hooksPath", folder)
+    if (local !== undefined) await git(top, "config", scope, "aaax.hooksPath", local)
+    await git(top, "config", scope, "core.hooksPath", folder)
     return ["core.hooksPath", ...written]
   }
   return written
@@ -75,14 +77,26 @@ interface Installed {
   readonly chained: ReadonlyArray<string>
 }
 
+/** Files of git's own folder that may not be changed are no fault of ours. */
+const written = async <A>(body: () => Promise<A>): Promise<A> => {
+  try {
+    return await body()
+  } catch (error) {
+    if (error instanceof Error && "path" in error && "code" in error && typeof error.path === "string") {
+      throw new GitFailed({ reason: `${error.path} cannot be written (${String(error.code)}): the hooks are not installed, or not all of them` })
+    }
+    throw error
+  }
+}
+
 /** Throws `GitFailed`. */
 export const installIn = async (directory: string, flags: InstallFlags): Promise<Installed> => {
   const worktree = await worktreeOf(directory)
   const place = await hooksPlaceOf(worktree)
-  const hooks = await (place.way === "in-place" ? inPlace : beside)(place, worktree)
+  const hooks = await written(() => (place.way === "in-place" ? inPlace : beside)(place, worktree))
   const settings = [...(await set(worktree, "aaax.seat", flags.seat)), ...(await set(worktree, "aaax.uri", flags.uri))]
-  const chained = ours.filter((hook) => existsSync(place.way === "in-place" ? join(place.own, beforeOf(hook)) : join(place.used, hook)))
-  return { worktree: worktree.top, hooks: place.way === "in-place" ? place.own : place.beside, changed: [...hooks, ...settings], passesOn: place.configured ?? null, chained }
+  const chained = ours.filter((hook) => existsSync(place.way === "in-place" ? join(place.own, beforeOf(hook)) : resolve(worktree.top, place.configured === undefined ? place.own : expanded(place.configured), hook)))
+  return { worktree: worktree.top, hooks: place.way === "in-place" ? place.own : place.beside, changed: [...hooks, ...settings], passesOn: place.way === "in-place" ? null : place.configured ?? place.own, chained }
 }
 
 export const install = Effect.fnUntraced(function*(called: Called, flags: InstallFlags): Effect.fn.Return<void, ClaimsFailure> {
@@ -119,7 +133,7 @@ const removeEmpty = (...folders: ReadonlyArray<string>): void => {
 
 const removeFolder = (folder: string): boolean => {
   if (!existsSync(folder)) return false
-  for (const hook of [...ours, ...passedOn]) if (isOurHook(join(folder, hook))) rmSync(join(folder, hook))
+  for (const hook of readdirSync(folder)) if (isOurHook(join(folder, hook))) rmSync(join(folder, hook))
   removeEmpty(folder, dirname(folder))
   return true
 }
@@ -134,20 +148,27 @@ export const uninstall = Effect.fnUntraced(function*(called: Called): Effect.fn.
   const removed = yield* attempt(async () => {
     const worktree = await worktreeOf(called.directory)
     const { top } = worktree
-    const place = await hooksPlaceOf(worktree)
-    const gone: Array<string> = [...takeOut(place)]
-    if (place.local === place.beside) {
-      const before = await gitConfig(top, "--local", "--get", "aaax.hooksPath")
-      await (before === undefined ? git(top, "config", "--local", "--unset-all", "core.hooksPath") : git(top, "config", "--local", "core.hooksPath", before))
-      gone.push("core.hooksPath")
+    const gone: Array<string> = []
+    // That of this tree alone, and behind it what all of them have.
+    for (;;) {
+      const place = await hooksPlaceOf(worktree)
+      const { scope } = place
+      gone.push(...await written(async () => takeOut(place)))
+      const isInForce = place.local === place.beside
+      if (isInForce) {
+        const before = await gitConfig(top, scope, "--get", "aaax.hooksPath")
+        await (before === undefined ? git(top, "config", scope, "--unset-all", "core.hooksPath") : git(top, "config", scope, "core.hooksPath", before))
+        gone.push("core.hooksPath")
+      }
+      gone.push(...await unset(worktree, scope, "aaax.hooksPath"))
+      if (await written(async () => removeFolder(place.beside))) gone.push(place.beside)
+      if ((await unset(worktree, "--local", "aaax.hooksFolder")).length > 0) removeEmpty(place.own)
+      if (!isInForce || scope === "--local") break
     }
-    if (removeFolder(place.beside)) gone.push(place.beside)
     const isOwn = await isOn(top)
     for (const name of ["aaax.seat", "aaax.uri"]) {
       gone.push(...(await unset(worktree, "--local", name)), ...(isOwn ? await unset(worktree, "--worktree", name) : []))
     }
-    gone.push(...(await unset(worktree, "--local", "aaax.hooksPath")))
-    if ((await unset(worktree, "--local", "aaax.hooksFolder")).length > 0) removeEmpty(place.own)
     await turnOffUnneeded(worktree)
     return gone
   })

@@ -4,10 +4,16 @@
 export const ours = ["pre-commit", "post-commit", "post-merge"] as const
 export type Ours = (typeof ours)[number]
 
-/** Hooks of the client that change nothing by being there: those that are passed on when the folder of hooks is ours. */
+/** Hooks that change nothing by being there: those that are passed on when the folder of hooks is ours. */
 export const passedOn = [
   "applypatch-msg", "pre-applypatch", "post-applypatch", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-rebase", "post-checkout", "pre-push",
-  "post-rewrite", "sendemail-validate", "pre-auto-gc"
+  "post-rewrite", "sendemail-validate", "pre-auto-gc", "pre-receive", "update", "post-receive", "post-update"
+] as const
+
+/** Those that git does something else for, or waits for all the time: passed on when they are there. */
+export const passedOnIfThere = [
+  "reference-transaction", "post-index-change", "push-to-checkout", "proc-receive", "fsmonitor-watchman", "p4-changelist", "p4-prepare-changelist",
+  "p4-post-changelist", "p4-pre-submit"
 ] as const
 
 /** The second line of every file of ours: how it is known again. */
@@ -29,6 +35,14 @@ const guarded = ({ file, node }: Program, otherwise: string): ReadonlyArray<stri
   `  ${otherwise}`,
   "fi"
 ]
+
+const unquoted = (word: string): string => word.slice(1, -1).replaceAll("'\\''", "'")
+
+/** The program that a hook of ours asks; nothing when it asks none. */
+export const programIn = (text: string): Program | undefined => {
+  const [, node, file] = /^if \[ ! -x ('.*') \] \|\| \[ ! -f ('.*') \]; then$/mu.exec(text) ?? []
+  return node === undefined || file === undefined ? undefined : { node: unquoted(node), file: unquoted(file) }
+}
 
 const body = (hook: Ours, program: Program): ReadonlyArray<string> => {
   const call = `${quote(program.node)} ${quote(program.file)}`

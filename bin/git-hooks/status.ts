@@ -1,6 +1,6 @@
 // Whether the gate in front of commits is in force here, for whom, and whether it could ask anybody.
 import * as Effect from "effect/Effect"
-import { existsSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { show, type Called } from "../called.ts"
 import { attempt, fromAside, branchOf, placeOf, type ClaimsFailure } from "../claims/place.ts"
@@ -9,12 +9,12 @@ import { codes } from "../exit-code.ts"
 import { Ended } from "../failure.ts"
 import { plain } from "../terminal.ts"
 import { beforeOf, hooksPlaceOf, isOurHook, textOf } from "./place.ts"
-import { ours } from "./script.ts"
+import { ours, programIn } from "./script.ts"
 
-/** The program that a hook of ours was installed with is still there. */
+/** Git runs it, and the program that it was installed with is still there. */
 const isWhole = (path: string): boolean => {
-  const [, node, file] = /\[ ! -x '([^']+)' \] \|\| \[ ! -f '([^']+)' \]/u.exec(textOf(path) ?? "") ?? []
-  return node !== undefined && file !== undefined && existsSync(node) && existsSync(file)
+  const program = programIn(textOf(path) ?? "")
+  return (statSync(path).mode & 0o111) !== 0 && program !== undefined && existsSync(program.node) && existsSync(program.file)
 }
 
 export const status = Effect.fnUntraced(function*(called: Called, flags: SeatFlags): Effect.fn.Return<void, ClaimsFailure> {

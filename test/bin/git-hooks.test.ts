@@ -1,6 +1,6 @@
 // Git hooks as git runs them: the gate in front of a commit, releases behind it, and hooks that were there before.
 import { execFile } from "node:child_process"
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { scriptOf } from "../../bin/git-hooks/script.ts"
@@ -185,6 +185,34 @@ describe("hooks that were there", () => {
     await install()
     expect(await cli("git", "status")).toMatchObject({ code: 0 })
   })
+
+  it("of a folder that a link leads to, and may be many repositories', stay as they are, run first and under their own names", async () => {
+    hook("shared/pre-commit", "echo \"$(basename \"$0\")\" >> ran")
+    hook("shared/reference-transaction", "echo \"transaction $1\" >> ran")
+    symlinkSync("../shared", join(repository.path, ".git/hooks"))
+    const before = [files(), files(join(repository.path, "shared"))]
+    expect(JSON.parse((await install("--json")).stdout)).toMatchObject({ passesOn: join(repository.path, ".git/hooks"), chained: ["pre-commit"] })
+    expect(JSON.parse((await install("--json")).stdout)).toMatchObject({ changed: [] })
+    expect(await cli("git", "status")).toMatchObject({ code: 0 })
+    repository.write("a.ts")
+    repository.git("add", "a.ts")
+    expect((await commit()).code).toBe(1)
+    expect((await commit("--no-verify")).code).toBe(0)
+    expect(readFileSync(join(repository.path, "ran"), "utf8")).toContain("pre-commit\n")
+    expect(readFileSync(join(repository.path, "ran"), "utf8")).toContain("transaction committed\n")
+    expect((await cli("git", "uninstall")).code).toBe(0)
+    expect([files(), files(join(repository.path, "shared"))]).toEqual(before)
+  })
+
+  it("are in force only where git runs them, and what cannot be written is said", async () => {
+    await install()
+    chmodSync(join(repository.path, ".git/hooks/pre-commit"), 0o644)
+    expect(await cli("git", "status")).toMatchObject({ code: 1, stdout: expect.stringContaining("NOT in force") })
+    await cli("git", "uninstall")
+    repository.git("config", "core.hooksPath", "hooks")
+    repository.write(".git/aaax", "a file\n")
+    expect(await install()).toMatchObject({ code: 1, stderr: expect.stringContaining("cannot be written (ENOTDIR)") })
+  })
 })
 
 describe("several working trees", () => {
@@ -234,5 +262,26 @@ describe("several working trees", () => {
     repository.git("-C", two, "config", "--worktree", "--unset", "core.sparseCheckout")
     await aaax("git", "uninstall", "--dir", one)
     expect(settings()).toBe(before)
+  })
+
+  it("that have a folder of hooks of their own alone keep it, and the others keep theirs", async () => {
+    const side = join(repository.path, "side")
+    repository.git("worktree", "add", "--quiet", "-b", "feature", side)
+    repository.git("config", "extensions.worktreeConfig", "true")
+    repository.git("-C", side, "config", "--worktree", "core.hooksPath", "own")
+    hook("side/own/pre-commit", "echo own >> ran")
+    const there = (...args: ReadonlyArray<string>): Promise<Told> => aaax(...args, "--dir", side)
+    await install()
+    expect(await there("git", "status")).toMatchObject({ code: 1 })
+    expect(await there("git", "install", "--seat", `${alice}-side`, "--uri", hub.uri)).toMatchObject({ code: 0 })
+    expect(await there("git", "status")).toMatchObject({ code: 0 })
+    repository.write("side/a.ts")
+    repository.git("-C", side, "add", "a.ts")
+    expect((await git("-C", side, "commit", "--quiet", "-m", "x")).stderr).toContain(`${alice}-side has no claim`)
+    expect(readFileSync(join(side, "ran"), "utf8")).toBe("own\n")
+    expect(await cli("git", "status")).toMatchObject({ code: 0 })
+    expect((await commit("--allow-empty")).code).toBe(0)
+    expect((await there("git", "uninstall")).code).toBe(0)
+    expect(repository.git("-C", side, "config", "core.hooksPath")).toBe("own")
   })
 })
