@@ -39,6 +39,32 @@ describe("a seat that came over the wire", () => {
 })
 
 describe("the port of the synapse wire", () => {
+  it("lets so many requests of one connection wait, and another one when one of them has its answer", () =>
+    withSynapse({}, async ({ agent }) => {
+      const [alpha, beta] = [await agent("alpha"), await agent("beta")]
+      for (let at = 0; at < 18; at++) await alpha.ask("claim", { task_id: `t${at}`, mutex: true }, "claim_granted")
+      for (let at = 0; at < 16; at++) beta.say("claim", { task_id: `t${at}`, mutex: true, wait: true })
+      expect(await beta.ask("claim", { task_id: "t16", mutex: true, wait: true }, "claim_denied")).toMatchObject({ reason_code: "QUOTA_EXCEEDED", payload: "At most 16 requests of one connection may wait." })
+      await alpha.ask("release", { task_id: "t3" }, "release_granted")
+      expect(await beta.next(({ owner, type }) => type === "claim_granted" && owner === "beta")).toMatchObject({ task_id: "t3" })
+      beta.say("claim", { task_id: "t16", mutex: true, wait: true })
+      await beta.settled()
+      await alpha.ask("release", { task_id: "t16" }, "release_granted")
+      expect(await beta.next(({ owner, task_id, type }) => type === "claim_granted" && owner === "beta" && task_id === "t16")).toBeDefined()
+      expect(await beta.ask("claim", { task_id: "t17", mutex: true }, "claim_denied")).toMatchObject({ reason_code: "LEASE_LIVE" })
+    }))
+
+  it("takes nobody any more once it is closed", async () => {
+    const hub = await withSynapse({}, async ({ agent, hub: opened }) => {
+      await agent("alpha")
+      return opened()
+    })
+    let said = ""
+    hub.upgrade({ open: true, tokens: [] } as never)({ headers: {}, socket: {} } as never, { end: (text: string) => void (said += text) } as never, Buffer.alloc(0))
+    expect(said).toMatch(/^HTTP\/1\.1 503 /u)
+    expect(hub.connections()).toBe(0)
+  })
+
   it("says to who asks without upgrading what it speaks", () =>
     withSynapse({}, async ({ port }) => {
       expect(await askAt(port, undefined)("GET", "/")).toMatchObject({ status: 426 })

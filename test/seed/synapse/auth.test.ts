@@ -1,4 +1,7 @@
 // Credentials, rates and bounds of the synapse wire: who comes in, how fast, and how many.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
 import { describe, expect, it } from "vitest"
 import * as Effect from "effect/Effect"
 import { decodeConfig } from "../../../kernel/config.ts"
@@ -135,6 +138,17 @@ describe("credentials of the synapse wire", () => {
       expect(await client.closed).toMatchObject({ code: 4010 })
     }))
 
+  it("[25] does nothing for a token that was revoked a moment ago", () =>
+    withSynapse({ open: false, times: { lookMillis: 1_000_000 } }, async (world) => {
+      const { client } = await present(world, "bob", await world.mint({ name: "bob", role: "write" }))
+      await client.next(of("presence_update"))
+      await world.run(world.kernel.tokens.revoke("bob"))
+      client.send({ sender: "bob", type: "claim", task_id: "t" })
+      expect(await client.next((frame) => frame.type !== "welcome")).toMatchObject({ type: "auth_denied", reason_code: "TOKEN_INVALID" })
+      expect(await client.closed).toMatchObject({ code: 4010 })
+      expect((await world.run(world.kernel.channels.read("aaax", "coordination.ledger"))).events).toEqual([])
+    }))
+
   it("[26] lets nobody in by an empty token, also when there is no other one", () =>
     withSynapse({ open: false, tokens: ["", ""] }, async (world) => {
       for (const token of ["", " ", "x"]) expect((await present(world, "alpha", token)).answer.type).toBe("auth_denied")
@@ -180,7 +194,7 @@ describe("credentials of the synapse wire", () => {
   it("[D22] lets pages of listed origins in, at its own port", async () => {
     const config = await Effect.runPromise(decodeConfig({ network: { synapse: { port: 8876, open: true, origins: ["http://localhost:5173"] } } }, "test"))
     const { origins } = await Effect.runPromise(synapseOptions(config.network.synapse, config.secrets, "/"))
-    await withSynapse({ ...(origins === undefined ? {} : { origins }) }, async ({ connect }) => {
+    await withSynapse(origins === undefined ? {} : { origins }, async ({ connect }) => {
       await expect(connect({ origin: "http://localhost:5173" })).resolves.toBeDefined()
       for (const origin of ["http://localhost:5174", "https://localhost:5173", "null"]) await expect(connect({ origin })).rejects.toThrow("refused with 403")
     })
@@ -193,6 +207,17 @@ describe("credentials of the synapse wire", () => {
     }, "test"))
     const options = await Effect.runPromise(synapseOptions(config.network.synapse, config.secrets, "/"))
     expect(options).toMatchObject({ port: 8876, open: false, tokens: ["from the environment", "from the environment", "plain text", ""] })
+    const file = join(mkdtempSync(join(tmpdir(), "aaax-token-")), "token")
+    const fromFile = () => Effect.runPromise(synapseOptions({ ...config.network.synapse, token: "file:token" }, {}, dirname(file)))
+    try {
+      writeFileSync(file, "from a file\n", { mode: 0o644 })
+      await expect(fromFile()).rejects.toThrow("others may read")
+      chmodSync(file, 0o600)
+      expect(await fromFile()).toMatchObject({ tokens: ["from a file"] })
+    } finally {
+      rmSync(dirname(file), { recursive: true })
+    }
+    await expect(Effect.runPromise(synapseOptions({ ...config.network.synapse, token: "secret:NOWHERE" }, config.secrets, "/"))).rejects.toThrow("there is no secret NOWHERE")
     const missing = Effect.runPromise(synapseOptions({ ...config.network.synapse, token: "env:SYNAPSE_TEST_NOWHERE" }, {}, "/"))
     await expect(missing).rejects.toThrow("SYNAPSE_TEST_NOWHERE")
   })
