@@ -107,7 +107,7 @@ export class SynapseHub {
     } = this.#options
     const kernel = await launch({
       id: "synapse-hub", name: "Synapse hub", store: db ?? ":memory:", ...(directory === undefined ? {} : { directory }),
-      modules: [coordinator ?? { id: "coordinator", file: "aaax/modules/coordinator", settings: historyMax === undefined ? {} : { historyMax } }]
+      modules: [coordinator ?? { id: "coordinator", file: "aaax/modules/coordinator", settings: { anywhere: true, ...(historyMax === undefined ? {} : { historyMax }) } }]
     })
     const scope = Scope.makeUnsafe()
     try {

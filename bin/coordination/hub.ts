@@ -76,7 +76,7 @@ export const hub = (called: Called, flags: HubFlags): Effect.Effect<void, UsageE
     const running = yield* Effect.acquireRelease(
       started(new SynapseHub({
         host, port, directory: called.directory, exposed, hosts, origins, rate, burst, acceptLoss, tokens: token === undefined ? [] : [token], ...(db === undefined ? {} : { db }),
-        coordinator: (coordinator as (settings: object) => System)({ historyMax: maxHistory }) // what every bundled module is
+        coordinator: (coordinator as (settings: object) => System)({ anywhere: true, historyMax: maxHistory }) // what every bundled module is
       })),
       (one) => Effect.promise(() => one.stop())
     )

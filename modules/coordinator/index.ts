@@ -16,10 +16,12 @@ export interface CoordinatorOptions {
    * More stay until the next whole state is written.
    */
   readonly keep?: number
+  /** It is a hub's, which works in no folder: a claim that names no worktree is of none that has a path. */
+  readonly anywhere?: boolean
 }
 
 export const coordinator = (options: CoordinatorOptions = {}): System => {
-  const { durability = "strict", historyMax = chatsMax, id = "coordinator", keep = pastDefault } = options
+  const { anywhere = false, durability = "strict", historyMax = chatsMax, id = "coordinator", keep = pastDefault } = options
   if (!Number.isInteger(historyMax) || historyMax < 1 || historyMax > chatsMax) throw new TypeError(`historyMax is ${historyMax}; it may be from 1 to ${chatsMax}`)
   if (!Number.isSafeInteger(keep) || keep < 0) throw new TypeError(`keep is ${keep}; it is a number of entries, 0 at least`)
   const spoken = durability === "strict" ? "relaxed" : durability
@@ -39,7 +41,7 @@ export const coordinator = (options: CoordinatorOptions = {}): System => {
       ],
       snapshots: [positionName]
     },
-    run: (port) => run(port, { chats: historyMax, past: keep }),
+    run: (port) => run(port, { chats: historyMax, past: keep, anywhere }),
     drain
   }
 }

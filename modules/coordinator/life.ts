@@ -8,7 +8,7 @@ import { Desk, type Weighed } from "./desk.ts"
 import { load, scopesSaid, type Loaded, type Place } from "./load.ts"
 import { ledgerDamaged } from "./refusal.ts"
 import { letGoOf, Spent } from "./spent.ts"
-import { settle, takeOver, type State } from "./state.ts"
+import { takeOver, type State } from "./state.ts"
 import { folderIn } from "./under-way.ts"
 
 export type Failure = AppendError | ReadError | WrongDelivery
@@ -16,10 +16,11 @@ export type Failure = AppendError | ReadError | WrongDelivery
 /** Unreadable entries that are named one by one. */
 const namedMax = 20
 
-/** Messages, and entries for those who look back, that are kept at most. */
+/** Messages, and entries for those who look back, that are kept at most; and whether it works in no folder. */
 export interface Kept {
   readonly chats: number
   readonly past: number
+  readonly anywhere?: boolean
 }
 
 export class Life {
@@ -41,7 +42,7 @@ export class Life {
   /** Entries that stay for those who look back. */
   readonly past: number
   /** Scopes that were said to be live or ended since those that ended were forgotten. */
-  scopesSaid = 0
+  scopesSaid: number
   /** Requests that were said to stay or to have ended since those that ended were forgotten. */
   waitsSaid = 0
   /** What stays is to be asked once more, before anything else is. */
@@ -56,6 +57,7 @@ export class Life {
 
   constructor(port: Port, scope: Scope.Scope, loaded: Loaded, past: number) {
     this.past = past
+    this.scopesSaid = loaded.scopes
     this.port = port
     this.scope = scope
     this.desk = new Desk(loaded.state)
@@ -98,13 +100,12 @@ export class Life {
 }
 
 /** Where claims are that name no worktree: the kernel says it before this begins. */
-const folderOf = (port: Port): Effect.Effect<string, Failure> => Effect.map(port.read(coordination.underWay, { limit: 10 }), ({ events }) => folderIn(events))
+export const folderOf = (port: Port): Effect.Effect<string, Failure> => Effect.map(port.read(coordination.underWay, { limit: 10 }), ({ events }) => folderIn(events))
 
 /** Reads the log, says what of it cannot be read, and sets right what is said of live scopes. */
 export const open = (port: Port, chats: number): Effect.Effect<Loaded, Failure> =>
   Effect.gen(function*() {
     const loaded = yield* load(port, chats)
-    settle(loaded.state, yield* folderOf(port))
     for (const where of loaded.unreadable.slice(0, namedMax)) yield* Effect.logError(`an entry of the coordination log cannot be read and is passed over: ${where}`)
     if (loaded.unreadable.length > namedMax) yield* Effect.logError(`${loaded.unreadable.length - namedMax} more entries of the coordination log cannot be read`)
     const { state } = loaded

@@ -6,7 +6,7 @@ import { decide, lapse, type Request } from "./decide.ts"
 import { weightOf } from "./desk.ts"
 import { keep } from "./keep.ts"
 import { textOf } from "./keyed.ts"
-import { askItself, Life, open, tell, type Failure, type Kept } from "./life.ts"
+import { askItself, folderOf, Life, open, tell, type Failure, type Kept } from "./life.ts"
 import { chatsMax, pastDefault, requestsAtOnceMax, turnTextMax } from "./limits.ts"
 import { served } from "./line.ts"
 import { inboxIsDue } from "./mail.ts"
@@ -14,6 +14,7 @@ import { beat, misses } from "./presence.ts"
 import * as refusal from "./refusal.ts"
 import { readWaits, resume } from "./resume.ts"
 import { letGoOf } from "./spent.ts"
+import { settle as settleIn } from "./state.ts"
 import { callsLine } from "./under-way.ts"
 import { keepPosition, keepState } from "./whole.ts"
 
@@ -25,7 +26,9 @@ export const run = (port: Port, kept: Kept = { chats: chatsMax, past: pastDefaul
 
 const live = (port: Port, kept: Kept): Effect.Effect<void, Failure> =>
   Effect.scoped(Effect.gen(function*() {
-    const life = new Life(port, yield* Effect.scope, yield* open(port, kept.chats), kept.past)
+    const loaded = yield* open(port, kept.chats)
+    if (kept.anywhere !== true) settleIn(loaded.state, yield* folderOf(port))
+    const life = new Life(port, yield* Effect.scope, loaded, kept.past)
     lives.set(port, life)
     yield* tellOfUnread(life)
     yield* readWaits(port, life.desk)

@@ -131,6 +131,7 @@ export const takeOver = (from: State, to: State): void => {
     to.seats.set(seat, one)
   }
   for (const [seat, card] of from.cards) to.cards.set(seat, card)
+  settle(to, from.folder)
   to.underWay = from.underWay
   to.order = from.order
   to.waiting = from.waiting

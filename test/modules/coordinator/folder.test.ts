@@ -35,6 +35,25 @@ describe("a claim without a worktree", () => {
     expect(yield* ann.ask({ verb: "claim", task: "a", paths: ["src"] })).toMatchObject({ ok: false, code: "SCOPE_CONFLICT", conflict: "b" })
   }))
 
+  effect("is still about it when the log was read again, because somebody else wrote there", () => Effect.gen(function*() {
+    const root = yield* folder
+    const { kernel, seat } = yield* makeCoordination({ directory: root })
+    const [ann, bob] = [yield* seat("ann"), yield* seat("bob")]
+    yield* ann.get({ verb: "claim", task: "a", paths: ["src"] })
+    yield* kernel.channels.append("coordinator", coordination.ledger, [{ kind: "released", payload: { task: "x", owner: "ann", epoch: 1 } }])
+    expect(yield* ann.ask({ verb: "claim", task: "u", paths: ["lib"] })).toMatchObject({ ok: false, code: "UNAVAILABLE" })
+    expect(yield* bob.ask({ verb: "claim", task: "b", worktree: root, paths: ["src"] })).toMatchObject({ code: "SCOPE_CONFLICT", conflict: "a" })
+  }))
+
+  effect("is about no folder at a hub, which works in none", () => Effect.gen(function*() {
+    const root = yield* folder
+    const { seat } = yield* makeCoordination({ directory: root, coordinator: { anywhere: true } })
+    const [ann, bob] = [yield* seat("ann"), yield* seat("bob")]
+    yield* ann.get({ verb: "claim", task: "a", paths: ["src"] })
+    yield* bob.get({ verb: "claim", task: "b", worktree: root, paths: ["src"] })
+    expect(yield* bob.ask({ verb: "claim", task: "c", paths: ["src"] })).toMatchObject({ code: "SCOPE_CONFLICT", conflict: "a" })
+  }))
+
   effect("is about a folder of which the coordinator is told once, before anything is asked", () => Effect.gen(function*() {
     const { events, seat } = yield* makeCoordination({ directory: yield* folder })
     const ann = yield* seat("ann")
