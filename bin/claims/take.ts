@@ -28,7 +28,7 @@ export interface TakeFlags extends SeatFlags {
 /** How long the hub may take to hear that nobody waits any more. */
 const goodbyeMillis = 1_000
 
-type Taken = { readonly granted: Results["claim"] } | { readonly refused: SynapseRefused; readonly others: ReadonlyArray<Claim> }
+type Taken = { readonly granted: Results["claim"] } | { readonly refused: SynapseRefused; readonly others: ReadonlyArray<Claim>; readonly isLate: boolean }
 
 /** The same for the same files of the same seat, so that taking them again renews. */
 const taskOf = (...parts: ReadonlyArray<string>): string => `claim-${createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 10)}`
@@ -36,12 +36,14 @@ const taskOf = (...parts: ReadonlyArray<string>): string => `claim-${createHash(
 const secondsOf = (flag: string, text: string | undefined): Effect.Effect<number | undefined, UsageError> =>
   text === undefined ? Effect.succeed(undefined) : Effect.map(spanOf(flag, text), (millis) => millis / 1_000)
 
-const conflict = (given: ReadonlyArray<string>, { refused, others }: Extract<Taken, { refused: unknown }>): Ended => {
+const conflict = (given: ReadonlyArray<string>, { isLate, refused, others }: Extract<Taken, { refused: unknown }>): Ended => {
   const [other] = others
   const asked = given.length === 0 ? "--all" : given.map(quoted).join(" ")
   const what = other === undefined ? plain(refused.message) : `${given.length === 0 ? "the whole working tree" : plain(given.join(", "))}: ${heldBy(other)}`
   const ask = other === undefined ? "" : `\n     aaax send ${quoted(`please hand ${other.task} over`)} --target ${quoted(other.owner)}`
-  return new Ended({ code: codes.conflict, reason: `conflict  ${what}\ntry: aaax claims take ${asked} --wait${ask}` })
+  return isLate
+    ? new Ended({ code: codes.timeout, reason: `waited in vain  ${what}${ask.replace("\n     ", "\ntry: ")}` })
+    : new Ended({ code: codes.conflict, reason: `conflict  ${what}\ntry: aaax claims take ${asked} --wait${ask}` })
 }
 
 export const take = Effect.fnUntraced(function*(called: Called, given: ReadonlyArray<string>, flags: TakeFlags): Effect.fn.Return<void, ClaimsFailure> {
@@ -57,23 +59,26 @@ export const take = Effect.fnUntraced(function*(called: Called, given: ReadonlyA
   const task = flags.task ?? taskOf(seat, worktree.top, branch, ...[...paths].sort())
   const wait = flags.wait === true || waitSeconds !== undefined
   const { base, note, "release-on": releaseOn = "manual" } = flags
+  const wish = {
+    verb: "claim", task, worktree: worktree.top, paths, git: { branch, releaseOn, ...(base === undefined ? {} : { base }) },
+    ...(note === undefined ? {} : { note }), ...(ttlSeconds === undefined ? {} : { ttlSeconds })
+  } as const
   const taken = yield* Effect.scoped(Effect.flatMap(wait ? untilTold : Effect.succeed(undefined), (signal) => asSeat(place, async ({ agent }): Promise<Taken> => {
-    try {
-      return {
-        granted: await agent.ask({
-          verb: "claim", task, worktree: worktree.top, paths, git: { branch, releaseOn, ...(base === undefined ? {} : { base }) },
-          ...(note === undefined ? {} : { note }), ...(ttlSeconds === undefined ? {} : { ttlSeconds }), ...(wait ? { wait } : {})
-        }, signal === undefined ? {} : { signal, timeoutMillis: waitSeconds === undefined ? Infinity : waitSeconds * 1_000 })
-      }
-    } catch (error) {
-      if (signal?.aborted === true || error instanceof TimedOut) {
-        // It has been told that nobody waits any more; what it decides of that comes before the answer to this.
-        await agent.ask({ verb: "beat" }, { timeoutMillis: goodbyeMillis }).catch(() => undefined)
-        if (signal?.aborted === true) throw new Ended({ code: codes.interrupted, reason: "nothing was claimed, and nobody waits for it any more" })
-      }
+    const inTheWay = async (error: unknown, isLate: boolean): Promise<Taken> => {
       if (!isInTheWay(error)) throw error
-      const { items } = await agent.ask({ verb: "state", task: error.conflict ?? task })
-      return { refused: error, others: items }
+      return { refused: error, others: (await agent.ask({ verb: "state", task: error.conflict ?? task })).items, isLate }
+    }
+    const tried = async (isLate: boolean): Promise<Taken> => agent.ask(wish).then((granted) => ({ granted }), (error: unknown) => inTheWay(error, isLate))
+    if (signal === undefined) return tried(false)
+    try {
+      return { granted: await agent.ask({ ...wish, wait }, { signal, timeoutMillis: waitSeconds === undefined ? Infinity : waitSeconds * 1_000 }) }
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof TimedOut)) return inTheWay(error, false)
+      // It has been told that nobody waits any more; what it decides of that comes before the answer to this.
+      await agent.ask({ verb: "beat" }, { timeoutMillis: goodbyeMillis }).catch(() => undefined)
+      if (signal.aborted) throw new Ended({ code: codes.interrupted, reason: "nothing was claimed, and nobody waits for it any more" })
+      // The last try says whose it is.
+      return tried(true)
     }
   })))
   if ("refused" in taken) return yield* conflict(given, taken)

@@ -91,7 +91,8 @@ describe("aaax claims take", () => {
   it("waits in line, and gives up when its time is up", async () => {
     await take(bob, "src", "--task", `T-${bob}`)
     const late = await claims("take", "src", "--seat", alice, "--wait-timeout", "50ms")
-    expect(late).toMatchObject({ code: 7 })
+    expect(late).toMatchObject({ code: 7, stdout: "" })
+    expect(late.stderr).toMatch(new RegExp(`waited in vain {2}src: src held by ${bob} until .*\\(task T-${bob}\\)\ntry: aaax send 'please hand T-${bob} over' --target ${bob}`, "u"))
     // Commands share one stdout: the one that waits is a seat of its own here.
     const other = await SynapseAgent.connect({ uri: hub.uri, name: bob, reconnect: false })
     const waiting = claims("take", "src", "--seat", alice, "--wait", "--json")
