@@ -14,7 +14,7 @@ export interface News {
 }
 
 export interface NewsOptions {
-  readonly channels: Pick<ChannelsService, "read" | "store">
+  readonly channels: Pick<ChannelsService, "follow" | "read" | "store">
   readonly fork: (effect: Effect.Effect<void>) => void
   readonly tell: (news: News) => void
   /** What lies in the presence channel from before. */
@@ -22,43 +22,49 @@ export interface NewsOptions {
 }
 
 const none: ReadonlyArray<Event> = []
+const nothing = Effect.succeed(none)
 const pageEvents = 1_000
+
+/** One of the channels, and how far it was read. */
+interface Followed {
+  readonly channel: ChannelId
+  head: Cursor
+  cursor: Cursor
+}
 
 /** Answers how to stop it. */
 export const followNews = ({ before, channels, fork, tell }: NewsOptions): () => void => {
   const { store } = channels
   const headOf = (channel: ChannelId): Cursor => store.statisticsOf(channel)?.head ?? 0
-  const cursors = new Map<ChannelId, Cursor>([ledger, talk, replies].map((channel) => [channel, headOf(channel)]))
-  cursors.set(presence, 0)
+  const followed = (channel: ChannelId): Followed => ({ channel, head: headOf(channel), cursor: headOf(channel) })
+  const [ofPresence, ofLedger, ofTalk, ofReplies] = [{ ...followed(presence), cursor: 0 }, followed(ledger), followed(talk), followed(replies)]
+  const all = new Map<ChannelId, Followed>([ofReplies, ofPresence, ofLedger, ofTalk].map((one) => [one.channel, one]))
   let scheduled = false
   let running = false
   let closed = false
 
-  const read = (channel: ChannelId): Effect.Effect<ReadonlyArray<Event>> => {
-    const after = cursors.get(channel) ?? 0
-    if (headOf(channel) <= after) return Effect.succeed(none)
+  const read = (one: Followed): Effect.Effect<ReadonlyArray<Event>> => {
+    const { channel, cursor: after, head } = one
+    if (head <= after) return nothing
     return channels.read(kernelSystem, channel, { after, limit: pageEvents, fullLog: true }).pipe(
       Effect.map(({ events, next }) => {
-        cursors.set(channel, Math.max(after, next))
+        one.cursor = Math.max(after, next)
         return events
       }),
       Effect.catch((failure) => {
         // Evicted before it was read: what is left is told.
         const floor = failure._tag === "Gap" ? store.statisticsOf(channel)?.floor ?? after : headOf(channel)
-        cursors.set(channel, Math.max(after + 1, floor))
+        one.cursor = Math.max(after + 1, floor)
         return Effect.as(Effect.logWarning(`the synapse door passes over entries of ${channel}: ${failure.message}`), none)
       })
     )
   }
-  const isNew = (): boolean => {
-    for (const [channel, cursor] of cursors) if (headOf(channel) > cursor) return true
-    return false
-  }
+  const isNew = (): boolean => ofReplies.head > ofReplies.cursor || ofLedger.head > ofLedger.cursor || ofTalk.head > ofTalk.cursor || ofPresence.head > ofPresence.cursor
   const turn = Effect.gen(function*() {
-    const answers = yield* read(replies)
-    const came = yield* read(presence)
-    const entries = yield* read(ledger)
-    const said = yield* read(talk)
+    const answers = yield* read(ofReplies)
+    const came = yield* read(ofPresence)
+    const entries = yield* read(ofLedger)
+    const said = yield* read(ofTalk)
     if (!closed) tell({ presence: came, ledger: entries, talk: said, replies: answers })
   })
   const pump = (): void => {
@@ -67,23 +73,32 @@ export const followNews = ({ before, channels, fork, tell }: NewsOptions): () =>
     running = true
     fork(Effect.ensuring(turn, Effect.sync(() => {
       running = false
-      if (isNew()) wake()
+      if (scheduled || !isNew()) return
+      // More than a page: others have their turn first.
+      scheduled = true
+      setImmediate(pump)
     })))
   }
+  /** When everything that follows from the commit at once has been done too: the answers are among it. */
   const wake = (): void => {
     if (scheduled || closed) return
     scheduled = true
-    setImmediate(pump)
+    process.nextTick(pump)
   }
-  const stop = store.onCommit((channel) => {
-    if (cursors.has(channel)) wake()
+  const stop = store.onCommit((channel, head) => {
+    const one = all.get(channel)
+    if (one === undefined) return
+    one.head = head
+    wake()
   })
+  const unfollow = [...all.keys()].map(channels.follow)
   fork(Effect.gen(function*() {
-    for (let events = yield* read(presence); events.length > 0; events = yield* read(presence)) before(events)
+    for (let events = yield* read(ofPresence); events.length > 0; events = yield* read(ofPresence)) before(events)
   }))
   return () => {
     closed = true
     stop()
+    for (const end of unfollow) end()
   }
 }
 
