@@ -87,8 +87,6 @@ export const synapse = Effect.fnUntraced(function*(kernel: Kernel, options: Syna
       if (!exposed && !isLoopback(host) && at?.tls === undefined) {
         return yield* issue("host", `${host} can be reached from other machines, and tokens would go there in the clear: give network.tls { cert, key }; 127.0.0.1 needs none.`)
       }
-      // It is there before its port is: whoever comes at once is let in.
-      yield* Effect.promise(hub)
       const listenAt = (address: string, number: number): Effect.Effect<Listener, DoorError, Scope.Scope> =>
         Effect.map(
           listener({
@@ -97,6 +95,7 @@ export const synapse = Effect.fnUntraced(function*(kernel: Kernel, options: Syna
           }),
           (one) => {
             one.attach(speaks)
+            // Whoever comes at once waits for the hub, and is let in.
             enter(one, anyPath, { reception, open, tokens })
             return one
           }
@@ -104,6 +103,8 @@ export const synapse = Effect.fnUntraced(function*(kernel: Kernel, options: Syna
       const listening = yield* listenAt(host === "localhost" ? "127.0.0.1" : host, port)
       // The name stands for both: nobody else is to answer those who try this one first.
       if (host === "localhost" && hasLoopback6()) yield* listenAt("::1", listening.port)
+      // Opened behind its listeners, it ends before them, and tells everybody that it does.
+      yield* Effect.promise(hub)
       return { url: listening.url.replace(/^http/u, "ws"), port: listening.port, open }
     }),
     opened: () => opened

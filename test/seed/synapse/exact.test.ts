@@ -7,7 +7,7 @@ import { WebSocket } from "ws"
 import { SynapseHub } from "../../../kernel/synapse-hub.ts"
 import { coordinator } from "../../../modules/coordinator/index.ts"
 import type { Frame } from "../../kit/socket.ts"
-import { withSynapse, type Agent } from "../../kit/synapse.ts"
+import { connect, withSynapse, type Agent } from "../../kit/synapse.ts"
 
 const of = (type: string) => (frame: Frame): boolean => frame.type === type
 const count = (agent: Agent, type: string): number => agent.frames.filter(of(type)).length
@@ -100,6 +100,15 @@ describe("the synapse wire, exactly", () => {
       const cut = await alpha.ask("state_request", {}, "state_snapshot")
       expect([cut.snapshot.active_claims.length > 80, cut.truncated]).toEqual([true, true])
     }))
+
+  it("tells everybody that it goes down before its port closes", async () => {
+    const hub = await new SynapseHub({ port: 0, coordinator: coordinator() }).start()
+    const client = await connect(hub.uri)
+    client.send({ sender: "alpha", type: "heartbeat" })
+    await client.next(of("presence_update"))
+    await hub.stop()
+    expect(await client.closed).toEqual({ code: 1001, reason: "the hub is going down" })
+  })
 
   it("[1] lets in whoever comes in the moment in which its port opens, at both addresses of localhost", async () => {
     const port = await freePort()
