@@ -69,7 +69,7 @@ export const makeFakeKernel = (options: {
       open: (channel) => store.putChannel(channel), get: (name) => store.channels().find((channel) => channel.name === name), all: () => store.channels(),
       appendSurely: unused("appendSurely"), take: unused("take"), settle: unused("settle"), renew: unused("renew"), release: unused("release"),
       backlog: unused("backlog"), settledFloor: () => 0, event: unused("event"), evict: unused("evict"), clear: unused("clear"), remove: unused("remove"),
-      beginTake: () => undefined, beginSettle: () => undefined, dismiss: () => undefined
+      beginTake: () => undefined, beginSettle: () => undefined, appendNow: () => undefined, follow: () => () => {}, dismiss: () => undefined
     }
 
     const reply = (recipient: string, correlationId: string, kind: string, payload: unknown): Effect.Effect<void> =>
