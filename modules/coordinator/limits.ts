@@ -90,7 +90,7 @@ export const pastDefault = 100_000
 /** Entries of the talk that a start reads: messages that lie behind more of them are in the whole state. */
 export const talkTailMax = 50_000
 /** Scopes that are said to be live or ended before those that ended are forgotten. */
-export const scopesAheadMax = 100_000
+export const scopesAheadMax = 10_000
 /** Requests that are said to stay or to have ended before those that ended are forgotten. */
 export const waitsAheadMax = 1_000
 /** One page of the state, in UTF-16 code units. */

@@ -14,7 +14,7 @@ export const positionName = "coordination.position"
 /** Where a whole state lies in the ledger: its pages behind `cursor` and up to `to`; and behind which entry of the talk its chats begin. */
 const Place = Schema.Struct({ cursor: Schema.Int, to: Schema.optionalKey(Schema.Int), talk: Schema.optionalKey(Schema.Int) })
 export interface Place extends Schema.Schema.Type<typeof Place> {}
-const Position = Schema.Struct({ ...Place.fields, version: Schema.Int, before: Schema.optionalKey(Place) })
+const Position = Schema.Struct({ ...Place.fields, version: Schema.Int, before: Schema.optionalKey(Place), scopes: Schema.optionalKey(Schema.Int) })
 type Position = typeof Position.Type
 const positionOf = Schema.decodeUnknownOption(Position)
 
@@ -30,12 +30,16 @@ export interface Loaded {
   readonly behind: number
   /** The whole state that it began with; nothing: everything was folded from the first entry on. */
   readonly place: Place | undefined
+  /** Scopes that had been said since those that ended were forgotten, or more. */
+  readonly scopes: number
   /** Entries that could not be read, losses among them: how many, and where they lie. */
   readonly unread: number
   readonly unreadable: ReadonlyArray<string>
 }
 
 const pageEvents = 1_000
+/** More than any number of scopes after which they are forgotten. */
+const unknownMany = 1_000_000_000
 /** Runs of unreadable entries that are told one by one, of each channel. */
 const runsMax = 1_000
 
@@ -78,14 +82,14 @@ const follow = (
   })
 
 /** Where whole states lie, the newest first, as far as that is known. */
-const placesOf = (port: Port): Effect.Effect<ReadonlyArray<Place>, ReadError> =>
+const placesOf = (port: Port): Effect.Effect<{ readonly places: ReadonlyArray<Place>; readonly scopes: number }, ReadError> =>
   Effect.map(
     Effect.catchTag(port.getSnapshot(positionName), ["SnapshotNotFound", "StoreCorrupt"], () => Effect.succeed(undefined)),
     (snapshot) => {
       const position = positionOf(snapshot?.value)
-      if (position._tag === "None" || position.value.version !== pagesVersion) return []
-      const { before, cursor, talk, to }: Position = position.value
-      return [{ cursor, ...(to === undefined ? {} : { to }), ...(talk === undefined ? {} : { talk }) }, ...(before === undefined ? [] : [before])]
+      if (position._tag === "None" || position.value.version !== pagesVersion) return { places: [], scopes: unknownMany }
+      const { before, cursor, scopes = unknownMany, talk, to }: Position = position.value
+      return { scopes, places: [{ cursor, ...(to === undefined ? {} : { to }), ...(talk === undefined ? {} : { talk }) }, ...(before === undefined ? [] : [before])] }
     }
   )
 
@@ -96,17 +100,18 @@ const floorOf = (port: Port): Effect.Effect<Cursor, ReadError> =>
 /** `chats`: messages that are kept at most. */
 export const load = (port: Port, chats: number): Effect.Effect<Loaded, ReadError> =>
   Effect.gen(function*() {
-    const places = yield* placesOf(port)
+    const { places, scopes } = yield* placesOf(port)
     for (const place of places) {
       const from = place.cursor === 0 && place.to === undefined ? undefined : yield* loadFrom(port, chats, place.cursor, places)
-      if (from !== undefined) return from
+      if (from !== undefined) return { ...from, scopes: scopes + from.behind }
     }
     // Nothing that can be gone on from: everything that is there is folded again.
-    return (yield* loadFrom(port, chats, undefined, places))!
+    const all = (yield* loadFrom(port, chats, undefined, places))!
+    return { ...all, scopes: scopes + all.behind }
   })
 
 /** Goes on from the whole state behind `start`, or from the first entry on. Nothing: the state is not there. */
-const loadFrom = (port: Port, chats: number, start: Cursor | undefined, places: ReadonlyArray<Place>): Effect.Effect<Loaded | undefined, ReadError> =>
+const loadFrom = (port: Port, chats: number, start: Cursor | undefined, places: ReadonlyArray<Place>): Effect.Effect<Omit<Loaded, "scopes"> | undefined, ReadError> =>
   Effect.gen(function*() {
     const floor = start ?? (yield* floorOf(port))
     let state = makeState(chats)

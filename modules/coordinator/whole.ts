@@ -1,9 +1,9 @@
 // The whole state, written down now and then, so that a start need not read what is older, and so that what is older can go: the
 // state before the newest stays with everything behind it, in case a page of the newest is damaged.
 import * as Effect from "effect/Effect"
-import { coordination, type ChannelId, type Cursor, type Draft } from "aaax"
-import { appendBehind, appendSurely } from "./append.ts"
-import { liveScope } from "./desk.ts"
+import { coordination, type ChannelId, type Cursor } from "aaax"
+import { appendBehind, appendSurely, batchesOf } from "./append.ts"
+import { liveScope, weightOf, type Weighed } from "./desk.ts"
 import type { Failure, Life } from "./life.ts"
 import { scopesAheadMax, stateEvery, talkTailMax } from "./limits.ts"
 import { positionName, type Place } from "./load.ts"
@@ -26,6 +26,7 @@ export const keepState = (life: Life): Effect.Effect<void, Failure> =>
     for (const page of pages) {
       life.ledger = yield* appendBehind(port, coordination.ledger, [{ kind: "state", payload: page }], life.ledger)
     }
+    yield* trimScopes(life)
     const before = life.place
     const place = { cursor, to: life.ledger, talk: talk.from }
     if (!(yield* keepPosition(life, place, before))) return
@@ -34,7 +35,6 @@ export const keepState = (life: Life): Effect.Effect<void, Failure> =>
       yield* letGo(life, coordination.ledger, life.ledger, before.cursor)
       if (before.talk !== undefined) yield* letGo(life, coordination.talk, life.talk, before.talk)
     }
-    yield* trimScopes(life)
   })
 
 /** Says where the whole state lies, and what could not be read, for the next start and for whoever looks. Answers whether it is kept. */
@@ -45,7 +45,7 @@ export const keepPosition = (life: Life, place: Place | undefined, before: Place
     Effect.as(port.putSnapshot({
       name: positionName, channel: coordination.ledger, cursor,
       value: {
-        version: pagesVersion, ...place, cursor, ...(before === undefined ? {} : { before }), unreadable: unread, lost: losses?.entries ?? 0, examples: unreadable.slice(0, 5)
+        version: pagesVersion, ...place, cursor, ...(before === undefined ? {} : { before }), scopes: life.scopesSaid, unreadable: unread, lost: losses?.entries ?? 0, examples: unreadable.slice(0, 5)
       }
     }), true),
     (error) => Effect.as(Effect.logWarning(`the position of the coordination state was not kept, a start takes longer: ${error.message}`), false)
@@ -80,9 +80,11 @@ const trimScopes = (life: Life): Effect.Effect<void, Failure> =>
     const { port, state } = life
     if (life.scopesSaid < scopesAheadMax + 4 * state.claims.size) return
     const live = [...state.claims.values()]
-    for (let at = 0; at < live.length; at += 100) {
-      yield* appendSurely(port, coordination.epochs, live.slice(at, at + 100).map((claim): Draft => ({ kind: "scope", subject: claim.task, payload: liveScope(claim) })))
-    }
+    const said = live.map((claim): Weighed => {
+      const scope = liveScope(claim)
+      return { draft: { kind: "scope", subject: claim.task, payload: scope }, weight: weightOf(scope) }
+    })
+    for (const batch of batchesOf(said)) yield* appendSurely(port, coordination.epochs, batch)
     life.scopesSaid = live.length
     yield* Effect.ignore(port.evict(coordination.epochs, { maxCount: Math.max(1, live.length) }))
   })

@@ -203,6 +203,29 @@ describe("the whole state", () => {
     }))
   }))
 
+  effect("scopes that ended are forgotten, however often the coordinator begins again", () => Effect.gen(function*() {
+    const { store, time } = yield* open()
+    yield* alive(store, time, 0, (seat, kernel) => Effect.gen(function*() {
+      const ann = yield* seat("ann")
+      yield* ann.get({ verb: "claim", task: "stays", paths: ["src"] })
+      // As thousands of claims and releases would leave it.
+      for (let at = 0; at < 10; at++) {
+        yield* kernel.channels.append("coordinator", coordination.epochs, Array.from({ length: 1_000 }, (_, one) => ({ kind: "ended", subject: `t${at}-${one}`, payload: { task: `t${at}-${one}`, epoch: 1, ended: true } })))
+      }
+      yield* drained(kernel, 0)
+      yield* ann.get({ verb: "claim", task: "later", paths: ["lib"] })
+      yield* drained(kernel, 0)
+    }))
+    expect(store.statisticsOf(coordination.epochs)!.events).toBeLessThan(10)
+    // How many were said goes on being counted.
+    expect((yield* positionIn(store))["scopes"]).toBe(2)
+    yield* alive(store, time, 0, (seat, kernel) => Effect.gen(function*() {
+      yield* (yield* seat("ann")).get({ verb: "beat" })
+      const { events } = yield* kernel.channels.read("aaax", coordination.epochs, { limit: 100 })
+      expect(events.map(({ kind, subject }) => [kind, subject])).toEqual([["scope", "stays"], ["scope", "later"]])
+    }))
+  }))
+
   it("messages that lie far behind are in it, so that a start need not look for them", () => {
     const table = makeTable()
     for (let at = 1; at <= 4; at++) table.get("ann", { verb: "send", target: "all", payload: `m${at}` })
