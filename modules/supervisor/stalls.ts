@@ -40,7 +40,7 @@ export const detectStalls = ({ at: now, claims, notes, seats, tasks }: Board, id
   const reasonOf = ({ dependsOn, status, suggestedOwner, task, updatedAt }: coordination.PlanTask): string | undefined => {
     if (leased.has(task)) return undefined
     if (status === "blocked") return dependsOn.every((on) => finished.has(on)) ? "dependencies satisfied" : undefined
-    if (status !== "in_progress" || (suggestedOwner !== "" && isAlive(suggestedOwner))) return undefined
+    if (status !== "in_progress" || isAlive(suggestedOwner)) return undefined
     const idle = now - Math.max(updatedAt, notedAt.get(task) ?? 0)
     return idle >= idleMillis ? `no progress in ${Math.floor(idle / 1_000)}s` : undefined
   }

@@ -1,7 +1,7 @@
 // The supervisor: what it takes for stalled, and what it does then. The number is that of the specification.
 import { describe, expect, it } from "vitest"
 import type { coordination } from "../../../protocol/index.ts"
-import { superviseOnce } from "../../../modules/supervisor/round.ts"
+import { superviseOnce, unlessMoved } from "../../../modules/supervisor/round.ts"
 import { detectStalls, type Board } from "../../../modules/supervisor/stalls.ts"
 
 const now = 1_750_000_000_000
@@ -75,6 +75,13 @@ describe("a round of the supervisor", () => {
       ],
       offered: [{ task: "b", version: 7, reason: "dependencies satisfied" }]
     })
+  })
+
+  it("[143] takes a task that has another version by now for one that moved on, and any other failure for one", async () => {
+    const failing = (code: string): Promise<unknown> => Promise.reject(Object.assign(new Error("no"), { code }))
+    expect([await unlessMoved(Promise.resolve()), await unlessMoved(failing("VERSION_CONFLICT"))]).toEqual([true, false])
+    await expect(unlessMoved(failing("TASK_NOT_FOUND"))).rejects.toThrow("no")
+    await expect(unlessMoved(Promise.reject(new Error("VERSION_CONFLICT")))).rejects.toThrow()
   })
 
   it("[143] does nothing before there is a board", async () => {
