@@ -90,7 +90,8 @@ const report = (cause: Cause.Cause<unknown>, usage: string | undefined): number 
 /** Lets what was written go out, then ends: an idle connection must not hold the process. */
 const end = (code: number): Promise<never> =>
   new Promise(() => {
-    process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
+    // A turn later, so that an output that failed is heard of before.
+    process.stdout.write("", () => process.stderr.write("", () => setImmediate(() => process.exit(code))))
   })
 
 /** Runs one command, and answers its exit code. */

@@ -55,7 +55,9 @@ export const endQuietlyWithoutReader = (): void => {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (!isReaderNeeded) return
     if (error.code === "EPIPE") process.exit(0)
-    throw error
+    // A full disk, or a device that is gone: what was asked for is not there, whole or in part.
+    errNow(`aaax: the output could not be written: ${error.code === "ENOSPC" ? "no space is left" : error.message}`)
+    process.exit(1)
   })
   process.stderr.on("error", () => {})
 }

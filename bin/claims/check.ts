@@ -1,5 +1,6 @@
 // Whether a seat may change paths: what the gate in front of a commit asks, and says when it refuses.
 import * as Effect from "effect/Effect"
+import { join, relative } from "node:path"
 import type { Coverage } from "../../protocol/coordination.ts"
 import { show, type Called } from "../called.ts"
 import type { SeatFlags } from "../coordination/connect.ts"
@@ -8,8 +9,9 @@ import { Ended, UsageError } from "../failure.ts"
 import { plain } from "../terminal.ts"
 import { staged } from "../worktree/changed.ts"
 import { canonicalPaths } from "../worktree/paths.ts"
+import type { Worktree } from "../worktree/worktree.ts"
 import { attempt, fromAside, branchOf, placeOf, type ClaimsFailure } from "./place.ts"
-import { quoted } from "./words.ts"
+import { quoted, quotedPath } from "./words.ts"
 
 export interface CheckFlags extends SeatFlags {
   readonly staged?: boolean
@@ -45,15 +47,21 @@ const lines = (group: Group, paths: ReadonlyArray<Coverage>): ReadonlyArray<stri
   ...(paths.length > toldMax ? [`  ${"".padEnd(12)}  and ${paths.length - toldMax} more`] : [])
 ]
 
-const refusal = (seat: string, branch: string, paths: ReadonlyArray<Coverage>, isStaged: boolean): Ended => {
+/** As it would be typed where the user is, which a hook is not. */
+const typedIn = (directory: string, { top }: Worktree) => (path: string): string => {
+  const prefix = directory === top ? process.env["GIT_PREFIX"] ?? "" : ""
+  return quotedPath(relative(join(directory, prefix), join(top, path)) || ".")
+}
+
+const refusal = (seat: string, branch: string, paths: ReadonlyArray<Coverage>, isStaged: boolean, typed: (path: string) => string): Ended => {
   const groups = (["missing", "theirs", "not-editable"] as const).map((group) => [group, paths.filter(({ verdict }) => groupOf[verdict] === group)] as const)
   const [missing, theirs, closed] = groups.map(([, found]) => found)
   const count = groups.reduce((sum, [, found]) => sum + found.length, 0)
-  const free = (missing ?? []).slice(0, toldMax).map(({ path }) => quoted(path)).join(" ")
+  const free = (missing ?? []).slice(0, toldMax).map(({ path }) => typed(path)).join(" ")
   const [task] = closed ?? []
   const tries = [
     ...(free === "" ? [] : [`aaax claims take ${free} --seat ${quoted(seat)}`]),
-    ...(theirs?.[0] === undefined ? [] : [`aaax claims why ${quoted(theirs[0].path)}`, ...(isStaged ? [`git restore --staged ${quoted(theirs[0].path)}`] : [])]),
+    ...(theirs?.[0] === undefined ? [] : [`aaax claims why ${typed(theirs[0].path)}`, ...(isStaged ? [`git restore --staged ${typed(theirs[0].path)}`] : [])]),
     ...(task?.task === undefined ? [] : [`aaax claims release ${quoted(task.task)}, then take its files again`])
   ]
   return new Ended({
@@ -95,10 +103,11 @@ const look = Effect.fnUntraced(function*(called: Called, given: ReadonlyArray<st
     return found
   })
   if (covered === undefined) return yield* new Ended({ code: codes.failed, reason: "the hub answered for other paths than it was asked about: nothing is allowed." })
+  const typed = typedIn(called.directory, worktree)
   const allowed = covered.every(({ verdict }) => verdict === "mine")
-  if (!allowed && !called.json) return yield* refusal(seat, branch, covered, isStaged)
+  if (!allowed && !called.json) return yield* refusal(seat, branch, covered, isStaged, typed)
   yield* show(called, { allowed, seat, worktree: worktree.top, branch, paths: covered }, () => [`allowed  ${covered.length} ${covered.length === 1 ? "path" : "paths"} on ${plain(branch)}, claimed by ${plain(seat)}`])
-  if (!allowed) return yield* refusal(seat, branch, covered, isStaged)
+  if (!allowed) return yield* refusal(seat, branch, covered, isStaged, typed)
 })
 
 /** Succeeds only when every path is in an editable claim of this very seat, on this working tree and branch. */

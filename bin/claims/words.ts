@@ -17,8 +17,16 @@ const whole = (paths: ReadonlyArray<string>): boolean => paths.length === 0 || (
 export const scopeOf = ({ mutex, paths }: Pick<Claim, "paths" | "mutex">): string =>
   mutex === true ? "no files: a named lock" : whole(paths) ? "the whole working tree" : plain(paths.join(", "))
 
-/** For a shell: as little quoting as it needs. */
-export const quoted = (word: string): string => (/^[\w./:@%+,=-]+$/u.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+/** For a shell: as little quoting as it needs. What a terminal would obey is written as escapes, which bash, zsh and ksh read back. */
+export const quoted = (word: string): string => {
+  if (/^[\w./:@%+,=-]+$/u.test(word)) return word
+  if (plain(word) === word) return `'${word.replaceAll("'", "'\\''")}'`
+  const escaped = [...word].map((one) => plain(one) === one ? one.replace(/[\\']/u, "\\$&") : `\\u${(one.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`)
+  return `$'${escaped.join("")}'`
+}
+
+/** A path, where a flag could stand, too. */
+export const quotedPath = (path: string): string => quoted(path.startsWith("-") ? `./${path}` : path)
 
 /** What is in the way, and until when. */
 export const heldBy = (claim: Claim): string =>

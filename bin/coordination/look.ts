@@ -67,7 +67,7 @@ export const state = (called: Called, flags: SeatFlags & { readonly owner?: stri
   }), (claims) => show(called, claims, () => [
     `Active claims (${claims.length}):`,
     ...claims.map(({ checkpoint, owner, paths, status, task }) =>
-      plain(`  ${task} [${status}] owner=${owner} paths=${list(paths, "-")} checkpoint=${checkpoint === "" ? "-" : checkpoint}`))
+      plain(`  ${task} [${status}] owner=${owner} paths=${list(paths.filter((path) => path !== ""), "-")} checkpoint=${checkpoint === "" ? "-" : checkpoint}`))
   ]))
 
 const boardOf = async (agent: SynapseAgent) => {

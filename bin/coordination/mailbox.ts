@@ -3,8 +3,9 @@ import * as Effect from "effect/Effect"
 import type { SynapseAgent } from "../../libos/synapse/agent.ts"
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import type { Chat, Receipt } from "../../protocol/coordination.ts"
-import { TimedOut } from "../../protocol/errors.ts"
 import { type Called, show } from "../called.ts"
+import { codes } from "../exit-code.ts"
+import { Ended } from "../failure.ts"
 import { err, json, onErr, out, plain, table } from "../terminal.ts"
 import { seatOf, withSeat, type SeatFailure, type SeatFlags, type SeatOptions } from "./connect.ts"
 
@@ -27,12 +28,12 @@ export const inbox = (called: Called, flags: InboxFlags): Effect.Effect<void, Se
   Effect.suspend(() => {
     const seat = seatOf(called.directory, flags.name)
     const aside = { name: `${seat}/rx-${process.pid}`, mailboxFor: seat, beside: false }
-    const look = (options: SeatOptions) => withSeat(called, flags, (seated) => taken(called, seated.agent, flags), options)
+    const look = (options: SeatOptions) => withSeat(called, flags, (seated) => taken(called, seated.agent, seat, flags), options)
     // The seat itself may be taken by whoever works there, and stays free for it meanwhile.
     return flags.wait ? look(aside) : Effect.catchIf(look({}), (error) => error._tag === "SynapseRefused" && error.code === "NAME_CONFLICT", () => look(aside))
   })
 
-const taken = async (called: Called, agent: SynapseAgent, flags: InboxFlags): Promise<void> => {
+const taken = async (called: Called, agent: SynapseAgent, seat: string, flags: InboxFlags): Promise<void> => {
   const deadline = flags.timeout === undefined ? Infinity : Date.now() + flags.timeout * 1_000
   for (;;) {
     const left = Math.max(0, deadline - Date.now())
@@ -43,7 +44,7 @@ const taken = async (called: Called, agent: SynapseAgent, flags: InboxFlags): Pr
     }, { timeoutMillis: waitMillis + answerMillis })
     if (messages.length === 0 && flags.wait) {
       if (left > 0) continue
-      throw new TimedOut({ what: "Somebody who writes to this seat", millis: (flags.timeout ?? 0) * 1_000 })
+      throw new Ended({ code: codes.timeout, reason: `nobody wrote to ${plain(seat)} within ${flags.timeout ?? 0} s.` })
     }
     for (const chat of messages) {
       await out(lineOf(called, chat))

@@ -1,6 +1,6 @@
 // The command line as its users meet it: the built program, in processes of its own.
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
@@ -55,6 +55,16 @@ describe("the command line without a kernel", () => {
 
   it("completes for a shell", async () => {
     expect((await folder.aaax("--completions", "bash")).stdout).toContain("launch")
+  })
+
+  it.runIf(existsSync("/dev/full"))("says that its output could not be written, and ends with 1", async () => {
+    const full = openSync("/dev/full", "w")
+    const child = spawn(process.execPath, [entry, "tail", "--help"], { cwd: folder.path, stdio: ["ignore", full, "pipe"] })
+    let told = ""
+    child.stderr?.on("data", (text: Buffer) => (told += text.toString()))
+    const code = await new Promise((resolve) => child.once("close", resolve))
+    closeSync(full)
+    expect({ code, told }).toEqual({ code: 1, told: "aaax: the output could not be written: no space is left\n" })
   })
 
   it("ends with 6 when no kernel runs, and says how to start one", async () => {
