@@ -1,7 +1,7 @@
 // Coordination: what seats ask of the coordinator, what it answers, and what it writes down. The coordinator is a module;
 // whoever replaces it speaks this. Times are kernel time in Unix milliseconds.
 import * as Schema from "effect/Schema"
-import type { ChannelId, SystemId } from "./names.ts"
+import { operatorSystem, type ChannelId, type SystemId } from "./names.ts"
 
 /** Requests of every seat: taken by the coordinator alone. In memory: what had no answer is asked again with its key. */
 export const requests: ChannelId = "coordination.requests"
@@ -24,6 +24,9 @@ export const underWay: ChannelId = "coordination.under-way"
 
 /** Requests that stay, by their event, for the coordinator itself: one that begins again goes on with them. In memory. */
 export const waiting: ChannelId = "coordination.waiting"
+
+/** Whoever gives up what cannot be read: the kernel alone appends requests as this system. */
+export const operator: SystemId = operatorSystem
 
 /** What a seat that takes part is wired to. */
 export const seatWrites: ReadonlyArray<ChannelId> = [requests]

@@ -44,6 +44,8 @@ export type Cursor = number
 
 /** The sender of everything that the kernel itself writes. */
 export const kernelSystem: SystemId = "aaax"
+/** As who the kernel writes what its operator asks for; no system is docked under it. */
+export const operatorSystem: SystemId = "operator"
 
 /** Distance by insertions, deletions and replacements, for "did you mean". */
 const distance = (a: string, b: string): number => {

@@ -1,5 +1,2 @@
-// Who holds the token that the kernel made at its start.
-import type { SystemId } from "../../protocol/names.ts"
-
-/** The id under which the operator acts. */
-export const operator: SystemId = "operator"
+// Who holds the token that the kernel made at its start: the id under which the operator acts.
+export { operatorSystem as operator } from "../../protocol/names.ts"

@@ -1,6 +1,6 @@
 // Losses: entries of the ledger that cannot be read. One of them may have granted what somebody else would be granted now, so
 // nothing of claims and plan is changed until the operator gives them up.
-import type { coordination } from "aaax"
+import { coordination } from "aaax"
 import { liveScope, type Asker, type Desk } from "./desk.ts"
 import { nameLengthMax } from "./limits.ts"
 import { pageOf } from "./page.ts"
@@ -11,8 +11,6 @@ type AcceptAsk = Extract<coordination.Ask, { readonly verb: "accept-loss" }>
 
 export const changesLedger: ReadonlySet<coordination.Verb> = new Set(["claim", "release", "update", "handoff", "checkpoint", "declare", "plan"])
 
-/** As who the kernel writes what its operator asks for; nobody else is docked under this id. */
-const operator = "operator"
 /** Places and tasks that are named where a loss is told or recorded. */
 const namedMax = 100
 
@@ -24,11 +22,11 @@ export const losses = ({ losses: found }: State): coordination.Answer<"losses"> 
 export const accept = (desk: Desk, by: Asker, ask: AcceptAsk): coordination.Answer<"accept-loss"> => {
   const { state } = desk
   const found = state.losses
-  if (by.system !== operator) return refusal.operatorOnly
+  if (by.system !== coordination.operator) return refusal.operatorOnly
   if (found === undefined) return { ok: true, entries: 0 }
   if (ask.entries !== undefined && ask.entries !== found.entries) return refusal.ledgerDamaged(found)
   const tasks = found.scopes.map(({ task }) => task).slice(0, namedMax)
-  const who = (ask.by ?? operator).slice(0, nameLengthMax)
+  const who = (ask.by ?? coordination.operator).slice(0, nameLengthMax)
   desk.enter({ kind: "accepted", payload: { by: who, at: desk.now, entries: found.entries, places: found.places.slice(0, namedMax), tasks } }, by.id)
   state.losses = undefined
   desk.isMended = true

@@ -8,6 +8,7 @@ import { makeKernel, testTime } from "../../../kernel/testing.ts"
 import { coordinator } from "../../../modules/coordinator/index.ts"
 import { pagesOf, stateOfPages } from "../../../modules/coordinator/pages.ts"
 import { talkOf } from "../../../modules/coordinator/whole.ts"
+import { relay } from "../../../modules/relay/index.ts"
 import { dockSeat, makeTable, type Asking } from "../../kit/coordination.ts"
 import { damaged, failing } from "../../kit/damaged-store.ts"
 import { effect } from "../../kit/it.ts"
@@ -102,18 +103,21 @@ describe("the whole state", () => {
       const { store, time } = yield* open()
       const { before } = yield* written(store, time, 0)
       let counting = false
+      let reached = (): void => undefined
       let step = 0
       steps.length = 0
       const isOf = (channel: string): boolean => channel === coordination.ledger || channel === coordination.talk
       const dying = failing(store, isOf, (what) => {
         if (!counting) return false
         steps.push(what)
+        if (step > killed) reached()
         return step++ >= killed
       })
       yield* alive(dying, time, 0, (_seat, kernel) => Effect.gen(function*() {
         counting = true
-        const draining = yield* Effect.forkDetach(kernel.drain("coordinator"))
-        while (step <= killed && draining.pollUnsafe() === undefined) yield* Effect.sleep(1)
+        const died = new Promise<void>((resolve) => (reached = resolve))
+        yield* Effect.forkDetach(Effect.ensuring(kernel.drain("coordinator"), Effect.sync(() => reached())))
+        yield* Effect.promise(() => died)
       }))
       yield* alive(store, time, 0, (seat, kernel) => Effect.gen(function*() {
         const bob = yield* seat("bob")
@@ -223,6 +227,46 @@ describe("the whole state", () => {
       yield* (yield* seat("ann")).get({ verb: "beat" })
       const { events } = yield* kernel.channels.read("aaax", coordination.epochs, { limit: 100 })
       expect(events.map(({ kind, subject }) => [kind, subject])).toEqual([["scope", "stays"], ["scope", "later"]])
+    }))
+  }))
+
+  effect("a relay that was away longer than the past is kept goes on with the oldest that is left", () => Effect.gen(function*() {
+    const { store, time } = yield* open()
+    const lines: Array<string> = []
+    let wake = (): void => undefined
+    const append = async (added: ReadonlyArray<string>): Promise<void> => {
+      lines.push(...added)
+      wake()
+    }
+    const one = relay({ form: "lite", sink: { append, close: async () => undefined } })
+    yield* alive(store, time, 0, (seat, kernel) => Effect.gen(function*() {
+      const [ann, bob] = [yield* seat("ann"), yield* seat("bob")]
+      const mirrored = (text: string) => Effect.gen(function*() {
+        while (!lines.some((line) => line.includes(text))) yield* Effect.promise(() => new Promise<void>((resolve) => (wake = resolve)))
+      })
+      yield* kernel.dock(one, { configured: true })
+      yield* ann.get({ verb: "send", payload: "first" })
+      yield* work(ann, bob, 0)
+      yield* mirrored("first")
+      yield* mirrored("p0")
+      yield* kernel.undock("relay")
+      for (let round = 1; round < 5; round++) {
+        yield* work(ann, bob, round)
+        yield* drained(kernel, 0)
+      }
+      yield* work(ann, bob, 5)
+      const { floor } = store.statisticsOf(coordination.ledger)!
+      const before = lines.length
+      yield* kernel.dock(one, { configured: true })
+      yield* mirrored("p5")
+      yield* mirrored("m5")
+      const since = lines.slice(before).join("\n")
+      // What is gone is left out, and what is there comes.
+      expect(since).not.toMatch(/\bp1\b/u)
+      expect(since).toMatch(/\bp5\b/u)
+      const left = (yield* store.read(coordination.ledger, { after: floor, limit: 1_000 })).events.filter(({ kind }) => kind === "declared")
+      expect(left.length).toBeGreaterThan(1)
+      for (const { payload } of left) expect(since).toContain((payload as unknown as coordination.LedgerEntries["declared"]).task.task)
     }))
   }))
 

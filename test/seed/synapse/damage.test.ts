@@ -138,6 +138,11 @@ describe("damage", () => {
     }
   }))
 
+  effect("[128] no system is docked as the operator", () => Effect.gen(function*() {
+    const kernel = yield* makeKernel({ time: testTime() })
+    expect(yield* Effect.flip(dockSeat(kernel, "operator"))).toMatchObject({ _tag: "DockRefused" })
+  }))
+
   effect("[128] what is damaged after it was given up is a loss again", () => Effect.gen(function*() {
     const { store, time } = yield* open()
     yield* twoClaims(store, time)
