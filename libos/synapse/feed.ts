@@ -27,8 +27,9 @@ export const makeFeed = <T>(what: string): Feed<T> => {
   return {
     push: (value) => {
       for (const reader of readers) {
+        // What comes behind a gap does not come before the word of it.
         if (reader.waiting.length >= waitingMax) reader.overflowed = true
-        else reader.waiting.push(value)
+        else if (!reader.overflowed) reader.waiting.push(value)
         reader.wake()
       }
     },

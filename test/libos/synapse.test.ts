@@ -126,6 +126,7 @@ describe("a seat at a hub", () => {
     const waiting = agent.claim("t", { wait: true, signal: stop.signal })
     stop.abort(new Error("enough"))
     await expect(waiting).rejects.toThrow("enough")
+    await expect(agent.claim("t", { wait: true, signal: AbortSignal.abort(new Error("before it began")) })).rejects.toThrow("before it began")
   })
 
   it("tells a hub of ours what it waits for no longer: of a claim its key, of an inbox its request", async () => {
@@ -349,11 +350,13 @@ describe("a seat at our hub", () => {
     await a.claim("line", { mutex: true })
     await b.requestWait("line")
     await a.release("line")
+    let told: unknown
     for await (const frame of notices) {
       if (frame.type !== "notice") continue
-      expect(frame.notice).toEqual({ notice: "free", task: "line" })
+      told = frame.notice
       break
     }
+    expect(told).toEqual({ notice: "free", task: "line" })
   })
 
   it("works as the page of the working agreement shows it", async () => {

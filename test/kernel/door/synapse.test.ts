@@ -54,6 +54,23 @@ describe("the port of the synapse wire", () => {
       expect(await beta.ask("claim", { task_id: "t17", mutex: true }, "claim_denied")).toMatchObject({ reason_code: "LEASE_LIVE" })
     }))
 
+  it("counts what it refuses, and answers no more of what cannot be read than it would of heartbeats", () =>
+    withSynapse({}, async ({ agent, hub }) => {
+      const alpha = await agent("alpha")
+      const { counts } = hub()
+      expect(await alpha.ask("claim", { task_id: "t", paths: "src" }, "claim_denied")).toMatchObject({ reason_code: "INVALID" })
+      expect(await alpha.ask("claim", { task_id: " " }, "claim_denied")).toMatchObject({ reason_code: "TASK_ID_REQUIRED" })
+      expect(counts.denied).toBe(2)
+      expect(await alpha.ask("ask", { ask: { verb: "release", task: "x" } }, "answer")).toMatchObject({ payload: "Task 'x' is not currently claimed.", answer: { code: "NOT_CLAIMED" } })
+      expect([...counts.refusals]).toEqual([["INVALID", 1], ["TASK_ID_REQUIRED", 1], ["NOT_CLAIMED", 1]])
+      for (let at = 0; at < 200; at++) alpha.send("no frame")
+      await alpha.next(({ reason_code }) => reason_code === "RATE_LIMITED")
+      await alpha.settled()
+      const malformed = alpha.frames.filter(({ reason_code }) => reason_code === "MALFORMED").length
+      expect(malformed).toBeLessThan(200)
+      expect([counts.refusals.get("MALFORMED"), (counts.refusals.get("RATE_LIMITED") ?? 0) + malformed]).toEqual([malformed, 200])
+    }))
+
   it("takes nobody any more once it is closed", async () => {
     const hub = await withSynapse({}, async ({ agent, hub: opened }) => {
       await agent("alpha")
