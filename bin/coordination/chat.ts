@@ -121,7 +121,7 @@ const oldest = async (agent: SynapseAgent, seat: string): Promise<Shown | undefi
 }
 
 /** It was shown. One that cannot be marked, because it was kept for nobody or the hub is gone, was shown all the same. */
-const read = async (agent: SynapseAgent, message: number): Promise<void> => {
+export const read = async (agent: SynapseAgent, message: number): Promise<void> => {
   await agent.ask({ verb: "acknowledge", message, state: "read" }).catch((error: unknown) => {
     if (!(error instanceof SynapseRefused || error instanceof KernelUnreachable)) throw error
   })

@@ -3,10 +3,12 @@ import * as Effect from "effect/Effect"
 import { makeWorker } from "aaax/modules/worker"
 import type { WireChat } from "../../protocol/synapse.ts"
 import { ConfigInvalid } from "../../protocol/errors.ts"
+import { isDirected } from "../../protocol/target.ts"
 import type { Called } from "../called.ts"
 import { UsageError } from "../failure.ts"
 import { err, json, onErr, out, plain } from "../terminal.ts"
 import { openAnswering, type AnsweringOptions } from "./answering.ts"
+import { read } from "./chat.ts"
 import { type SeatFailure, type SeatFlags, withSeat } from "./connect.ts"
 import { pause } from "../../libos/pause.ts"
 import { untilTold } from "./until-told.ts"
@@ -59,7 +61,11 @@ export const work = (called: Called, flags: WorkerFlags): Effect.Effect<void, Se
       await agent.advertise({ description: `${provider} chat worker`, skills: [provider], task_classes: taskClass.length === 0 ? ["chat"] : taskClass, model: provider === "rule" ? "" : model })
       err(onErr.dim(plain(`${name} works at ${hub.uri} (${provider}${provider === "rule" ? "" : `: ${model}`}). Ctrl-C ends it.`)))
       const said = (chat: WireChat) => hear({ from: chat.sender, target: chat.target, payload: chat.payload })
-      for await (const chat of chats) said(chat)
+      for await (const chat of chats) {
+        said(chat)
+        // One that comes after it is not asked the same again. When that is not taken, it is: better than not at all.
+        if (agent.isOurs && isDirected(chat.target, name)) void read(agent, chat.msg_id).catch(() => undefined)
+      }
       if (!signal.aborted) {
         const failure = await agent.closed
         if (failure !== undefined) throw failure

@@ -186,6 +186,11 @@ describe("the worker as a program", () => {
     const later = nextFrom(bob, "shop/FAST")
     await bob.chat("shop/fast, still there?")
     expect(await later).toContain("active on-channel")
+    // What it was asked by name it has read: the worker that comes after it is not asked that again.
+    const direct = nextFrom(bob, "shop/FAST")
+    const { msg_id: asked } = await bob.chat("and you?", { target: "shop/FAST" })
+    await direct
+    await vi.waitFor(async () => expect((await bob.ask({ verb: "receipts", message: asked })).receipts).toMatchObject([{ states: { "shop/FAST": "read" } }]), { timeout: 10_000, interval: 10 })
     expect(await stop(worker, "SIGINT")).toBe(0)
     await stop(second)
   })
