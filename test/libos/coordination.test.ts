@@ -189,6 +189,15 @@ describe("a module that takes part", () => {
     expect((await a.resume(1)).messages).toMatchObject([{ message: 2 }])
   })
 
+  it("is told why no messages come, and ends only where it was told to", async () => {
+    const [a, stop] = [await seat("a"), new AbortController()]
+    const all = Array.from({ length: 17 }, () => a.messages({ signal: stop.signal }).next())
+    await expect(Promise.race(all)).rejects.toEqual(refusal("QUOTA_EXCEEDED"))
+    stop.abort()
+    expect((await Promise.allSettled(all)).filter(({ status }) => status === "rejected").length).toBe(1)
+    expect(await Promise.allSettled(all)).toContainEqual({ status: "fulfilled", value: { done: true, value: undefined } })
+  })
+
   it("stops waiting for messages when it is told to", async () => {
     const stop = new AbortController()
     const a = await seat("a")

@@ -43,7 +43,9 @@ it("is tried again while it cannot be renewed, and lost when its time is over", 
   vi.setSystemTime(start)
   const { asked, ends, held } = hold(() => Promise.reject(refusal))
   await vi.advanceTimersByTimeAsync(29_999)
+  // Sooner each time, and not ever sooner.
   expect(asked.length).toBeGreaterThan(2)
+  expect(asked.length).toBeLessThan(60)
   expect(held.signal.aborted).toBe(false)
   await vi.advanceTimersByTimeAsync(1)
   expect(held.signal.reason).toMatchObject({ _tag: "CoordinationRefused", code: "EPOCH_STALE" })
@@ -53,6 +55,16 @@ it("is tried again while it cannot be renewed, and lost when its time is over", 
   expect(asked.length).toBe(before)
   await expect(held.checkpoint("late")).rejects.toBe(held.signal.reason)
   expect(asked.length).toBe(before)
+})
+
+it("is held for as long as it was granted for, also when that is longer than a timer goes", async () => {
+  vi.setSystemTime(start)
+  const days = 24 * 3_600_000
+  const claim = { ...claimAt(start, 1), expiresAt: start + 30 * days }
+  const own = holding((async () => Promise.reject(refusal)) as AskFor, { verb: "claim", task: "t" }, { result: { claim, renewed: false }, at: start }, () => undefined)
+  await vi.advanceTimersByTimeAsync(days)
+  expect(own.held.signal.aborted).toBe(false)
+  own.end()
 })
 
 it("is renewed no longer when it was let go, or when its system has ended", async () => {
