@@ -35,7 +35,7 @@ const play = async (world: World, called: Called): Promise<ReadonlyArray<{ reado
         if (!called.json) lines.push(out(`   ${onOut.cyan(who.padEnd(6))} ${plain(did)}\n   ${"".padEnd(6)} ${onOut.green("→")} ${plain(came)}`))
       })
     } catch (error) {
-      throw new Ended({ code: codes.failed, reason: `the demo went wrong at "${step.title}": ${plain(error instanceof Error ? error.message : String(error))}` })
+      throw new Ended({ code: codes.failed, reason: wentWrong(step.title, error instanceof Error ? error.message : String(error)) })
     }
     await Promise.all(lines)
     // The gate in front of commits is put there by the same code as `aaax git install`.
@@ -44,6 +44,12 @@ const play = async (world: World, called: Called): Promise<ReadonlyArray<{ reado
   }
   return played
 }
+
+/** Offline it needs nothing but this machine itself, which a sandbox may take away, too. */
+export const wentWrong = (title: string, reason: string): string => [
+  `the demo went wrong at "${title}": ${reason.split("\n").map(plain).join("\n")}`,
+  ...(/\bE(NETUNREACH|ADDRNOTAVAIL)\b/u.test(reason) ? ["127.0.0.1 cannot be reached: the demo needs no other network, but the loopback interface must be up."] : [])
+].join("\n")
 
 export const demo = (called: Called): Effect.Effect<void, LaunchError | DoorError | DockError | NotLaunched | Ended | GitFailed | UsageError> =>
   Effect.scoped(Effect.gen(function*() {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { wentWrong } from "../../bin/demo/demo.ts"
 import { build, entry, type Ran } from "../kit/command-line.ts"
 
 let folder = ""
@@ -61,5 +62,13 @@ describe("aaax demo", () => {
     const told = await demo([], { PATH: join(folder, "nothing") })
     expect(told).toMatchObject({ code: 1, left: [] })
     expect(told.stderr).toContain("git was not found on PATH")
+  })
+
+  it("says so where this machine cannot be reached by itself, and shows every line of what went wrong", () => {
+    expect(wentWrong("a step", "No kernel answers: connect ENETUNREACH 127.0.0.1:1\ntry: aaax git status")).toBe([
+      'the demo went wrong at "a step": No kernel answers: connect ENETUNREACH 127.0.0.1:1', "try: aaax git status",
+      "127.0.0.1 cannot be reached: the demo needs no other network, but the loopback interface must be up."
+    ].join("\n"))
+    expect(wentWrong("a step", "nothing of that kind")).toBe('the demo went wrong at "a step": nothing of that kind')
   })
 })
