@@ -1,6 +1,7 @@
 // The kernel, as hosts, doors and the command line see it. Composes the rooms; the only file that knows them all.
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Policy } from "../protocol/authority.ts"
@@ -295,10 +296,30 @@ export const make = Effect.fnUntraced(function*(
     // The body of an action stays where it was asked for as long as its warrant is open.
     neededBeyond: (channel) => (channel === wellKnown.actionGate && journal !== undefined ? oldestOpenRequest(journal.state()) - 1 : undefined)
   })
+  let isToldStopped = false
+  const mend = Effect.suspend(() => {
+    const stopped = store.stopped()
+    if (stopped === undefined) return Effect.void
+    return store.reopen.pipe(
+      Effect.andThen(Effect.suspend(() => {
+        isToldStopped = false
+        return Effect.logWarning("the store was reopened and takes writes again")
+      })),
+      Effect.catch(() => {
+        // Once, and not with each attempt.
+        if (isToldStopped) return Effect.void
+        isToldStopped = true
+        return Effect.logError(`the store takes no writes: ${stopped}; it is tried again every second, and nothing is granted or acknowledged meanwhile`)
+      })
+    )
+  })
+
+  // Its first entry waits for a disk that is full, and nobody else opens the store anew by then.
+  const mender = yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.sleep(reopenMillis), mend)))
   journal = yield* Journal_.make({
     channels, canonical, sha256: powers.sha256, sha256Bytes: powers.sha256Bytes, kernel: options.id, version: options.version, durability,
     ...(powers.checkpoints === undefined ? {} : { evidence: powers.checkpoints })
-  })
+  }).pipe(Effect.ensuring(Fiber.interrupt(mender)))
   const kept = journal
   for (const spec of ownChannels(durability, options.requestRetention ?? requestRetention)) {
     yield* Effect.catchTag(channels.open(channelOf(spec, kernelSystem)), "InvalidPayload", Effect.die)
@@ -392,14 +413,6 @@ export const make = Effect.fnUntraced(function*(
   const heartbeat = Heartbeat.make({ kernel: options.id, channels, journal, constellation, upkeep: projections.save })
   const goingDown = Deferred.makeUnsafe<void>()
   const startedAt = clock.now()
-
-  const mend = Effect.suspend(() =>
-    store.stopped() === undefined
-      ? Effect.void
-      : store.reopen.pipe(
-          Effect.andThen(Effect.logWarning("the store was reopened and takes writes again")),
-          Effect.ignore
-        ))
 
   /** Whatever stops the store meanwhile, what waits for it goes on. */
   const mending = <A>(work: Effect.Effect<A>): Effect.Effect<A> =>
