@@ -15,7 +15,7 @@ import { askIn, askOf, isAskType, Unfit } from "./asks.ts"
 import { countRefusal, type Counts } from "./counts.ts"
 import { fieldsOf, type Fields } from "./frame.ts"
 import { authDeniedFrame, errorFrame, nameConflictFrame, presenceOf, refusalFrame, textOf, welcomeOf, type Told } from "./frames.ts"
-import { nameRefusal, switchOf, takenText } from "./name.ts"
+import { nameRefusal, shownName, switchOf, takenText } from "./name.ts"
 import { makeBucket, reserve, take, type Bucket } from "./pace.ts"
 
 /** Somebody whose credential is good: of one name and what is below it, or, without a guest, of any name that is free. */
@@ -324,7 +324,7 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
       return send(textOf({ hub: hall.id, at: hall.now() / 1_000, target: "all" }, errorFrame(fields, "MALFORMED")))
     }
     const wanted = senderOf(fields) || ownName
-    addressee = name ?? wanted
+    addressee = name ?? shownName(wanted)
     if (seated !== undefined) {
       if (wanted !== name) return conflict(switchOf(name ?? "", wanted), "NAME_SWITCH", "name switch")
       if (identity?.guest?.ended() !== undefined) return deny("Invalid authentication token.", "TOKEN_INVALID")

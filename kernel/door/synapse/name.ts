@@ -9,6 +9,9 @@ const reserved: ReadonlySet<string> = new Set([hubSender, "System", "all", "aaax
 
 const unspeakable = /[\p{Cc}\p{Zl}\p{Zp}\p{Surrogate}*,]/u
 
+/** As much of a name as one may have, so that what is said of it fits into a frame. */
+export const shownName = (name: string): string => (name.length > synapseNameBytesMax ? `${name.slice(0, synapseNameBytesMax)}…` : name)
+
 /** Why nobody may have this name, or nothing. */
 export const nameRefusal = (name: string): string | undefined => {
   const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name
@@ -21,6 +24,6 @@ export const nameRefusal = (name: string): string | undefined => {
 
 export const conflictOf = (name: string): string => `Name '${name}' is already online from another session. Use a unique --name.`
 export const takenText = (name: string): string => `Name '${name}' belongs to a system of this constellation. Use a unique --name.`
-export const switchOf = (before: string, after: string): string => `Sender name switch denied: '${before}' -> '${after}'. Reconnect with a new --name.`
+export const switchOf = (before: string, after: string): string => `Sender name switch denied: '${before}' -> '${shownName(after)}'. Reconnect with a new --name.`
 export const besideDenied = (name: string): string => `Name '${name}' is online from a connection that has shown more than this one: show a token as good. Use a unique --name.`
 export const besideFull = (name: string, most: number): string => `Name '${name}' has ${most} connections beside it, which is as many as there may be.`

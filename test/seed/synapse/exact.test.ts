@@ -78,6 +78,19 @@ describe("the synapse wire, exactly", () => {
       expect(JSON.stringify(refused).length).toBeLessThan(2_000)
     }))
 
+  it("[8] [13] says no more of a name than one may have, so that its refusal fits into a frame", () =>
+    withSynapse({}, async ({ agent, connect: open }) => {
+      const long = "n".repeat(1_000_000)
+      const shown = `${"n".repeat(256)}…`
+      const alpha = await agent("alpha")
+      alpha.send({ sender: long, type: "chat" })
+      expect(await alpha.next(of("name_conflict"))).toMatchObject({ payload: `Sender name switch denied: 'alpha' -> '${shown}'. Reconnect with a new --name.` })
+      expect(await alpha.closed).toEqual({ code: 4009, reason: "name switch" })
+      const other = await open()
+      other.send({ sender: long, type: "chat" })
+      expect(await other.next(of("name_conflict"))).toMatchObject({ target: shown, reason_code: "NAME_INVALID" })
+    }))
+
   it("[119] fills a frame with the board, and says when notes of it found no room", () =>
     withSynapse({}, async ({ agent }) => {
       const alpha = await agent("alpha")
