@@ -16,6 +16,8 @@ interface Place {
   /** The one that has it, then the others as they came. */
   readonly members: Array<Connection>
   owner: Connection | undefined
+  /** Somebody who has shown nothing is in it, or was: whoever has shown something came beside them, and must not keep them out. */
+  isOpen: boolean
   /** Nothing: it could not be docked. */
   readonly docked: Promise<Docked | undefined>
   /** One for all of them that nobody vouches for. */
@@ -46,13 +48,15 @@ export interface Seats {
 const none: ReadonlyArray<Connection> = []
 
 /**
- * Whether what a newcomer has shown is as good as what somebody has who is there. Connections with a token of the kernel stand
- * beside those of the same token, or with the token of the very name; others beside nobody who has shown more than they have.
+ * Whether a newcomer has shown as much as is needed to be in the seat: without a credential it joins no seat that only others
+ * with one have been in. A token of the kernel joins those of the same token, and its very own name.
  */
-const isAsGood = (newcomer: Identity | undefined, there: Identity | undefined, name: string): boolean =>
-  newcomer?.guest !== undefined || there?.guest !== undefined
-    ? newcomer?.guest !== undefined && (newcomer.guest.system === name || newcomer.guest.system === there?.guest?.system)
-    : newcomer !== undefined || there === undefined
+const isAsGood = (newcomer: Identity | undefined, { isOpen, members }: Place, name: string): boolean => {
+  const guest = newcomer?.guest?.system
+  const isGuests = members.some((member) => member.identity()?.guest !== undefined)
+  if (guest === undefined) return !isGuests && (newcomer !== undefined || isOpen)
+  return isGuests && (guest === name || members.some((member) => member.identity()?.guest?.system === guest))
+}
 
 export const makeSeats = ({ delayOf, fork, kernel }: SeatsOptions): Seats => {
   const places = new Map<string, Place>()
@@ -91,17 +95,18 @@ export const makeSeats = ({ delayOf, fork, kernel }: SeatsOptions): Seats => {
       const place = places.get(name)
       if (place === undefined) return undefined
       if (place.system !== system || (!beside && place.owner !== undefined)) return conflictOf(name)
-      if (!place.members.some((member) => isAsGood(connection.identity(), member.identity(), name))) return beside ? besideDenied(name) : conflictOf(name)
+      if (!isAsGood(connection.identity(), place, name)) return beside ? besideDenied(name) : conflictOf(name)
       const besides = place.members.length - (place.owner === undefined ? 0 : 1)
       return beside && besides >= synapseBesideMax ? besideFull(name, synapseBesideMax) : undefined
     },
     take: (connection, name, system, beside, then) => {
       const there = places.get(name)
-      const place: Place = there ?? { system, members: [], owner: undefined, docked: dock(name, system), bucket: undefined }
+      const place: Place = there ?? { system, members: [], owner: undefined, isOpen: false, docked: dock(name, system), bucket: undefined }
       if (there === undefined) {
         places.set(name, place)
         bySystem.set(system, place)
       }
+      place.isOpen ||= connection.identity() === undefined
       if (beside) place.members.push(connection)
       else {
         place.owner = connection

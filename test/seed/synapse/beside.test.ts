@@ -1,6 +1,7 @@
 // Several connections of one seat: who may act beside whom, what each is told, and when the seat is left.
 import { describe, expect, it } from "vitest"
 import { synapseBesideMax } from "../../../kernel/limits.ts"
+import { until } from "../../kit/network.ts"
 import type { Frame } from "../../kit/socket.ts"
 import { withSynapse, type Agent, type World } from "../../kit/synapse.ts"
 
@@ -15,6 +16,8 @@ const coming = async ({ connect }: World, name: string, first: object = {}, toke
   client.send({ sender: name, type: "heartbeat", ...first })
   return client.next((frame) => frame.type === "name_conflict" || frame.type === "auth_denied" || presence("joined", name)(frame))
 }
+/** So many are connected, and whoever has left is gone at the hub, too. */
+const connected = ({ hub }: World, count: number): Promise<void> => until(`${count} connections`, () => hub().connections() === count)
 const beside = (world: World, name: string): Promise<Agent> => world.agent(name, { beside: true })
 
 describe("a connection beside the one that has the name", () => {
@@ -41,14 +44,14 @@ describe("a connection beside the one that has the name", () => {
   it("[7] takes the seat as anybody does when nobody has it, and then stands in nobody's way; one without beside has it alone all the same", () =>
     withSynapse({}, async (world) => {
       const watcher = await world.agent("watcher")
-      const first = await beside(world, "ada")
+      await beside(world, "ada")
       await watcher.next(presence("joined", "ada"))
       const ada = await world.agent("ada")
       expect(await coming(world, "ada")).toMatchObject({ type: "name_conflict", payload: "Name 'ada' is already online from another session. Use a unique --name." })
       expect(await coming(world, "ada", { beside: true })).toMatchObject({ type: "presence_update" })
       // Gone for a moment, it comes back, whoever stays beside it.
       await ada.leave()
-      await first.settled()
+      await connected(world, 3)
       expect(await coming(world, "ada")).toMatchObject({ type: "presence_update" })
       await watcher.settled()
       expect(watcher.frames.filter(({ agent, type }) => type === "presence_update" && agent === "ada")).toHaveLength(1)
@@ -105,6 +108,7 @@ describe("a connection beside the one that has the name", () => {
       await world.agent("ada")
       expect(await coming(world, "ada", { beside: true })).toMatchObject(full)
       await first.leave()
+      await connected(world, synapseBesideMax)
       expect(await coming(world, "ada", { beside: true })).toMatchObject({ type: "presence_update" })
     }))
 })
@@ -127,15 +131,21 @@ describe("who may act beside whom", () => {
       await open.settled()
     }))
 
-  it("not beside one who has stayed with a credential, when those without one are gone", () =>
+  it("who came in without a credential comes back to the seat while one stays that came beside it with one; when all have left, it is anybody's", () =>
     withSynapse({}, async (world) => {
       const open = await world.agent("bob")
       const shell = await world.connect(bearer(world.operatorToken))
       shell.send({ sender: "bob", type: "heartbeat", beside: true })
       await shell.next(presence("joined", "bob"))
       await open.leave()
-      shell.send({ sender: "bob", type: "who_request" })
-      await shell.next(of("who_snapshot"))
+      await connected(world, 1)
+      const back = await world.agent("bob")
+      await back.leave()
+      shell.ws.close()
+      await connected(world, 0)
+      const alone = await world.connect(bearer(world.operatorToken))
+      alone.send({ sender: "bob", type: "heartbeat" })
+      await alone.next(presence("joined", "bob"))
       expect(await coming(world, "bob", { beside: true })).toMatchObject({ type: "name_conflict" })
     }))
 
@@ -187,6 +197,7 @@ describe("what each connection of a seat is told", () => {
       expect(ada.frames.filter(({ payload }) => payload === "kept")).toHaveLength(1)
       // Also when one that acts beside was there before it.
       await ada.leave()
+      await connected(world, 2)
       await sender.ask("chat", { target: "ada", payload: "later" }, "chat")
       const back = await world.agent("ada")
       expect(await back.next(({ payload, replayed }) => payload === "later" && replayed === true)).toMatchObject({ sender: "sender" })
@@ -220,7 +231,8 @@ describe("what each connection of a seat is told", () => {
       shell.say("ask", { ask: { verb: "inbox", waitMillis: 20_000 } })
       await shell.settled()
       await shell.leave()
-      // Whoever stays may wait in its place; who has left is out of the line before that.
+      await connected(world, 2)
+      // What was asked as it left is decided before what is asked now.
       await ada.settled()
       await bob.ask("release", { task_id: "t" }, "release_granted")
       await bob.ask("chat", { target: "ada", payload: "for ada" }, "chat")
