@@ -5,8 +5,10 @@ import type { SynapseAgent } from "../../libos/synapse/agent.ts"
 import type { WireClaim, WireTask } from "../../protocol/synapse.ts"
 import type { ClaimStatus, NoteKind, TaskStatus } from "../../protocol/coordination.ts"
 import type { Called } from "../called.ts"
+import type { Ended } from "../failure.ts"
 import { err, json, onErr, out, plain } from "../terminal.ts"
-import { type SeatFailure, type SeatFlags, withSeat } from "./connect.ts"
+import { ancestral } from "./ancestral.ts"
+import type { SeatFailure, SeatFlags } from "./connect.ts"
 import { pause } from "../../libos/pause.ts"
 import { untilTold } from "./until-told.ts"
 
@@ -37,10 +39,10 @@ const lookByFrames = async (agent: SynapseAgent): Promise<Board> => {
   }
 }
 
-export const supervise = (called: Called, { idleSeconds, interval, ...flags }: SupervisorFlags): Effect.Effect<void, SeatFailure> =>
+export const supervise = (called: Called, { idleSeconds, interval, ...flags }: SupervisorFlags): Effect.Effect<void, SeatFailure | Ended> =>
   Effect.scoped(Effect.gen(function*() {
     const signal = yield* untilTold
-    yield* withSeat(called, { ...flags, name: flags.name ?? "SUPERVISOR" }, async ({ agent, hub, seat }) => {
+    yield* ancestral(called, { ...flags, name: flags.name ?? "SUPERVISOR" }, async ({ agent, hub, seat }) => {
       err(onErr.dim(`${seat} supervises ${hub.uri}: looks every ${interval} s, idle from ${idleSeconds} s on. Ctrl-C ends it.`))
       const gone = agent.closed.then((failure) => {
         if (failure !== undefined) throw failure

@@ -5,11 +5,12 @@ import type { WireChat } from "../../protocol/synapse.ts"
 import { ConfigInvalid } from "../../protocol/errors.ts"
 import { isDirected } from "../../protocol/target.ts"
 import type { Called } from "../called.ts"
-import { UsageError } from "../failure.ts"
+import { type Ended, UsageError } from "../failure.ts"
 import { err, json, onErr, out, plain } from "../terminal.ts"
+import { ancestral } from "./ancestral.ts"
 import { openAnswering, type AnsweringOptions } from "./answering.ts"
 import { read } from "./chat.ts"
-import { type SeatFailure, type SeatFlags, withSeat } from "./connect.ts"
+import type { SeatFailure, SeatFlags } from "./connect.ts"
 import { pause } from "../../libos/pause.ts"
 import { untilTold } from "./until-told.ts"
 
@@ -36,13 +37,13 @@ const answering = (flags: AnsweringOptions) =>
     ({ close }) => Effect.promise(close)
   )
 
-export const work = (called: Called, flags: WorkerFlags): Effect.Effect<void, SeatFailure> =>
+export const work = (called: Called, flags: WorkerFlags): Effect.Effect<void, SeatFailure | Ended> =>
   Effect.scoped(Effect.gen(function*() {
     const { maxContext, minReplyInterval, model, name: given, prefix, provider, replyTargetMode, taskClass, ...seat } = flags
     const { ask } = yield* answering(flags)
     const signal = yield* untilTold
     const name = `${prefix}${given ?? workerName}`
-    yield* withSeat(called, { ...seat, name }, async ({ agent, hub }) => {
+    yield* ancestral(called, { ...seat, name }, async ({ agent, hub }) => {
       // From now on nothing is missed.
       const chats = agent.messages(signal)
       const { hear, idle } = makeWorker({

@@ -206,6 +206,10 @@ describe("the worker as a program", () => {
     expect(address).toMatchObject({ code: 2, stderr: expect.stringContaining("neither https nor on this machine") as string })
     expect(taken).toMatchObject({ code: 5, stderr: expect.stringContaining("Name 'FAST' is already online") as string })
     await stop(one)
+    const gone = (...args: ReadonlyArray<string>) => folder.aaax(...args, "--uri", "ws://127.0.0.1:1")
+    const [worker, supervisor] = await Promise.all([gone("worker", "--provider", "rule", "--prefix", "shop/"), gone("supervisor")])
+    expect(worker).toMatchObject({ code: 1, stderr: "[shop/FAST] Could not reach hub at ws://127.0.0.1:1.\n" })
+    expect(supervisor).toMatchObject({ code: 1, stderr: "[SUPERVISOR] Could not reach hub at ws://127.0.0.1:1.\n" })
   })
 })
 
