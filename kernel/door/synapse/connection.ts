@@ -179,6 +179,8 @@ export const openConnection = ({ hall, identity: presented, open, request, socke
     ws.close(code, reason)
     setTimeout(() => ws.terminate(), closeMillis).unref()
     over()
+    // A gate may have held it: its answer to the close is to be read.
+    if (ws.isPaused) ws.resume()
   }
   const unbound = setTimeout(() => {
     if (!open && identity === undefined) return close(synapseCloses.unbound, "nobody said who it is")

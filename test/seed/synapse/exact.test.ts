@@ -2,7 +2,7 @@
 // said to whom asks too much.
 import { networkInterfaces } from "node:os"
 import { createServer } from "node:net"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { WebSocket } from "ws"
 import { SynapseHub } from "../../../kernel/synapse-hub.ts"
 import { coordinator } from "../../../modules/coordinator/index.ts"
@@ -89,6 +89,19 @@ describe("the synapse wire, exactly", () => {
       const other = await open()
       other.send({ sender: long, type: "chat" })
       expect(await other.next(of("name_conflict"))).toMatchObject({ target: shown, reason_code: "NAME_INVALID" })
+    }))
+
+  it("[13] [22] ends the connection of who is refused as soon as it has answered the close, without the time that is for those who do not", () =>
+    withSynapse({ open: false, tokens: ["good"] }, async ({ connect: open }) => {
+      const refused = await Promise.all([open(), open()])
+      vi.useFakeTimers({ toFake: ["setTimeout"] })
+      try {
+        refused[0].send({ sender: "all", type: "heartbeat", token: "good" })
+        refused[1].send({ sender: "alpha", type: "heartbeat" })
+        expect(await Promise.all(refused.map(({ closed }) => closed))).toEqual([{ code: 4009, reason: "name invalid" }, { code: 4010, reason: "auth denied" }])
+      } finally {
+        vi.useRealTimers()
+      }
     }))
 
   it("[119] fills a frame with the board, and says when notes of it found no room", () =>
