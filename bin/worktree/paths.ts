@@ -29,6 +29,16 @@ const linkOf = (path: string): string | undefined => {
 const inside = (top: string, path: string): string | undefined =>
   path === top ? "" : path.startsWith(`${top}/`) ? path.slice(top.length + 1) : undefined
 
+/** The first folder on the way to this one, or itself, that is another working tree: a submodule, or a tree that was added inside. */
+const nestedIn = (top: string, folder: string): string | undefined => {
+  const segments = folder === "" ? [] : folder.split("/")
+  for (let depth = 1; depth <= segments.length; depth++) {
+    const one = segments.slice(0, depth).join("/")
+    if (exists(join(top, one, ".git"))) return one
+  }
+  return undefined
+}
+
 /** The segments that git's index spells otherwise, as it does; the rest as it is. */
 const spelled = async (worktree: Worktree, path: string): Promise<string> => {
   if (!worktree.ignoresCase || path === "") return path
@@ -57,6 +67,8 @@ export const canonicalPaths = async (worktree: Worktree, directory: string, give
   // Folders on the way are what they lead to; git follows no link, so the last name stays.
   const real = isPattern ? realFolder(typed) : typed === worktree.top ? typed : join(realFolder(dirname(typed)), typed.slice(typed.lastIndexOf("/") + 1))
   const path = inside(worktree.top, real) ?? refuse("lies outside of")
+  const nested = nestedIn(worktree.top, isPattern ? path : path.split("/").slice(0, -1).join("/"))
+  if (nested !== undefined) throw new UsageError({ reason: `${given} lies in ${nested}, which is a working tree of its own: go there, and name it from there.` })
   const target = isPattern ? undefined : linkOf(real)
   const led = target === undefined ? undefined : inside(worktree.top, realFolder(target)) ?? refuse("is a link that leads out of")
   const written = async (one: string, rest: ReadonlyArray<string>): Promise<string> =>

@@ -88,6 +88,17 @@ describe("aaax claims take", () => {
     expect(JSON.parse((await claims("ls", "--owner", alice, "--json")).stdout)).toEqual([])
   })
 
+  it("sends who names files of a working tree inside there, and claims the link to it", async () => {
+    repository.git("worktree", "add", "--quiet", "-b", "inner", join(repository.path, "inner"))
+    repository.write("inner/src/a.ts")
+    for (const path of ["inner/src/a.ts", "inner/*.ts", "inner/new.ts"]) {
+      expect(await claims("take", path, "--seat", alice)).toMatchObject({ code: 2, stderr: expect.stringContaining(`${path} lies in inner, which is a working tree of its own: go there`) })
+    }
+    expect((await take(alice, "inner")).paths).toEqual(["inner"])
+    const there = await at(join(repository.path, "inner"), "claims", "take", "src/a.ts", "--seat", alice, "--json")
+    expect(JSON.parse(there.stdout)).toMatchObject({ paths: ["src/a.ts"], worktree: join(repository.path, "inner") })
+  })
+
   it("waits in line, and gives up when its time is up", async () => {
     await take(bob, "src", "--task", `T-${bob}`)
     const late = await claims("take", "src", "--seat", alice, "--wait-timeout", "50ms")
