@@ -4,7 +4,8 @@ import * as Fiber from "effect/Fiber"
 import { describe, expect, it } from "vitest"
 import { coordinator } from "../../../modules/coordinator/index.ts"
 import { Waits } from "../../../modules/coordinator/waiting.ts"
-import { makeCoordination, type World } from "../../kit/coordination.ts"
+import { decide } from "../../../modules/coordinator/decide.ts"
+import { makeCoordination, makeTable, type World } from "../../kit/coordination.ts"
 import { effect } from "../../kit/it.ts"
 
 /** As a crash does: without a drain, while everybody else stays. */
@@ -135,6 +136,16 @@ describe("what waits while the coordinator begins again", () => {
     yield* ann.get({ verb: "release", task: "kept" })
     expect((yield* Fiber.join(bobs)).claim.task).toBe("bobs")
   }))
+
+  it("stands in line once, although its request comes once more", () => {
+    const { desk, get } = makeTable()
+    get("ann", { verb: "claim", task: "t", paths: ["src"] })
+    const request = { id: "again", sender: "bob", at: 1_750_000_000_000, payload: { verb: "claim", task: "bobs", paths: ["src"], wait: true } }
+    decide(desk, request)
+    decide(desk, { ...request, isAgain: true })
+    expect(desk.state.lines.get("t")).toHaveLength(1)
+    expect(desk.replies).toEqual([])
+  })
 
   it("takes back what was not kept", () => {
     const waits = new Waits()

@@ -138,9 +138,20 @@ describe("damage", () => {
     }
   }))
 
+  effect("[128] killed right after it was given up, before the state is written down, the next start knows", () => Effect.gen(function*() {
+    const { store, time } = yield* open()
+    yield* twoClaims(store, time)
+    const accepted: coordination.LedgerEntries["accepted"] = { by: "kim", at: 1, entries: 1, places: [{ from: 2, to: 2, reason: "its checksum is wrong" }], tasks: ["src"] }
+    yield* alive(store, time, (_seat, kernel) => kernel.channels.append("coordinator", coordination.ledger, [{ kind: "accepted", payload: { ...accepted } }]))
+    yield* alive(damaged(store, coordination.ledger, [2]), time, (seat) => Effect.gen(function*() {
+      yield* (yield* seat("ann")).get({ verb: "release", task: "docs" })
+    }))
+  }))
+
   effect("[128] no system is docked as the operator", () => Effect.gen(function*() {
     const kernel = yield* makeKernel({ time: testTime() })
-    expect(yield* Effect.flip(dockSeat(kernel, "operator"))).toMatchObject({ _tag: "DockRefused" })
+    yield* kernel.dock(coordinator(), { configured: true })
+    expect(yield* Effect.flip(dockSeat(kernel, "operator"))).toMatchObject({ _tag: "DockRefused", reason: expect.stringContaining("System id 'operator' is the kernel's own") })
   }))
 
   effect("[128] what is damaged after it was given up is a loss again", () => Effect.gen(function*() {
