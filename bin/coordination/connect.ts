@@ -65,7 +65,14 @@ const gone = "the kernel of"
 
 /** In the ancestor's words; with what to do where that is known. */
 export const unreachableText = (seat: string, { reason, url }: Pick<KernelUnreachable, "url" | "reason">): string =>
-  `[${plain(seat)}] Could not reach hub at ${plain(url)}.${reason.startsWith(gone) ? `\n${plain(reason)}.` : ""}`
+  `[${plain(seat)}] Could not reach hub at ${plain(url)}.${reason.startsWith(gone) ? `\n${plain(reason)}.` : answeredText(reason)}`
+
+/** Somebody is there, and said no before it was a connection. */
+const answeredText = (reason: string): string => {
+  const [, status] = /server response: (\d{3})/u.exec(reason) ?? []
+  if (status === undefined) return ""
+  return `\nIt answered ${status}${status === "403" ? ": a hub goes by no other name than it was told, aaax hub --allow-host NAME (network.hosts of a constellation)" : ""}.`
+}
 
 /** The hub that is meant. The operator's token of a constellation goes to that constellation alone. */
 export const hubOf = (directory: string, flags: SeatFlags): Effect.Effect<Hub, UsageError | KernelUnreachable> =>

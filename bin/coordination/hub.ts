@@ -55,12 +55,17 @@ const started = (hub: SynapseHub): Effect.Effect<SynapseHub, LaunchError | DoorE
   // What starting rejects with is one of these; anything else is a fault of ours and stays one.
   Effect.tryPromise({ try: () => hub.start(), catch: (error) => error as LaunchError | DoorError })
 
-const notesOf = ({ db, exposed, host, origins, relayLog }: HubFlags, token: string | undefined): ReadonlyArray<string> => [
+const notesOf = ({ db, exposed, host, hosts, origins, relayLog }: HubFlags, token: string | undefined): ReadonlyArray<string> => [
   db === undefined ? "In memory: everything is gone with it. --db FILE keeps it." : `Kept in ${db}.`,
   ...(relayLog === undefined ? [] : [`Mirrored to ${relayLog}: aaax relay ${relayLog}`]),
   ...(token === undefined ? ["OPEN: whoever reaches it takes part under any free name. --token asks for one."] : []),
   ...(origins.length === 0 ? [] : [`Pages of ${origins.join(", ")} may connect.`]),
-  ...(exposed && !isLoopback(nameOf(host)) ? ["OTHER MACHINES REACH IT, in the clear (--allow-network)."] : [])
+  ...(exposed && !isLoopback(nameOf(host)) 
+    ? [
+        "OTHER MACHINES REACH IT, in the clear (--allow-network).",
+        `Clients call it by ${[...new Set(["localhost", "127.0.0.1", ...(host === "0.0.0.0" || host === "::" ? [] : [host]), ...hosts])].join(", ")}; by any other name or address with --allow-host.`
+      ]
+    : [])
 ]
 
 export const hub = (called: Called, flags: HubFlags): Effect.Effect<void, UsageError | LaunchError | DoorError> =>

@@ -55,6 +55,11 @@ const pruneEveryMillis = 60_000
 const reasonOf = (failure: unknown): string =>
   failure instanceof Database.SqliteError ? `${failure.message} (${failure.code})` : failure instanceof Error ? failure.message : String(failure)
 
+/** The package is there, and what was compiled for this machine is not: an installer that runs no install scripts leaves it so. */
+const isUnbuilt = (failure: unknown): boolean =>
+  failure instanceof Error && (failure.message.startsWith("Could not locate the bindings file") || ("code" in failure && failure.code === "ERR_DLOPEN_FAILED"))
+const unbuilt = "the native part of better-sqlite3 was not installed for this Node; npm rebuild better-sqlite3 does it (your npm may ask you to allow its install script first), and stores in memory need none"
+
 const opening = <A>(path: string, run: () => A): A => {
   try {
     return run()
@@ -62,7 +67,7 @@ const opening = <A>(path: string, run: () => A): A => {
     if (isTagged(failure)) throw failure
     const code = failure instanceof Database.SqliteError ? failure.code : ""
     if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") throw new StoreCorrupt({ where: path, reason: reasonOf(failure) })
-    throw new StoreUnavailable({ reason: `${path} cannot be opened: ${reasonOf(failure)}` })
+    throw new StoreUnavailable({ reason: `${path} cannot be opened: ${isUnbuilt(failure) ? unbuilt : reasonOf(failure)}` })
   }
 }
 
