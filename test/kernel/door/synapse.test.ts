@@ -1,10 +1,13 @@
 // The synapse door beside what its wire promises: what a seat may touch, how pace is kept, and where the door can be opened.
+import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { fieldsOf } from "../../../kernel/door/synapse/frame.ts"
 import { nameRefusal } from "../../../kernel/door/synapse/name.ts"
 import { makeBucket, makeBuckets, reserve, take } from "../../../kernel/door/synapse/pace.ts"
 import { wireBytes } from "../../../kernel/door/synapse/wire-bytes.ts"
+import { coordinator } from "../../../modules/coordinator/index.ts"
 import { seatReads, seatOfSystem, systemOfSeat } from "../../../protocol/coordination.ts"
+import { until } from "../../kit/channels.ts"
 import { askAt } from "../../kit/published.ts"
 import { withSynapse } from "../../kit/synapse.ts"
 
@@ -52,6 +55,29 @@ describe("the port of the synapse wire", () => {
       await alpha.ask("release", { task_id: "t16" }, "release_granted")
       expect(await beta.next(({ owner, task_id, type }) => type === "claim_granted" && owner === "beta" && task_id === "t16")).toBeDefined()
       expect(await beta.ask("claim", { task_id: "t17", mutex: true }, "claim_denied")).toMatchObject({ reason_code: "LEASE_LIVE" })
+    }))
+
+  it("lets so many requests of one connection be under way, however many it sends at once", () =>
+    withSynapse({}, async ({ agent, hub, kernel, run }) => {
+      const [alpha, beta] = [await agent("alpha"), await agent("beta")]
+      await run(kernel.undock("coordinator"))
+      // One that takes its time.
+      await run(kernel.dock({ manifest: coordinator().manifest, run: () => Effect.never }))
+      for (let at = 0; at < 600; at++) alpha.say("ask", { ask: { verb: "why", worktree: "", path: "x" } })
+      await until(() => hub().underWay() >= 64)
+      for (let at = 0; at < 10; at++) {
+        beta.send("no frame")
+        await beta.next(({ reason_code }) => reason_code === "MALFORMED")
+      }
+      expect(hub().underWay()).toBe(64)
+    }))
+
+  it("lets nobody act beside a name that is another system's there", () =>
+    withSynapse({}, async ({ agent, connect, mint }) => {
+      await agent("bob")
+      const client = await connect({ headers: { authorization: `Bearer ${await mint({ name: "bob", role: "write" })}` } })
+      client.send({ sender: "bob", type: "heartbeat", beside: true })
+      expect(await client.next((frame) => frame.type !== "welcome")).toMatchObject({ type: "name_conflict", payload: "Name 'bob' is already online from another session. Use a unique --name." })
     }))
 
   it("counts what it refuses, and answers no more of what cannot be read than it would of heartbeats", () =>
