@@ -15,20 +15,20 @@ kill -s KILL -- "-$group" 2>/dev/null
 `
 
 export interface Guard {
-  /** The group of this process; it is looked after until `end`. */
-  readonly watch: (child: ChildProcess) => void
+  /** The group of this process is looked after until `end`; `then` when that is certain, whoever is killed from then on. */
+  readonly watch: (child: ChildProcess, then: () => void) => void
   readonly end: () => void
 }
 
-/** Started before what it looks after. Where there is no sh, nobody looks. */
+/** Started before what it looks after. Where it cannot be started, nothing is looked after. */
 export const startGuard = (): Guard => {
   const guard = spawn("/bin/sh", ["-c", script, "aaax-lock-guard"], { cwd: "/", stdio: ["pipe", "ignore", "ignore"], detached: true })
   guard.on("error", () => undefined)
   guard.stdin.on("error", () => undefined)
   guard.unref()
   return {
-    watch: ({ pid }) => {
-      if (pid !== undefined) guard.stdin.write(`${pid}\n`)
+    watch: ({ pid }, then) => {
+      if (pid !== undefined) guard.stdin.write(`${pid}\n`, then)
     },
     end: () => {
       guard.stdin.end("done\ndone\n")

@@ -2,6 +2,9 @@
 import * as Effect from "effect/Effect"
 import { spawn, type ChildProcess } from "node:child_process"
 import { once } from "node:events"
+import { existsSync, statSync } from "node:fs"
+import { resolve } from "node:path"
+import { Writable } from "node:stream"
 import { KernelUnreachable } from "../../libos/http.ts"
 import { SynapseRefused } from "../../libos/synapse/refused.ts"
 import { TimedOut } from "../../protocol/errors.ts"
@@ -118,11 +121,23 @@ const pausing = (child: ChildProcess, lease: Lease): (() => void) => {
   return () => process.off("SIGTSTP", pause).off("SIGCONT", goOn)
 }
 
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true
+
+/** As a shell looks for it. */
+const isThere = (program: string, directory: string): boolean =>
+  program.includes("/") ? existsSync(resolve(directory, program)) : (process.env["PATH"] ?? "").split(":").some((folder) => isFile(resolve(directory, folder, program)))
+
 /** The exit code of the command, and why it was stopped when it was. */
 const running = async (lease: Lease, [program = "", ...args]: ReadonlyArray<string>, directory: string, heard: Heard): Promise<{ readonly code: number; readonly lost?: string; readonly failed?: string }> => {
+  if (!isThere(program, directory)) return { code: 127, failed: `${program}: there is no such program` }
   const guard = startGuard()
-  const child = spawn(program, args, { cwd: directory, stdio: "inherit", detached: true })
-  guard.watch(child)
+  // It begins when the guard knows of it: whoever kills us before that finds nothing that runs.
+  const child = spawn("/bin/sh", ["-c", 'read -r go <&3 || exit 1; exec 3<&-; exec "$@"', "aaax lock", program, ...args], { cwd: directory, stdio: ["inherit", "inherit", "inherit", "pipe"], detached: true })
+  const gate = child.stdio[3]
+  gate?.on("error", () => undefined)
+  guard.watch(child, () => {
+    if (gate instanceof Writable) gate.end("go\n")
+  })
   heard.handOn(child)
   const stopPausing = pausing(child, lease)
   try {
@@ -137,9 +152,7 @@ const running = async (lease: Lease, [program = "", ...args]: ReadonlyArray<stri
     const [code, signal] = first
     return { code: code ?? 128 + (signalNumbers[signal ?? ""] ?? 0) }
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? error.code : ""
-    const why = reason === "ENOENT" ? "there is no such program, or folder to run it in" : reason === "EACCES" ? "it may not be run" : error instanceof Error ? error.message : String(error)
-    return { code: reason === "ENOENT" ? 127 : 126, failed: `${program}: ${why}` }
+    return { code: 126, failed: `${program}: ${error instanceof Error ? error.message : String(error)}` }
   } finally {
     stopPausing()
     guard.end()

@@ -53,7 +53,7 @@ describe("aaax lock", () => {
     expect(await live()).toEqual([])
     expect((await lock(id, "--", "true")).code).toBe(0)
     expect((await lock(id, "--", "sh", "-c", "kill -TERM $$")).code).toBe(143)
-    expect(await lock(id, "--", "/nowhere/at-all")).toMatchObject({ code: 127, stderr: "/nowhere/at-all: there is no such program, or folder to run it in\n" })
+    expect(await lock(id, "--", "/nowhere/at-all")).toMatchObject({ code: 127, stderr: "/nowhere/at-all: there is no such program\n" })
     expect(await live()).toEqual([])
     expect((await lock(id)).code).toBe(2)
     expect((await lock(id, "--wait-timeout", "-1", "--", "true")).code).toBe(2)
