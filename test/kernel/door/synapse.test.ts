@@ -25,6 +25,18 @@ describe("a seat that came over the wire", () => {
       await expect(run(port.read("coordination.requests"))).rejects.toMatchObject({ _tag: "Denied" })
     }))
 
+  it("is answered what it asked before it was let go, and leaves behind that", () =>
+    withSynapse({}, async ({ agent }) => {
+      const alpha = await agent("alpha")
+      const beta = await agent("beta")
+      beta.send({ sender: "beta", type: "claim", task_id: "t", paths: ["a"] })
+      beta.send({ sender: "gamma", type: "heartbeat" })
+      await alpha.next((frame) => frame.event === "left" && frame.agent === "beta")
+      await alpha.settled()
+      const told = alpha.frames.filter((frame) => frame.owner === "beta" || frame.agent === "beta").map((frame) => frame.event ?? frame.type)
+      expect(told).toEqual(["joined", "claim_granted", "left"])
+    }))
+
   it("is the guest of a token where that is docked already, and leaves it there", () =>
     withSynapse({}, async ({ kernel, run }) => {
       await run(kernel.dockGuest("bob"))

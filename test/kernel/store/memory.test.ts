@@ -3,9 +3,10 @@ import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeClock } from "../../../kernel/clock.ts"
 import { makeHostile } from "../../../kernel/store/hostile.ts"
+import { prepare } from "../../../kernel/store/codec.ts"
 import * as Memory from "../../../kernel/store/memory.ts"
 import { everything, outcome, storeContract, surely } from "../../contract/store.ts"
-import { channel, effect, numbered } from "../../kit/store-it.ts"
+import { channel, effect, numbered, prepared } from "../../kit/store-it.ts"
 
 storeContract("memory", { durable: false, open: (_, clock) => Memory.make({ clock }) })
 storeContract("memory in hostile mode", {
@@ -114,5 +115,38 @@ describe("the memory store", () => {
   effect("says that nothing survives", () => Effect.gen(function*() {
     const store = yield* Memory.make({ clock: makeClock() })
     expect(store.statistics()).toMatchObject({ backend: "memory", path: null, bytes: 0, durability: "in memory: nothing survives the process" })
+  }))
+})
+
+describe("what is kept in memory", () => {
+  const plain = Effect.tap(Memory.make({ clock: makeClock({ wall: () => 1_000, monotonic: () => 0 }) }), (store) =>
+    Effect.andThen(store.putChannel(log), store.putChannel(channel("other"))))
+
+  effect("is found by its id in whichever channel it lies, however many came in one moment, until it is let go", () => Effect.gen(function*() {
+    const store = yield* plain
+    const ids: Array<readonly [string, string]> = []
+    for (let at = 0; at < 60; at++) {
+      const name = at % 3 === 0 ? "other" : "log"
+      for (const { id } of yield* store.append(name, numbered(log, at, at + 2), { sender: "tester" })) ids.push([id, name])
+    }
+    for (const [id, name] of ids) expect(yield* store.event(id)).toMatchObject({ id, channel: name })
+    yield* store.evict("log", store.statisticsOf("log")!.head - 2)
+    const left = ids.filter(([, name]) => name === "other").length + 2
+    let found = 0
+    for (const [id] of ids) if ((yield* store.event(id)) !== undefined) found++
+    expect(found).toBe(left)
+    expect(yield* outcome(store.append("log", prepared(log, { parentIds: [ids[0]![0]] }), { sender: "tester" }))).not.toBe("EventNotFound")
+    expect(yield* outcome(store.append("log", prepared(log, { parentIds: [ids[2]![0]] }), { sender: "tester" }))).toBe("EventNotFound")
+  }))
+
+  effect("is the same event whether a reader got what was written or it was parsed long after", () => Effect.gen(function*() {
+    const store = yield* plain
+    const draft = { kind: "k", payload: { a: [1, { b: "\u00fc" }] }, correlationId: "c", recipient: "r", subject: "s" }
+    yield* store.append("log", [prepare(draft, "tester", log, undefined, true)], { sender: "tester" })
+    const [fresh] = yield* everything(store, log)
+    for (let at = 0; at < 1_100; at++) yield* store.append("log", [prepare({ payload: { at } }, "tester", log, undefined, true)], { sender: "tester" })
+    const { events: [old] } = yield* store.read("log", { after: 0, limit: 1 })
+    expect(old).not.toBe(fresh)
+    expect(old).toStrictEqual(fresh)
   }))
 })
