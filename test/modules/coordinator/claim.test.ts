@@ -150,8 +150,23 @@ describe("requests", () => {
     expect(again("q8", "ann", { verb: "progress", task: "p", text: "x" })).toMatchObject({ ok: true })
     expect(again("q9", "ann", { verb: "offer", kind: "k", name: "n" })).toMatchObject({ ok: true })
     expect([table.ledger.length, table.talk.length]).toEqual([7, 2])
-    // What was refused is decided anew.
-    expect(table.ask("ann", { verb: "release", task: "t" })).toMatchObject({ code: "NOT_CLAIMED" })
+    // What was refused is decided anew, and a question asked anew.
+    expect(again("q10", "ann", { verb: "release", task: "t" })).toMatchObject({ code: "NOT_CLAIMED" })
+    expect(again("q11", "ann", { verb: "why", worktree: "", path: "x" })).toEqual({ ok: true, claims: [] })
+  })
+
+  it("that wait and come again wait once", () => {
+    const table = makeTable()
+    table.get("bob", { verb: "claim", task: "t" })
+    for (const isAgain of [false, true, true]) decide(table.desk, { id: "q1", sender: "ann", at: table.at, payload: { verb: "claim", task: "t", wait: true }, isAgain })
+    for (const isAgain of [false, true]) decide(table.desk, { id: "q2", sender: "ann", at: table.at, payload: { verb: "inbox", waitMillis: 1_000 }, isAgain })
+    table.pass(0)
+    expect(table.later("ann")).toEqual([])
+    expect(table.desk.state.lines.get("t")).toMatchObject([{ seat: "ann" }])
+    table.get("bob", { verb: "release", task: "t" })
+    table.get("bob", { verb: "send", target: "ann", payload: "x" })
+    expect(table.later("ann")).toMatchObject([{ ok: true, claim: { owner: "ann" } }, { ok: true, messages: [{ payload: "x" }] }])
+    expect(table.desk.state.lines.size).toBe(0)
   })
 
   it("that are none are refused, each with what is wrong", () => {
