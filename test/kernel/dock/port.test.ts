@@ -17,21 +17,23 @@ describe("the port of a paused system", () => {
   effect("does nothing of what it is asked before the system is resumed, and then all of it", () =>
     Effect.gen(function*() {
       const kernel = yield* makeKernel()
-      const port = yield* probe(kernel, "a", { provides: [{ name: "out" }, { name: "work", form: "queue" }], snapshots: ["mine"] })
+      const port = yield* probe(kernel, "a", { provides: [{ name: "out" }, { name: "quick", durability: "memory" }, { name: "work", form: "queue" }], snapshots: ["mine"] })
       yield* port.append("work", [{ payload: 1 }])
       yield* kernel.pause("a")
       const waiting: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
-        port.append("out", [{ payload: 1 }]), port.take("work"), port.putSnapshot({ name: "mine", value: 1 }), port.advance("s", "out", 1),
+        port.append("out", [{ payload: 1 }]), port.append("quick", [{ payload: 1 }]), port.take("work"), port.putSnapshot({ name: "mine", value: 1 }), port.advance("s", "out", 1),
         port.append(wellKnown.capabilityRequest, [{ payload: { resource: "x", access: "read" } }])
       ]
       const fibers = yield* Effect.forEach(waiting, (call) => Effect.forkChild(call, { startImmediately: true }))
       yield* settle
       const { store } = kernel.channels
       expect(fibers.map((fiber) => fiber.pollUnsafe())).toEqual(waiting.map(() => undefined))
+      expect(store.statisticsOf("quick")!.head).toBe(0)
       expect([store.statisticsOf("out")!.head, store.statisticsOf(wellKnown.capabilityRequest)!.head, store.subscription("a", "s", "out")]).toEqual([0, 0, undefined])
       expect(yield* store.getSnapshot("mine")).toBeUndefined()
       yield* kernel.resume("a")
       yield* Effect.forEach(fibers, Fiber.join)
+      expect(store.statisticsOf("quick")!.events).toBe(1)
       expect([store.statisticsOf("out")!.events, store.subscription("a", "s", "out")?.cursor]).toEqual([1, 1])
     }))
 
@@ -52,11 +54,12 @@ describe("the port of a paused system", () => {
   effect("tells those who wait when it is taken back", () =>
     Effect.gen(function*() {
       const kernel = yield* makeKernel()
-      const port = yield* probe(kernel, "a", { provides: [{ name: "out" }] })
+      const port = yield* probe(kernel, "a", { provides: [{ name: "out" }, { name: "quick", durability: "memory" }] })
       yield* kernel.pause("a")
       const fiber = yield* Effect.forkChild(Effect.flip(port.append("out", [{ payload: 1 }])), { startImmediately: true })
       yield* kernel.revoke("a")
       expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "Undocked", reason: "it was revoked" })
+      expect(yield* Effect.flip(port.append("quick", [{ payload: 1 }]))).toMatchObject({ _tag: "Undocked", reason: "it was revoked" })
       expect(kernel.channels.store.statisticsOf("out")!.head).toBe(0)
     }))
 

@@ -130,6 +130,9 @@ describe("what is kept in memory", () => {
       for (const { id } of yield* store.append(name, numbered(log, at, at + 2), { sender: "tester" })) ids.push([id, name])
     }
     for (const [id, name] of ids) expect(yield* store.event(id)).toMatchObject({ id, channel: name })
+    // Few at first: they are still among what is looked through.
+    yield* store.evict("log", 10)
+    expect(yield* Effect.forEach(ids.filter(([, name]) => name === "log").slice(8, 12), ([id]) => store.event(id))).toEqual([undefined, undefined, expect.anything(), expect.anything()])
     yield* store.evict("log", store.statisticsOf("log")!.head - 2)
     const left = ids.filter(([, name]) => name === "other").length + 2
     let found = 0
