@@ -162,9 +162,8 @@ describe("calls under way", () => {
     const append = (sender: string, channel: string, draft: Draft): string => Effect.runSync(world.port(sender).append(channel, [draft]))[0]!.id
     const calls = (payload: coordination.UnderWay): void => void append("aaax", coordination.underWay, { kind: "under-way", subject: "calls", payload })
     const answerOf = (request: string): unknown => world.events(coordination.replies).find(({ correlationId, kind }) => correlationId === request && kind === "answer")?.payload
-    const ask = (sender: string, payload: coordination.Ask): string => append(sender, coordination.requests, { payload })
     const answered = async (sender: string, payload: coordination.Ask): Promise<unknown> => {
-      const request = ask(sender, payload)
+      const request = append(sender, coordination.requests, { payload })
       await until(async () => answerOf(request) !== undefined)
       return answerOf(request)
     }
@@ -182,10 +181,15 @@ describe("calls under way", () => {
       calls(call(["/r/src/a"]))
       return undefined
     }
-    const crossed = ask("ann", { verb: "claim", task: "t", worktree: "/r", paths: ["src"] })
+    const [crossed, beside] = Effect.runSync(world.port("ann").append(coordination.requests, [
+      { payload: { verb: "claim", task: "t", worktree: "/r", paths: ["src"] } }, { payload: { verb: "beat" } }
+    ])).map(({ id }) => id) as [string, string] // one for each
+    // What was decided with it is told at once.
+    await until(async () => answerOf(beside) !== undefined)
+    expect(answerOf(crossed)).toBeUndefined()
     expect(await answered("eve", { verb: "claim", task: "apart", worktree: "/r", paths: ["lib"] })).toMatchObject({ ok: true })
     calls(call(["/r/src/a", "/r/other"]))
-    expect(await answered("ann", { verb: "state" })).toMatchObject({ items: [{ task: "t" }, { task: "apart" }] })
+    for (let turn = 0; turn < 5; turn++) expect(await answered("ann", { verb: "state" })).toMatchObject({ items: [{ task: "t" }, { task: "apart" }] })
     expect(answerOf(crossed)).toBeUndefined()
     calls({ calls: [] })
     await until(async () => answerOf(crossed) !== undefined)
