@@ -9,6 +9,7 @@ import { synapsePort } from "../protocol/synapse.ts"
 import { isLoopback } from "./door/names.ts"
 import { operator } from "./door/operator.ts"
 import { makeReception } from "./door/reception.ts"
+import { hubId } from "./door/synapse/name.ts"
 import { synapse } from "./door/synapse.ts"
 import { launch, promised, type HostKernel } from "./host.ts"
 
@@ -40,6 +41,8 @@ export interface SynapseHubOptions {
   readonly acceptLoss?: boolean
   /** In place of the coordinator that comes with AAAX. */
   readonly coordinator?: System
+  /** Docked beside it before anybody can connect, so that they miss nothing. `id`: as the hub's frames say. */
+  readonly beside?: (id: string) => ReadonlyArray<System>
 }
 
 export class SynapseHub {
@@ -103,24 +106,26 @@ export class SynapseHub {
 
   async #open() {
     const {
-      acceptLoss = false, burst, clients, coordinator, db, directory, exposed = false, historyMax, host = "127.0.0.1", hosts = [], origins = [], port = synapsePort, rate, tokens = []
+      acceptLoss = false, beside, burst, clients, coordinator, db, directory, exposed = false, historyMax, host = "127.0.0.1", hosts = [], origins = [], port = synapsePort, rate, tokens = []
     } = this.#options
     const kernel = await launch({
       id: "synapse-hub", name: "Synapse hub", store: db ?? ":memory:", ...(directory === undefined ? {} : { directory }),
       modules: [coordinator ?? { id: "coordinator", file: "aaax/modules/coordinator", settings: { anywhere: true, ...(historyMax === undefined ? {} : { historyMax }) } }]
     })
     const scope = Scope.makeUnsafe()
+    const id = hubId()
     try {
+      for (const system of beside?.(id) ?? []) await kernel.dock(system)
       const opened = await promised(Scope.provide(Effect.gen(function*() {
         // Before anybody else can ask.
         if (acceptLoss) yield* kernel.effect.channels.append(operator, requests, [{ kind: "request", payload: { verb: "accept-loss", by: "the hub's start" } }])
         const reception = yield* makeReception({ kernel: kernel.effect, operatorToken: crypto.randomUUID(), isLoopback: isLoopback(host) })
         const door = yield* synapse(kernel.effect, {
-          host, port, tokens, open: tokens.length === 0, exposed, ...(rate === undefined ? {} : { rate }), ...(burst === undefined ? {} : { burst }),
+          id, host, port, tokens, open: tokens.length === 0, exposed, ...(rate === undefined ? {} : { rate }), ...(burst === undefined ? {} : { burst }),
           ...(clients === undefined ? {} : { clients })
         })
         const listening = yield* door.listen(reception, { hosts, origins })
-        return { ...listening!, id: door.opened()?.id ?? "" } // a port was named, so it listens
+        return { ...listening!, id } // a port was named, so it listens
       }), scope))
       return { kernel, scope, ...opened }
     } catch (error) {

@@ -1,5 +1,6 @@
 // A hub of its own: the coordinator and the synapse wire, until it is told to end.
 import * as Effect from "effect/Effect"
+import type { Scope } from "effect/Scope"
 import { isLoopback } from "../../kernel/door/names.ts"
 import type { DoorError } from "../../kernel/door/door.ts"
 import type { LaunchError } from "../../kernel/launch.ts"
@@ -68,6 +69,25 @@ const notesOf = ({ db, exposed, host, hosts, origins, relayLog }: HubFlags, toke
     : [])
 ]
 
+/** What mirrors a hub to a file. The file is there before the first line is, or the hub does not start. */
+const mirrorTo = Effect.fnUntraced(function*(
+  path: string, linesMax: number, form: "lite" | "lossless"
+): Effect.fn.Return<(id: string) => System, UsageError, Scope> {
+  const sink = yield* Effect.acquireRelease(
+    Effect.tryPromise({
+      try: async () => {
+        const made = relayFile({ path, linesMax })
+        await made.append([])
+        return made
+      },
+      catch: (error) => new UsageError({ reason: `--relay-log ${path} cannot be written: ${error instanceof Error ? error.message : String(error)}` })
+    }),
+    (one) => Effect.promise(() => one.close())
+  )
+  const { relay } = yield* Effect.promise(() => import("aaax/modules/relay"))
+  return (id) => relay({ sink, hub: id, form })
+})
+
 export const hub = (called: Called, flags: HubFlags): Effect.Effect<void, UsageError | LaunchError | DoorError> =>
   Effect.scoped(Effect.gen(function*() {
     const { acceptLoss, burst, db, exposed, host, hosts, maxHistory, origins, port, rate, relayLite, relayLog, relayMaxLines } = flags
@@ -78,29 +98,15 @@ export const hub = (called: Called, flags: HubFlags): Effect.Effect<void, UsageE
     goOnWithoutReader()
     const signal = yield* untilTold
     const { default: coordinator } = yield* Effect.promise(() => bundled("aaax/modules/coordinator"))
+    const mirror = relayLog === undefined ? undefined : yield* mirrorTo(relayLog, relayMaxLines, relayLite ? "lite" : "lossless")
     const running = yield* Effect.acquireRelease(
       started(new SynapseHub({
         host, port, directory: called.directory, exposed, hosts, origins, rate, burst, acceptLoss, tokens: token === undefined ? [] : [token], ...(db === undefined ? {} : { db }),
-        coordinator: (coordinator as (settings: object) => System)({ anywhere: true, historyMax: maxHistory }) // what every bundled module is
+        coordinator: (coordinator as (settings: object) => System)({ anywhere: true, historyMax: maxHistory }), // what every bundled module is
+        ...(mirror === undefined ? {} : { beside: (id) => [mirror(id)] })
       })),
       (one) => Effect.promise(() => one.stop())
     )
-    if (relayLog !== undefined) {
-      const sink = yield* Effect.acquireRelease(
-        Effect.tryPromise({
-          try: async () => {
-            const made = relayFile({ path: relayLog, linesMax: relayMaxLines })
-            // It is there before the first line is, or the hub does not start.
-            await made.append([])
-            return made
-          },
-          catch: (error) => new UsageError({ reason: `--relay-log ${relayLog} cannot be written: ${error instanceof Error ? error.message : String(error)}` })
-        }),
-        (one) => Effect.promise(() => one.close())
-      )
-      const { relay } = yield* Effect.promise(() => import("aaax/modules/relay"))
-      yield* Effect.promise(() => running.kernel.dock(relay({ sink, hub: running.id, form: relayLite ? "lite" : "lossless" })))
-    }
     const { port: at, uri } = running
     err(`${onErr.bold("Synapse hub")} at ${uri}`)
     for (const note of notesOf(flags, token)) err(/^[A-Z]{4}/u.test(note) ? onErr.yellow(note) : onErr.dim(note))

@@ -1,5 +1,7 @@
 // A hub from code: a kernel with the coordinator, on a port of its own.
-import { describe, expect, it } from "vitest"
+import { connect } from "node:net"
+import { describe, expect, it, vi } from "vitest"
+import { defineModule } from "../../libos/module.ts"
 import { SynapseAgent } from "../../libos/synapse/agent.ts"
 import { SynapseHub } from "../../kernel/synapse-hub.ts"
 
@@ -16,6 +18,28 @@ describe("a hub from code", () => {
     await hub.stop()
     expect(await ada.closed).toBeInstanceOf(Error)
     await bob.closed
+  })
+
+  it("docks what stands beside the coordinator before anybody can connect, and tells it what its frames will say", async () => {
+    const free = await new SynapseHub({ port: 0 }).start()
+    const { port } = free
+    await free.stop()
+    const seen: Array<unknown> = []
+    const hub = new SynapseHub({
+      port,
+      beside: (id) => [defineModule({
+        id: "beside",
+        run: async ({ signal }) => {
+          seen.push(id, await new Promise((resolve) => {
+            const socket = connect(port, "127.0.0.1", () => resolve("somebody listens"))
+            socket.on("error", ({ code }: NodeJS.ErrnoException) => resolve(code)).on("close", () => socket.destroy())
+          }))
+          await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }))
+        }
+      })]
+    })
+    await using running = await hub.start()
+    await vi.waitFor(() => expect(seen).toEqual([running.id, "ECONNREFUSED"]))
   })
 
   it("lets in who presents one of its tokens, and says why it does not start", async () => {

@@ -4,7 +4,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { hash, randomBytes, timingSafeEqual } from "node:crypto"
+import { hash, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
@@ -27,6 +27,7 @@ import { makePace } from "../pace.ts"
 import { openConnection, type Asking, type Connection, type Hall, type Identity } from "./connection.ts"
 import { countRefusal, makeCounts, type Counts } from "./counts.ts"
 import { answerFrame, noticeFrame, refusalFrame, resultFrames } from "./frames.ts"
+import { hubId } from "./name.ts"
 import { followNews, inOrder, type News } from "./news.ts"
 import { makeBucket, makeBuckets, reserve, type Bucket } from "./pace.ts"
 import { makeSeats } from "./seats.ts"
@@ -43,6 +44,8 @@ export interface Entrance {
 
 export interface HubOptions {
   readonly kernel: Kernel
+  /** As its frames say; default: another one with every start. */
+  readonly id?: string
   /** Messages per second that one seat sustains, and how many may come at once; 0, the default: as many as it likes. */
   readonly rate?: number
   readonly burst?: number
@@ -100,7 +103,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const times = { ...times_, ...options.times }
   const fork = Effect.runForkWith(yield* Effect.context())
   const server = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload: synapseFrameBytesMax, perMessageDeflate: false, maxFragments: 1_024 })
-  const id = `syn-${randomBytes(4).toString("hex")}`
+  const { id = hubId() } = options
   const connections = new Set<Connection>()
   const ofAddress = new Map<string, number>()
   const pending = new Map<string, Asking>()

@@ -1,4 +1,5 @@
-// Which names a connection may bind.
+// Which names a connection may bind, and what a hub calls itself.
+import { randomBytes } from "node:crypto"
 import { isSystemId } from "../../../protocol/names.ts"
 import { systemOfSeat } from "../../../protocol/coordination.ts"
 import { hubSender } from "../../../protocol/synapse.ts"
@@ -27,3 +28,6 @@ export const takenText = (name: string): string => `Name '${name}' belongs to a 
 export const switchOf = (before: string, after: string): string => `Sender name switch denied: '${before}' -> '${shownName(after)}'. Reconnect with a new --name.`
 export const besideDenied = (name: string): string => `Name '${name}' is online from a connection that has shown more than this one: show a token as good. Use a unique --name.`
 export const besideFull = (name: string, most: number): string => `Name '${name}' has ${most} connections beside it, which is as many as there may be.`
+
+/** Another one with every start. */
+export const hubId = (): string => `syn-${randomBytes(4).toString("hex")}`

@@ -45,6 +45,14 @@ const hasHub = async (form: "lossless" | "lite" | undefined, body: (hub: Synapse
 }
 
 describe("a relay at a hub", () => {
+  it("[131] that stands beside it misses not even who comes first", async () => {
+    const mirror = makeSink()
+    await using hub = await new SynapseHub({ port: 0, beside: (id) => [relay({ sink: mirror.sink, hub: id })] }).start()
+    using _ = await SynapseAgent.connect({ uri: hub.uri, name: "FIRST", reconnect: false })
+    await mirror.has((line) => line.includes("presence_update"))
+    expect(mirror.frames()[0]).toMatchObject({ type: "presence_update", event: "joined", agent: "FIRST", hub_id: hub.id })
+  })
+
   it("[131] has one line for each frame that everybody is told, with all of its fields, and none for what one is told alone", () =>
     hasHub(undefined, async (hub, mirror) => {
       const told: Array<Frame> = []
