@@ -67,6 +67,8 @@ export interface HubTimes {
   readonly bindMillis: number
   /** After which a request that should have been answered is given up. */
   readonly answerMillis: number
+  /** The same while the store takes no writes. */
+  readonly stoppedMillis: number
 }
 
 export interface Hub {
@@ -86,7 +88,7 @@ export interface Hub {
   readonly counts: Readonly<Counts>
 }
 
-const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePongMillis, stuckMillis: synapseStuckMillis, outboxBytes: synapseOutboxBytesMax, lookMillis: 500, bindMillis: synapseBindMillis, answerMillis: 60_000 }
+const times_: HubTimes = { pingMillis: synapsePingMillis, pongMillis: synapsePongMillis, stuckMillis: synapseStuckMillis, outboxBytes: synapseOutboxBytesMax, lookMillis: 500, bindMillis: synapseBindMillis, answerMillis: 60_000, stoppedMillis: 3_000 }
 
 const digestOf = (text: string): Buffer => Buffer.from(hash("sha256", text, "hex"))
 
@@ -354,11 +356,16 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       if (silence > times.pingMillis + times.pongMillis) connection.close(synapseCloses.slow, "it answers no ping")
       else if (silence > times.pingMillis) connection.ping()
     }
+    // The coordinator waits for room, however long that takes; nobody else has to.
+    const stopped = kernel.channels.store.stopped()
+    const patience = stopped === undefined ? times.answerMillis : Math.min(times.stoppedMillis, times.answerMillis)
     for (const [request, asking] of pending) {
-      if (now - asking.at < times.answerMillis) break
+      if (now - asking.at < patience) break
       if (asking.waits) continue
       pending.delete(request)
-      unavailable(asking, "The coordinator did not answer in time.")
+      unavailable(asking, stopped === undefined
+        ? "The coordinator did not answer in time."
+        : `The store takes no writes now: ${stopped}. What was asked is not done; it may be when there is room again, so look before you ask once more.`)
     }
     early.clear()
   }

@@ -1,6 +1,6 @@
 // The synapse wire, frame by frame: every type with exactly its fields, every refusal in its words, and what is ours beside them.
 import { readFileSync } from "node:fs"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { isAskType } from "../../../kernel/door/synapse/asks.ts"
 import type { Connection } from "../../../kernel/door/synapse/connection.ts"
 import { makeTape } from "../../../kernel/door/synapse/tape.ts"
@@ -375,6 +375,20 @@ describe("what is ours on the synapse wire", () => {
       await run(kernel.undock("coordinator"))
       alpha.say("claim", { task_id: "t", request_id: "never" })
       expect(await alpha.next(({ request_id: id }) => id === "never")).toMatchObject({ type: "claim_denied", reason_code: "UNAVAILABLE", task_id: "t" })
+    }))
+
+  it("[D11] says why nobody answers while the store takes no writes, and goes on when it does", () =>
+    withSynapse({ times: { stoppedMillis: 30, lookMillis: 10 } }, async ({ agent, kernel, restart, run }) => {
+      const alpha = await agent("alpha")
+      await run(kernel.undock("coordinator"))
+      const stopped = vi.spyOn(kernel.channels.store, "stopped").mockReturnValue("database or disk is full")
+      alpha.say("claim", { task_id: "t", request_id: "full" })
+      expect(await alpha.next(({ request_id: id }) => id === "full")).toMatchObject({
+        type: "claim_denied", reason_code: "UNAVAILABLE", payload: expect.stringContaining("The store takes no writes now: database or disk is full.")
+      })
+      stopped.mockRestore()
+      await restart()
+      expect(await alpha.ask("claim", { task_id: "u" }, "claim_granted")).toMatchObject({ owner: "alpha" })
     }))
 
   it("[D15] makes what everybody is told once, and writes what was told together together", () => {
