@@ -1,17 +1,13 @@
 // The synapse wire in front of the coordinator: all connections of one kernel, whichever listener they came by. What the coordinator
 // writes is told to everybody, what it answers to the asker; nobody waits for somebody who does not read.
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { hash, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
-import { requests, type Answer, type LedgerEntries, type Notice } from "../../../protocol/coordination.ts"
-import { InvalidPayload, TooLarge } from "../../../protocol/errors.ts"
+import type { Answer, LedgerEntries, Notice } from "../../../protocol/coordination.ts"
 import type { Event } from "../../../protocol/event.ts"
-import type { Port } from "../../../protocol/port.ts"
 import { synapseCloses } from "../../../protocol/synapse.ts"
 import { chatOf } from "../../../protocol/synapse/records.ts"
 import { foldRoster, makeRoster } from "../../../protocol/synapse/roster.ts"
@@ -22,13 +18,13 @@ import {
   synapsePingMillis, synapsePongMillis, synapseStuckMillis
 } from "../../limits.ts"
 import type { Reception } from "../guest.ts"
-import { operator } from "../operator.ts"
 import { makePace } from "../pace.ts"
 import { openConnection, type Asking, type Connection, type Hall, type Identity } from "./connection.ts"
 import { countRefusal, makeCounts, type Counts } from "./counts.ts"
 import { answerFrame, noticeFrame, refusalFrame, resultFrames } from "./frames.ts"
 import { hubId } from "./name.ts"
 import { followNews, inOrder, type News } from "./news.ts"
+import { asksTogether, makeOpenAsks } from "./open-asks.ts"
 import { makeBucket, makeBuckets, reserve, type Bucket } from "./pace.ts"
 import { makeSeats } from "./seats.ts"
 import { makeTape } from "./tape.ts"
@@ -95,9 +91,6 @@ const digestOf = (text: string): Buffer => Buffer.from(hash("sha256", text, "hex
 /** So many listeners are twice as dear as their number. */
 const manyListeners = 250
 
-/** Requests of all connections together that may be under way while each still has some. */
-const asksTogether = 2_048
-
 /** Opens it until the scope closes. */
 export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effect.fn.Return<Hub, never, Scope.Scope> {
   const { burst = 20, clients: clientsMax = synapseClientsDefault, kernel, rate = 0 } = options
@@ -108,9 +101,6 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
   const { id = hubId() } = options
   const connections = new Set<Connection>()
   const ofAddress = new Map<string, number>()
-  const pending = new Map<string, Asking>()
-  /** Answers that came before their request was known to be written. */
-  const early = new Map<string, Event>()
   const roster = makeRoster()
   const buckets = makeBuckets(rate, Math.max(1, burst))
   const binds = new Map<string, Bucket>()
@@ -135,7 +125,6 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     const asker = { hub: id, seat: connection.seated()?.name ?? "", connected: connections.size }
     for (const told of resultFrames(ask, answer, asker)) connection.tell(told, requestId)
   }
-  const onAnswer = (event: Event, asking: Asking): void => tellAnswer(asking, event.payload as unknown as Answer) // the coordinator's own, by its contract
 
   const onNotice = (connections: ReadonlyArray<Connection>, notice: Notice): void => {
     if (notice.notice !== "message") {
@@ -149,10 +138,8 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     if (connection !== undefined && notice.replayed) tape.tell(connection, JSON.stringify({ ...chatOf(id, notice.chat), replayed: true }))
   }
 
-  const askerOf = ({ correlationId }: Event): Asking | undefined => (correlationId === null ? undefined : pending.get(correlationId))
-
   const broadcast = (event: Event): void => {
-    const asking = askerOf(event)
+    const asking = asks.askerOf(event)
     const frames = framesOf(event, id, roster.online)
     if (frames.length === 0) return
     // What was asked with `ask` has an answer of its own.
@@ -175,17 +162,9 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     }
     tape.ended()
     for (const event of replies) {
-      const { correlationId, kind, recipient } = event
-      if (kind === "notice") {
-        if (recipient !== null) onNotice(seats.of(recipient), event.payload as unknown as Notice) // as above
-        continue
-      }
-      if (correlationId === null) continue
-      const asking = pending.get(correlationId)
-      if (asking !== undefined) {
-        pending.delete(correlationId)
-        onAnswer(event, asking)
-      } else if (recipient !== null && (recipient === operator || seats.has(recipient)) && early.size < asksTogether) early.set(correlationId, event)
+      const { kind, recipient } = event
+      if (kind !== "notice") asks.answered(event)
+      else if (recipient !== null) onNotice(seats.of(recipient), event.payload as unknown as Notice) // as above
     }
     for (const connection of connections) if (connection.outbox.bytes() > times.outboxBytes) drop(connection)
   }
@@ -229,53 +208,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
 
   const seats = makeSeats({ kernel, fork, delayOf: bindDelay })
 
-  const unavailable = (asking: Asking, message: string): void => tellAnswer(asking, { ok: false, code: "UNAVAILABLE", message })
-
-  /** The seat's own, but for what only the operator may ask: whoever has shown the operator's token or the hub's asks that as the operator. */
-  const appended = ({ ask, connection }: Asking, port: Port) => {
-    const identity = ask.verb === "accept-loss" ? connection.identity() : undefined
-    return identity === undefined || identity.guest !== undefined
-      ? port.append(requests, [{ kind: "request", payload: ask }])
-      : kernel.channels.append(operator, requests, [{ kind: "request", payload: { by: connection.seated()?.name, ...ask } }])
-  }
-  /** What was too much for one event is not to be asked again; anything else is. */
-  const refuseUnwritten = (asking: Asking, cause: Cause.Cause<unknown>): void => {
-    const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-    if (!(error instanceof InvalidPayload) && !(error instanceof TooLarge)) return unavailable(asking, "No coordinator takes requests here now.")
-    tellAnswer(asking, { ok: false, code: "INVALID", message: `The request cannot be kept: ${error.message}` })
-  }
-
-  const submit: Hall["submit"] = (asking, port) => {
-    fork(appended(asking, port)).addObserver((exit) => {
-      if (exit._tag === "Failure") return refuseUnwritten(asking, exit.cause)
-      const { id: request } = exit.value[0]! // one draft, one place
-      const answered = early.get(request)
-      if (answered === undefined) return connections.has(asking.connection) ? void pending.set(request, asking) : abandon(request, asking)
-      early.delete(request)
-      onAnswer(answered, asking)
-    })
-  }
-
-  /** Nobody waits for it any more, though the seat may be here still. */
-  const abandon = (request: string, { connection, waits }: Asking): void => {
-    const port = connection.seated()?.port
-    if (waits && port !== undefined) fork(Effect.ignore(port.append(requests, [{ kind: "request", payload: { verb: "withdraw", request } }])))
-  }
-  /** What a connection calls a request of its own is not what the coordinator knows it by. */
-  const named = (asking: Asking): Asking => {
-    const { ask, connection } = asking
-    if (ask.verb !== "withdraw") return asking
-    for (const [request, one] of pending) if (one.connection === connection && one.waits && one.requestId === ask.request) return { ...asking, ask: { ...ask, request } }
-    return asking
-  }
-
-  /** What was read of the sockets in this turn, in its order. Handed over as one, so that the coordinator decides and keeps it as one. */
-  let arrived: Array<{ readonly asking: Asking; readonly port: Port }> = []
-  const handOver = (): void => {
-    const coming = arrived
-    arrived = []
-    for (const { asking, port } of coming) submit(named(asking), port)
-  }
+  const asks = makeOpenAsks({ kernel, fork, times, isHere: (connection) => connections.has(connection), isOurs: seats.has, tell: tellAnswer })
 
   const hallOf = (entrance: Entrance, address: string): Hall => ({
     id,
@@ -295,7 +228,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       ...given,
       leave: () => {
         // Nothing of it may come behind its leaving.
-        handOver()
+        asks.handOver()
         given.leave()
       }
     })),
@@ -307,19 +240,13 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
         return { bucket, leave: () => buckets.leave(address, name, bucket, performance.now()) }
       })
     },
-    submit: (asking, port) => {
-      if (arrived.push({ asking, port }) === 1) setImmediate(handOver)
-    },
+    submit: asks.submit,
     tell: tape.tell,
     admit: tape.enter,
     closed: (connection) => {
       connections.delete(connection)
       tape.leave(connection)
-      for (const [request, asking] of pending) {
-        if (asking.connection !== connection) continue
-        pending.delete(request)
-        abandon(request, asking)
-      }
+      asks.left(connection)
       const left = (ofAddress.get(address) ?? 1) - 1
       if (left > 0) ofAddress.set(address, left)
       else ofAddress.delete(address)
@@ -356,18 +283,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
       if (silence > times.pingMillis + times.pongMillis) connection.close(synapseCloses.slow, "it answers no ping")
       else if (silence > times.pingMillis) connection.ping()
     }
-    // The coordinator waits for room, however long that takes; nobody else has to.
-    const stopped = kernel.channels.store.stopped()
-    const patience = stopped === undefined ? times.answerMillis : Math.min(times.stoppedMillis, times.answerMillis)
-    for (const [request, asking] of pending) {
-      if (now - asking.at < patience) break
-      if (asking.waits) continue
-      pending.delete(request)
-      unavailable(asking, stopped === undefined
-        ? "The coordinator did not answer in time."
-        : `The store takes no writes now: ${stopped}. What was asked is not done; it may be when there is room again, so look before you ask once more.`)
-    }
-    early.clear()
+    asks.look(now)
   }
 
   yield* Effect.acquireRelease(
@@ -409,7 +325,7 @@ export const synapseHub = Effect.fnUntraced(function*(options: HubOptions): Effe
     outboxBytes: () => [...connections].reduce((sum, { outbox }) => sum + outbox.bytes(), 0),
     dropped: () => dropped,
     seats: () => roster.online().length,
-    underWay: () => pending.size,
+    underWay: asks.size,
     counts
   }
 })
