@@ -9,7 +9,7 @@ import { DockRefused, SystemExists, SystemNotFound, type ChannelExists, type Sto
 import type { Executor } from "../../protocol/executor.ts"
 import type { SystemStatus } from "../../protocol/lifecycle.ts"
 import type { Manifest, System } from "../../protocol/manifest.ts"
-import { nameLengthMax, nearest, type ChannelId, type SystemId } from "../../protocol/names.ts"
+import { nameLengthMax, nearest, operatorSystem, type ChannelId, type SystemId } from "../../protocol/names.ts"
 import type { ReadingPower, ReadFailure } from "../../protocol/power.ts"
 import type { ChannelSecurity } from "../../protocol/security.ts"
 import type { SystemView } from "../../protocol/view.ts"
@@ -399,6 +399,8 @@ export const make = Effect.fnUntraced(function*(options: ConstellationOptions): 
       const system = keptSystem(given, options.host)
       if (typeof system === "string") return Effect.fail(new DockRefused({ system: nameOf(given), reason: system }))
       const { id } = system.manifest
+      // The operator comes by a door, as a guest.
+      if (id === operatorSystem && request.guest !== true) return Effect.fail(new DockRefused({ system: id, reason: `System id '${id}' is the operator's own; give it another.` }))
       if (id.startsWith(doorPrefix) && request.seat !== true) return Effect.fail(new DockRefused({ system: id, reason: `Names below ${doorPrefix} are those of seats that come over a door.` }))
       // A system takes its name back from a guest that used it.
       const isGuests = table.get(id)?.request.guest === true && request.guest !== true && isGuestName(id, options.host)

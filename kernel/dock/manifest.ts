@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { InvalidPayload } from "../../protocol/errors.ts"
 import { Manifest, type System } from "../../protocol/manifest.ts"
-import { kernelSystem, operatorSystem, type SystemId } from "../../protocol/names.ts"
+import { kernelSystem, type SystemId } from "../../protocol/names.ts"
 import { isReserved } from "../../protocol/well-known.ts"
 import { manifestNamesMax, manifestTextMax } from "../limits.ts"
 import { toText } from "../store/codec.ts"
@@ -42,7 +42,7 @@ export const keptSystem = (given: System, host: SystemId): System | string => {
   if (Result.isFailure(decoded)) return `Invalid manifest: ${decoded.failure.message.replace(/\s+/gu, " ").slice(0, 500)}`
   const manifest = freeze(decoded.success)
   const { executors, id, powers, provides, reads, remoteChannels, snapshots, takes, writes } = manifest
-  if (id === kernelSystem || id === operatorSystem || id === host || isReserved(id) || id.startsWith(`${kernelSystem}/`)) {
+  if (id === kernelSystem || id === host || isReserved(id) || id.startsWith(`${kernelSystem}/`)) {
     return `System id '${id}' is the kernel's own; give it another.`
   }
   const reserved = snapshots.find(isReserved)

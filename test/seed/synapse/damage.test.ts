@@ -151,7 +151,7 @@ describe("damage", () => {
   effect("[128] no system is docked as the operator", () => Effect.gen(function*() {
     const kernel = yield* makeKernel({ time: testTime() })
     yield* kernel.dock(coordinator(), { configured: true })
-    expect(yield* Effect.flip(dockSeat(kernel, "operator"))).toMatchObject({ _tag: "DockRefused", reason: expect.stringContaining("System id 'operator' is the kernel's own") })
+    expect(yield* Effect.flip(dockSeat(kernel, "operator"))).toMatchObject({ _tag: "DockRefused", reason: expect.stringContaining("System id 'operator' is the operator's own") })
   }))
 
   effect("[128] what is damaged after it was given up is a loss again", () => Effect.gen(function*() {
